@@ -1,0 +1,56 @@
+"""Every error jambridge raises on purpose, and the texts that people read. Anything else escaping is a bug."""
+
+import enum
+
+
+class JambridgeError(Exception):
+    """Root of the deliberate errors."""
+
+
+class UsageError(JambridgeError):
+    """The command line asks for something impossible; exit status 64."""
+
+
+class UnavailableError(JambridgeError):
+    """What was asked for is not there; exit status 69."""
+
+
+class ConfigError(JambridgeError):
+    """The configuration cannot be used; the process exits with status 78."""
+
+
+class WireError(JambridgeError):
+    """Bytes from outside do not follow their protocol; the message is dropped."""
+
+
+class DeviceError(JambridgeError):
+    """A sound card, MIDI port or controller failed; its service restarts."""
+
+
+class LinkError(JambridgeError):
+    """The room or a peer cannot be reached; its service restarts."""
+
+
+class ExitStatus(enum.IntEnum):
+    """sysexits.h, as far as it is used."""
+
+    OK = 0
+    USAGE = 64
+    UNAVAILABLE = 69
+    SOFTWARE = 70
+    IO = 74
+    PERMISSION = 77
+    CONFIG = 78
+
+
+class Text(enum.StrEnum):
+    """The exact sentences of the contract; the name is the alert's code."""
+
+    NO_CONNECTION = "Could not connect to session"
+    RECONNECTING = "Connection lost, reconnecting..."
+    NOT_FOUND = "Session not found"
+    FULL = "Session is full"
+    INVALID_CODE = "Invalid room code"
+    AUDIO_RETRYING = "Direct audio connection failed, retrying..."
+    AUDIO_RELAY = "Direct audio connection failed, using relay mode"
+    AUDIO_LIMITED = "Limited connectivity, audio may be delayed"

@@ -1,0 +1,84 @@
+"""Keep one service running, whatever happens to it. The only broad `except`."""
+
+import asyncio
+import enum
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from jambridge.errors import JambridgeError
+
+log = logging.getLogger(__name__)
+
+FIRST_DELAY_S = 0.5
+LONGEST_DELAY_S = 30.0
+SETTLED_S = 60.0  # a service up this long has earned a fresh start
+
+
+class Service(Protocol):
+    async def run(self) -> None:
+        """Work until cancelled. Returning early counts as a failure."""
+
+
+class State(enum.Enum):
+    STARTING = "starting"
+    RUNNING = "running"
+    WAITING = "waiting"
+
+
+@dataclass(slots=True)
+class Health:
+    """What the status page shows of one service."""
+
+    name: str
+    state: State = State.STARTING
+    restarts: int = 0
+    last_error: str | None = None
+
+
+async def supervise(
+    health: Health,
+    open_service: Callable[[], AbstractAsyncContextManager[Service]],
+    *,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> None:
+    """Open, run and close a service again and again, until cancelled."""
+    delay_s = FIRST_DELAY_S
+    while True:
+        started_s = monotonic()
+        health.state = State.STARTING
+        try:
+            async with open_service() as service:
+                health.state = State.RUNNING
+                await service.run()
+            _report(health, JambridgeError("ended by itself"))
+        except asyncio.CancelledError as exc:
+            if asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                raise  # we are being stopped
+            _report(health, exc)  # leaked from a library: a failure like any other
+        except Exception as exc:  # noqa: BLE001  the one place that isolates failures
+            _report(health, exc)
+        if monotonic() - started_s >= SETTLED_S:
+            delay_s = FIRST_DELAY_S
+        health.state = State.WAITING
+        health.restarts += 1
+        await sleep(delay_s)
+        delay_s = min(2 * delay_s, LONGEST_DELAY_S)
+
+
+def _report(health: Health, exc: BaseException) -> None:
+    """Log a deliberate error as one line and a bug with its traceback."""
+    group = exc if isinstance(exc, BaseExceptionGroup) else BaseExceptionGroup("", [exc])
+    _, unexpected = group.split(JambridgeError)
+    health.last_error = f"{type(exc).__name__}: {exc}"
+    log.log(
+        logging.ERROR if unexpected else logging.WARNING,
+        "service failed name=%s error=%r",
+        health.name,
+        exc,
+        exc_info=exc if unexpected else None,
+    )
