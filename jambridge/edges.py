@@ -53,6 +53,13 @@ class Dropping(Generic[T]):
             await self._ready.wait()
         return self._items.popleft()
 
+    @property
+    def pending(self) -> int:
+        return len(self._items)
+
+    def clear(self) -> None:
+        self._items.clear()
+
 
 class Bounded(Generic[T]):
     """Nothing may be lost: what does not fit is refused, and the writer must act on it."""

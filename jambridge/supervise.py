@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from jambridge.errors import JambridgeError
+from jambridge.errors import JambridgeError, UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +43,15 @@ async def supervise(
     health: Health,
     open_service: Callable[[], AbstractAsyncContextManager[Service]],
     *,
+    longest_delay_s: float = LONGEST_DELAY_S,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Open, run and close a service again and again, until cancelled."""
+    """Open, run and close a service again and again, until cancelled.
+
+    Raises:
+        UnavailableError: from the service: what was asked for is not there, and trying again would not help.
+    """
     delay_s = FIRST_DELAY_S
     while True:
         started_s = monotonic()
@@ -60,6 +65,8 @@ async def supervise(
             if asyncio.current_task().cancelling():  # type: ignore[union-attr]
                 raise  # we are being stopped
             _report(health, exc)  # leaked from a library: a failure like any other
+        except UnavailableError:
+            raise
         except Exception as exc:  # noqa: BLE001  the one place that isolates failures
             _report(health, exc)
         if monotonic() - started_s >= SETTLED_S:
@@ -67,18 +74,20 @@ async def supervise(
         health.state = State.WAITING
         health.restarts += 1
         await sleep(delay_s)
-        delay_s = min(2 * delay_s, LONGEST_DELAY_S)
+        delay_s = min(2 * delay_s, longest_delay_s)
 
 
 def _report(health: Health, exc: BaseException) -> None:
     """Log a deliberate error as one line and a bug with its traceback."""
+    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
+        exc = exc.exceptions[0]
     group = exc if isinstance(exc, BaseExceptionGroup) else BaseExceptionGroup("", [exc])
     _, unexpected = group.split(JambridgeError)
-    health.last_error = f"{type(exc).__name__}: {exc}"
-    log.log(
-        logging.ERROR if unexpected else logging.WARNING,
-        "service failed name=%s error=%r",
-        health.name,
-        exc,
-        exc_info=exc if unexpected else None,
-    )
+    said = health.last_error
+    health.last_error = str(exc) if isinstance(exc, JambridgeError) else f"{type(exc).__name__}: {exc}"
+    if health.last_error == said:
+        log.debug("service failed again name=%s", health.name)
+    elif unexpected:
+        log.error("service failed name=%s error=%r", health.name, exc, exc_info=exc)
+    else:
+        log.warning("service failed name=%s error=%s", health.name, exc)

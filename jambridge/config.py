@@ -1,0 +1,227 @@
+"""The configuration: typed sections with ranges and units. A service receives its section, never `Config`. Pure."""
+
+import ipaddress
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+
+from jambridge.errors import UsageError
+from jambridge.room import code as room_code
+
+# YAML reads a bare `off` as false and `on` as true.
+_off = BeforeValidator(lambda value: "off" if value is False else value)
+Port = Annotated[int, Field(ge=0, le=65535)]
+Unit = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class IdentityConfig(Section):
+    """Who this box is in the room."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """Shown to the others; null: User<number>, kept over restarts."""
+    instrument: Annotated[str, Field(max_length=64)] = "unknown"
+
+
+class RoomConfig(Section):
+    """Which room."""
+
+    code: str | None = None
+    """As ABC123; null: generated once and kept, so that a printed QR code stays valid."""
+    on_missing: Literal["create", "exit"] = "create"
+    channel: str = "room:{code}"
+    """The Realtime topic; {code} is replaced."""
+    host_only: bool = False
+    max_members: Annotated[int, Field(ge=2, le=10)] = 10
+
+    @field_validator("code")
+    @classmethod
+    def _accepted(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else room_code.parse(value)
+        except UsageError as exc:
+            raise ValueError(str(exc)) from exc
+
+    @field_validator("channel")
+    @classmethod
+    def _with_code(cls, value: str) -> str:
+        if "{code}" not in value:
+            raise ValueError("must contain {code}")
+        return value
+
+
+class SupabaseConfig(Section):
+    """A hosted project instead of the LAN hub."""
+
+    url: str | None = None
+    anon_key: SecretStr | None = None
+    anon_key_file: str | None = None
+
+
+class HubConfig(Section):
+    """The LAN hub: a room without an account."""
+
+    mode: Annotated[Literal["auto", "host", "off"], _off] = "auto"
+    """auto: join the hub found within a second, else be one; host: always be one; off: never."""
+    url: str | None = None
+    """A hub that mDNS cannot find, as http://192.168.1.20:3001."""
+    bind: str = "0.0.0.0"
+    port: Port = 3001
+    tls_port: Port = 3443
+    advertise: bool = True
+    max_connections: Annotated[int, Field(ge=1, le=10_000)] = 200
+    max_per_address: Annotated[int, Field(ge=1, le=10_000)] = 16
+    allowed_origins: list[str] = []
+
+
+class ShareConfig(Section):
+    base_url: str | None = None
+    """Start of the link shown, as https://example.org/jam; null: the hub's own page."""
+
+
+class WebrtcConfig(Section):
+    """Sound between members."""
+
+    ice_servers: list[str] = ["stun:stun.l.google.com:19302"]
+    """STUN and TURN; none are used in a LAN room."""
+    policy: Literal["all", "relay"] = "all"
+    max_peers: Annotated[int, Field(ge=1, le=3)] = 3
+
+
+class AudioConfig(Section):
+    """The sound card."""
+
+    input: str | None = None
+    """Name, or part of it; null: the system's default; none: no device."""
+    output: str | None = None
+    send: bool = True
+    play: bool = True
+    quality: Literal["low_latency", "high_quality"] = "low_latency"
+    block_frames: Annotated[int, Field(ge=32, le=2048)] = 128
+    """Frames a callback; 128 at 48 kHz is 2.7 ms."""
+    master_volume: Unit = 0.8
+
+
+class NotesConfig(Section):
+    threshold: Literal["sensitive", "normal", "strict"] = "normal"
+    """How sure the detector must be of a note."""
+
+
+class ControllerConfig(Section):
+    """One WLED; name, mac or host is enough, the rest is asked of it."""
+
+    name: str | None = None
+    mac: Annotated[str, Field(pattern=r"^([0-9a-fA-F]{2}[:-]?){5}[0-9a-fA-F]{2}$")] | None = None
+    host: str | None = None
+    http_port: Port = 80
+    udp_port: Port | None = None
+    data_port: Port | None = None
+    pixels: Annotated[int, Field(ge=1, le=16_384)] | None = None
+    protocol: Literal["ddp", "e131"] | None = None
+    universe: Annotated[int, Field(ge=1, le=63_999)] = 1
+    gamma: Annotated[float, Field(ge=1, le=3)] | None = None
+    """null: 2.2 where WLED leaves gamma to the sender, else 1."""
+    brightness: Unit = 1.0
+    offset_ms: Annotated[float, Field(ge=-500, le=500)] = 0.0
+    max_fps: Annotated[int, Field(ge=1, le=60)] | None = None
+
+    @field_validator("host")
+    @classmethod
+    def _one_of_three(cls, value: str | None) -> str | None:
+        if value is not None and (not value.strip() or "/" in value):
+            raise ValueError("a host name or address, without http://")
+        return value
+
+
+class ZoneConfig(Section):
+    """Which pixels show which player."""
+
+    player: str = "*"
+    controller: str
+    start: Annotated[int, Field(ge=0)] = 0
+    stop: Annotated[int, Field(ge=1)] | None = None
+    reverse: bool = False
+
+
+class LightConfig(Section):
+    """The strips."""
+
+    mode: Annotated[Literal["auto", "local", "broadcast", "off"], _off] = "auto"
+    color_mode: Literal["chromatic", "harmonic"] = "chromatic"
+    brightness: Unit = 1.0
+    discover: Annotated[Literal["auto", "list", "off"], _off] = "auto"
+    """auto: drive the one WLED found, of several those adopted; list: look, never drive; off: do not look."""
+    protocol: Literal["ddp", "e131"] = "ddp"
+    max_fps: Annotated[int, Field(ge=1, le=60)] = 60
+    flashes_per_s: Annotated[float, Field(ge=0.5, le=3)] = 3
+    controllers: Annotated[list[ControllerConfig], Field(max_length=64)] = []
+    zones: Annotated[list[ZoneConfig], Field(max_length=256)] = []
+    effect: str = "notes"
+
+
+class MidiConfig(Section):
+    inputs: str | list[str] = "all"
+    outputs: str | list[str] = "all"
+    forward: bool = True
+    receive: bool = True
+    clock: Annotated[Literal["off", "send", "follow"], _off] = "off"
+    sysex: bool = False
+    channels: dict[str, Annotated[int, Field(ge=1, le=16)]] = {}
+
+
+class StoreConfig(Section):
+    path: str | None = None
+    """null: the state directory."""
+    save_every_s: Annotated[float, Field(ge=1, le=3600)] = 30
+    retention_h: Annotated[float, Field(ge=1)] = 24
+    device_ips: bool = True
+
+
+class HttpConfig(Section):
+    """The local status."""
+
+    bind: str = "127.0.0.1"
+    port: Port = 3080
+    token_file: str | None = None
+    allowed_hosts: list[str] = []
+
+
+class LogConfig(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "text", "json"] = "auto"
+    """auto: journald prefixes under systemd, else text."""
+
+
+class Config(Section):
+    """Everything; nothing is required."""
+
+    identity: IdentityConfig = IdentityConfig()
+    room: RoomConfig = RoomConfig()
+    supabase: SupabaseConfig = SupabaseConfig()
+    hub: HubConfig = HubConfig()
+    share: ShareConfig = ShareConfig()
+    webrtc: WebrtcConfig = WebrtcConfig()
+    audio: AudioConfig = AudioConfig()
+    notes: NotesConfig = NotesConfig()
+    light: LightConfig = LightConfig()
+    midi: MidiConfig = MidiConfig()
+    store: StoreConfig = StoreConfig()
+    http: HttpConfig = HttpConfig()
+    log: LogConfig = LogConfig()
+
+    @field_validator("http")
+    @classmethod
+    def _token_off_loopback(cls, value: HttpConfig) -> HttpConfig:
+        if value.token_file is None and not _is_loopback(value.bind):
+            raise ValueError(f"http.bind {value.bind} is reachable from outside: set http.token_file as well")
+        return value
+
+
+def _is_loopback(bind: str) -> bool:
+    try:
+        return ipaddress.ip_address(bind).is_loopback
+    except ValueError:
+        return bind == "localhost"

@@ -1,0 +1,83 @@
+"""What the box remembers of itself between starts: its name, its room, and the lights it was given."""
+
+import json
+import os
+import secrets
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import platformdirs
+
+from jambridge import strict_json
+from jambridge.errors import DeviceError, WireError
+from jambridge.room import code
+from jambridge.units import RoomCode
+
+_FILE = "identity.json"
+_MAX_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """`adopted` are the MACs of the controllers that were handed over with `leds adopt`."""
+
+    name: str
+    room: RoomCode
+    adopted: tuple[str, ...] = ()
+
+
+def state_directory() -> Path:
+    """systemd's, or the user's; made if missing.
+
+    Raises:
+        DeviceError: it cannot be made.
+    """
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0] or os.environ.get("JAMBRIDGE_STATE")
+    path = Path(given) if given else platformdirs.user_state_path("jambridge")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise DeviceError(f"cannot make the state directory {path}: {exc.strerror} (set JAMBRIDGE_STATE)") from exc
+    return path
+
+
+def load(directory: Path) -> Identity:
+    """The identity kept in `directory`; what is missing or damaged there is made anew and kept."""
+    try:
+        kept = strict_json.loads_object((directory / _FILE).read_bytes(), _MAX_BYTES)
+    except (OSError, WireError):
+        kept = {}
+    name, room, adopted = kept.get("name"), kept.get("room"), kept.get("adopted")
+    identity = Identity(
+        name=name if isinstance(name, str) and name else f"User{secrets.randbelow(9000) + 1000}",
+        room=RoomCode(room) if isinstance(room, str) and room else code.generate(),
+        adopted=tuple(str(mac) for mac in adopted) if isinstance(adopted, list) else (),
+    )
+    if asdict(identity) != {**kept, "adopted": identity.adopted}:
+        save(directory, identity)
+    return identity
+
+
+def adopt(directory: Path, macs: tuple[str, ...]) -> Identity:
+    """Remember `macs` as ours to drive."""
+    identity = load(directory)
+    identity = replace(identity, adopted=tuple(sorted({*identity.adopted, *macs})))
+    save(directory, identity)
+    return identity
+
+
+def save(directory: Path, identity: Identity) -> None:
+    """Write through a temporary file: a full disk must not leave half an identity.
+
+    Raises:
+        DeviceError: the directory cannot be written.
+    """
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=directory, prefix=_FILE, delete=False) as file:
+            json.dump(asdict(identity), file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(file.name).replace(directory / _FILE)
+    except OSError as exc:
+        raise DeviceError(f"cannot write {directory / _FILE}: {exc.strerror}") from exc
