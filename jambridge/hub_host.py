@@ -1,0 +1,175 @@
+"""The hub in force: the one found on the LAN or, where there is none, a process of ours."""
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from jambridge import strict_json
+from jambridge.config import HubConfig
+from jambridge.edges import Latest
+from jambridge.errors import LinkError, WireError
+from jambridge.room.announce import Hub
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+_START_S = 10.0
+_STOP_S = 1.0
+_PROBE_EVERY_S = 2.0
+_PROBES_MISSED = 3
+_MAX_LINE = 4096
+_BESIDE_ANOTHER = 75  # the exit status of a hub that met one with a lower id
+
+
+@dataclass(frozen=True, slots=True)
+class HubAddress:
+    """`url` carries the wire, `page` is where a browser joins."""
+
+    url: str
+    page: str
+
+
+class ForeignHub:
+    """Somebody else's hub: ours to use as long as it answers."""
+
+    def __init__(self, address: HubAddress) -> None:
+        self.address = address
+
+    async def run(self) -> None:
+        missed = 0
+        timeout = aiohttp.ClientTimeout(total=_PROBE_EVERY_S)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            while missed < _PROBES_MISSED:
+                await asyncio.sleep(_PROBE_EVERY_S)
+                try:
+                    async with session.get(f"{self.address.url}/healthz") as answer:
+                        missed = 0 if answer.status < 500 else missed + 1  # noqa: PLR2004  server errors
+                except (aiohttp.ClientError, TimeoutError, OSError):
+                    missed += 1
+        raise LinkError(f"the hub at {self.address.url} is gone")
+
+
+class OwnHub:
+    """A hub process of ours; it ends with us, since it watches its standard input."""
+
+    def __init__(self, process: asyncio.subprocess.Process, address: HubAddress) -> None:
+        self._process = process
+        self.address = address
+
+    async def run(self) -> None:
+        status = await self._process.wait()
+        if status == _BESIDE_ANOTHER:
+            raise LinkError("another hub on this network stays, ours made way")
+        raise LinkError(f"the hub process ended with status {status}")
+
+
+@asynccontextmanager
+async def open_hub(
+    settings: HubConfig,
+    state: Path,
+    look: Callable[[float], Awaitable[Sequence[Hub]]],
+    in_force: Latest[HubAddress | None],
+) -> AsyncIterator[ForeignHub | OwnHub]:
+    """Find or start the hub, and say in `in_force` where it is.
+
+    Raises:
+        LinkError: no hub could be started.
+    """
+    found = None
+    if settings.url:
+        found = HubAddress(settings.url.rstrip("/"), settings.url.rstrip("/"))
+    elif settings.mode == "auto":
+        found = _lowest(await look(LOOK_S))
+    if found is not None:
+        log.info("hub found url=%s", found.url)
+        in_force.set(found)
+        try:
+            yield ForeignHub(found)
+        finally:
+            in_force.set(None)
+        return
+    async with _own_process(settings, state) as own:
+        log.info("hub started url=%s page=%s", own.address.url, own.address.page)
+        in_force.set(own.address)
+        yield own  # its address stays in force over a restart: the ports are the same
+
+
+def _lowest(hubs: Sequence[Hub]) -> HubAddress | None:
+    """Everyone who sees several hubs takes the lowest id, so all meet in one."""
+    hub = min(hubs, key=lambda hub: hub.id, default=None)
+    if hub is None or not hub.addresses:
+        return None
+    host = _bracketed(hub.addresses[0])
+    return HubAddress(f"http://{host}:{hub.port}", f"https://{host}:{hub.tls_port}")
+
+
+@asynccontextmanager
+async def _own_process(settings: HubConfig, state: Path) -> AsyncIterator[OwnHub]:
+    options = [
+        *("--bind", settings.bind),
+        *("--port", str(settings.port)),
+        *("--tls-port", str(settings.tls_port)),
+        *("--state-dir", str(state)),
+        *("--max-connections", str(settings.max_connections)),
+        *("--max-per-address", str(settings.max_per_address)),
+        *(option for origin in settings.allowed_origins for option in ("--allowed-origin", origin)),
+        "--advertise" if settings.advertise else "--no-advertise",
+        "--with-parent",
+    ]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "jambridge.hub", *options),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # a terminal's Ctrl-C is ours to hand on, after goodbye was said
+    )
+    try:
+        yield OwnHub(process, await _listening(process, settings))
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(_STOP_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def _listening(process: asyncio.subprocess.Process, settings: HubConfig) -> HubAddress:
+    """Read the process's one line that says where it listens."""
+    assert process.stdout is not None  # noqa: S101  asked for above
+    try:
+        async with asyncio.timeout(_START_S):
+            line = await process.stdout.readline()
+        said = strict_json.loads_object(line, _MAX_LINE)
+        port, tls_port = int(said["port"]), int(said["tls_port"])
+    except (TimeoutError, WireError, KeyError, TypeError, ValueError) as exc:
+        status = process.returncode if process.returncode is not None else "none yet"
+        reason = "another program uses its ports?" if status == 74 else f"exit status {status}"  # noqa: PLR2004  EX_IOERR
+        raise LinkError(f"the hub did not start on ports {settings.port} and {settings.tls_port}: {reason}") from exc
+    here = "127.0.0.1" if settings.bind in ("0.0.0.0", "::") else _bracketed(settings.bind)
+    return HubAddress(f"http://{here}:{port}", f"https://{_bracketed(reachable_address(settings.bind))}:{tls_port}")
+
+
+def reachable_address(bind: str) -> str:
+    """The address by which others on the LAN reach us; no packet is sent to find it."""
+    if bind not in ("0.0.0.0", "::"):
+        return bind
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1, RFC 5737: only the route is asked for
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

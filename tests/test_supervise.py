@@ -1,0 +1,105 @@
+"""Supervision: failures are isolated, retried and reported."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from jambridge.errors import DeviceError, UnavailableError
+from jambridge.supervise import Health, State, supervise
+
+
+class FailsTwice:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+        self.opened = self.closed = 0
+        self.settled = asyncio.Event()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["FailsTwice"]:
+        self.opened += 1
+        try:
+            yield self
+        finally:
+            self.closed += 1
+
+    async def run(self) -> None:
+        if self.opened <= 2:
+            raise self.error
+        self.settled.set()
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [DeviceError("unplugged"), KeyError("bug"), asyncio.CancelledError("leaked")],
+    ids=repr,
+)
+def test_a_failing_service_is_closed_and_reopened_with_growing_delays(
+    error: BaseException,
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(delay_s: float) -> None:
+        slept.append(delay_s)
+
+    async def scenario() -> None:
+        health, service = Health("led"), FailsTwice(error)
+        task = asyncio.create_task(supervise(health, service.open, sleep=sleep, monotonic=lambda: 0.0))
+        async with asyncio.timeout(2):
+            await service.settled.wait()
+
+        assert (health.state, health.restarts) == (State.RUNNING, 2)
+        assert slept == [0.5, 1.0]
+
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert service.closed == 3
+
+    asyncio.run(scenario())
+
+
+def test_one_failing_service_leaves_the_other_running() -> None:
+    enough = asyncio.Event()
+
+    class Audio:
+        async def run(self) -> None:
+            for _ in range(50):
+                await asyncio.sleep(0)
+            enough.set()
+            await asyncio.Event().wait()
+
+    @asynccontextmanager
+    async def audio() -> AsyncIterator[Audio]:
+        yield Audio()
+
+    @asynccontextmanager
+    async def lights() -> AsyncIterator[Audio]:
+        raise RuntimeError("bug")
+        yield Audio()
+
+    async def scenario() -> None:
+        led = Health("led")
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(supervise(Health("audio"), audio)),
+                group.create_task(supervise(led, lights)),
+            ]
+            await enough.wait()
+            for task in tasks:
+                task.cancel()
+        assert led.last_error == "RuntimeError: bug"
+
+    asyncio.run(scenario())
+
+
+def test_what_is_not_there_ends_the_process_instead_of_being_tried_again() -> None:
+    @asynccontextmanager
+    async def room() -> AsyncIterator[FailsTwice]:
+        raise UnavailableError("Session not found")
+        yield FailsTwice(KeyError())
+
+    with pytest.raises(UnavailableError):
+        asyncio.run(supervise(Health("room"), room))
