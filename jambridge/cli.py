@@ -1,0 +1,165 @@
+"""The commands; each imports what it needs, so that `--version` and `check-config` are quick."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jambridge import __version__, config_sources
+from jambridge.config import Config
+from jambridge.errors import ConfigError, DeviceError, ExitStatus, JambridgeError, UnavailableError, UsageError
+from jambridge.room import code as room_code
+
+command = typer.Typer(
+    name="jambridge",
+    help="The box in the corner of the rehearsal room: joins a jam and lights the LEDs with the notes being played.",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+simulators = typer.Typer(help="Virtual devices, for trying things out without hardware.", no_args_is_help=True)
+lights = typer.Typer(help="The LED controllers.", no_args_is_help=True)
+command.add_typer(simulators, name="sim")
+command.add_typer(lights, name="leds")
+
+RoomOption = Annotated[str | None, typer.Option("--room", help="Room code, as ABC123.", metavar="CODE")]
+NameOption = Annotated[str | None, typer.Option("--name", help="Shown to the others.")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE")]
+ListenOption = Annotated[bool, typer.Option("--listen-only", help="Hear and light, but send no sound.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON.")]
+
+_CONFIG_PLACES = ("/etc/jambridge/config.yaml", "~/.config/jambridge/config.yaml")
+_CLICK_USAGE = 2  # what the command-line library exits with
+_STATUS_BY_ERROR: tuple[tuple[type[JambridgeError], ExitStatus], ...] = (
+    (ConfigError, ExitStatus.CONFIG),
+    (UsageError, ExitStatus.USAGE),
+    (UnavailableError, ExitStatus.UNAVAILABLE),
+    (DeviceError, ExitStatus.IO),
+)
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command line; returns the exit status of the contract."""
+    try:
+        command(args=list(arguments))
+    except SystemExit as exc:
+        return ExitStatus.USAGE if exc.code == _CLICK_USAGE else int(exc.code or 0)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except PermissionError as exc:
+        typer.echo(f"jambridge: {exc.filename}: {exc.strerror}", err=True)
+        return ExitStatus.PERMISSION
+    except JambridgeError as exc:
+        typer.echo(str(exc), err=True)
+        return next((status for kind, status in _STATUS_BY_ERROR if isinstance(exc, kind)), ExitStatus.UNAVAILABLE)
+    return ExitStatus.OK
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"jambridge {__version__}")
+        raise typer.Exit
+
+
+@command.callback(invoke_without_command=True)
+def main(
+    context: typer.Context,
+    room: RoomOption = None,
+    name: NameOption = None,
+    config: ConfigOption = None,
+    listen_only: ListenOption = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,  # noqa: ARG001
+) -> None:
+    """Without a command: the daemon, the same as `run`."""
+    if context.invoked_subcommand is None:
+        run(room, name, config, listen_only)
+
+
+@command.command()
+def run(
+    room: RoomOption = None,
+    name: NameOption = None,
+    config: ConfigOption = None,
+    listen_only: ListenOption = False,
+) -> None:
+    """The daemon: join the room and light the LEDs until stopped."""
+    _daemon(_configuration(config, room, name, listen_only=listen_only))
+
+
+@command.command()
+def create(name: NameOption = None, config: ConfigOption = None, listen_only: ListenOption = False) -> None:
+    """The daemon in a new room; prints code, link and a QR code."""
+    _daemon(_configuration(config, room_code.generate(), name, listen_only=listen_only))
+
+
+@command.command("check-config")
+def check_config(config: ConfigOption = None) -> None:
+    """Say every problem of the configuration with its line."""
+    _configuration(config)
+    typer.echo(
+        f"{_config_path(config) or 'no configuration file, the defaults are in force'}: nothing to complain about"
+    )
+
+
+@command.command("config")
+def show_config(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """The configuration in force, secrets masked."""
+    settings = _configuration(config)
+    typer.echo(settings.model_dump_json(indent=2) if as_json else config_sources.dump(settings), nl=as_json)
+
+
+@command.command(hidden=True)
+def schema() -> None:
+    """The JSON Schema of the configuration, which editors use."""
+    typer.echo(json.dumps(Config.model_json_schema(), indent=2))
+
+
+def _daemon(settings: Config) -> None:
+    from jambridge import logs
+    from jambridge.app import run as run_app
+
+    logs.configure(settings.log.level, settings.log.format)
+    raise typer.Exit(asyncio.run(run_app(settings)))
+
+
+def _configuration(
+    path: Path | None, room: str | None = None, name: str | None = None, *, listen_only: bool = False
+) -> Config:
+    """Defaults, file, environment and flags together."""
+    code = room_code.parse(room) if room is not None else None
+    flags: dict[tuple[str, str], tuple[str, Any]] = {
+        ("room", "code"): ("--room", code),
+        ("identity", "name"): ("--name", name),
+        ("audio", "send"): ("--listen-only", False if listen_only else None),
+    }
+    return config_sources.build(
+        _from_file(_config_path(path)),
+        config_sources.from_environment(os.environ),
+        config_sources.from_flags(flags),
+    )
+
+
+def _config_path(given: Path | None) -> Path | None:
+    """The file named, which must exist, or the first of the usual places that does."""
+    named = given or (Path(os.environ["JAMBRIDGE_CONFIG"]) if os.environ.get("JAMBRIDGE_CONFIG") else None)
+    if named is not None:
+        return named
+    return next((path for place in _CONFIG_PLACES if (path := Path(place).expanduser()).is_file()), None)
+
+
+def _from_file(path: Path | None) -> config_sources.Source:
+    if path is None:
+        return config_sources.Source()
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path}: not a text file (UTF-8)") from exc
+    except OSError as exc:
+        raise ConfigError(f"{path}: {exc.strerror}") from exc
+    return config_sources.from_yaml(text, str(path))
