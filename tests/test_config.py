@@ -1,5 +1,8 @@
 """Configuration: every problem at once, each with its line."""
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +10,8 @@ from hypothesis import strategies as st
 from jambridge import config_sources
 from jambridge.config import Config
 from jambridge.errors import ConfigError
+
+ROOT = Path(__file__).parents[1]
 
 WRONG = """\
 audio:
@@ -93,3 +98,14 @@ def test_any_text_is_a_configuration_or_a_config_error(text: str) -> None:
         assert isinstance(config_sources.build(config_sources.from_yaml(text, "c")), Config)
     except ConfigError as exc:
         assert str(exc)
+
+
+def test_the_example_file_is_complete_and_equal_to_the_defaults() -> None:
+    example = config_sources.from_yaml((ROOT / "config/jambridge.yaml").read_text(), "jambridge.yaml")
+    assert config_sources.build(example) == Config()
+    for section, fields in Config.model_fields.items():
+        assert set(example.values[section]) == set(fields.annotation.model_fields)  # type: ignore[union-attr]
+
+
+def test_the_schema_for_editors_is_the_present_one() -> None:
+    assert json.loads((ROOT / "config/jambridge.schema.json").read_text()) == Config.model_json_schema()
