@@ -1,0 +1,60 @@
+"""The note detector: sound in hops of 1/60 s, notes out, strictly causal. Pure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jambridge.notes import level, pitch
+from jambridge.notes.constantq import ConstantQ
+from jambridge.notes.features import PITCH_MIDI, Features
+from jambridge.notes.frame import HOP_FRAMES, Note
+from jambridge.notes.level import Samples
+from jambridge.notes.network import Network, Weights
+from jambridge.notes.tracker import OPERATING_POINTS, Threshold, Tracker
+from jambridge.units import MidiNote
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What sounds at the end of a hop, lowest first, and the hop's level."""
+
+    notes: tuple[Note, ...]
+    onset: bool
+    level_dbfs: float
+
+
+class Detector:
+    """Follows `streams` signals at once, each on its own."""
+
+    def __init__(self, streams: int = 1, threshold: Threshold = "normal") -> None:
+        self._streams = streams
+        self._constant_q = ConstantQ(streams)
+        self._features = Features(streams)
+        self._network = Network(streams, Weights.load())
+        self._tracker = Tracker(streams, OPERATING_POINTS[threshold])
+
+    def process(self, hops: NDArray[np.float32]) -> list[Detection]:
+        """One detection a stream.
+
+        Args:
+            hops: shape (streams, HOP_FRAMES), 48 kHz, -1..1; what is not finite counts as silence.
+
+        Raises:
+            ValueError: `hops` has another shape.
+        """
+        if hops.shape != (self._streams, HOP_FRAMES):
+            raise ValueError(f"hops must be {(self._streams, HOP_FRAMES)}, not {hops.shape}")
+        samples = level.safe(hops)
+        decibels = self._constant_q.analyse(samples)
+        sounding = self._tracker.follow(self._network.logits(self._features.stack(decibels)))
+        return [self._detection(*stream) for stream in zip(samples, decibels, sounding, strict=True)]
+
+    @staticmethod
+    def _detection(hop: Samples, banks_db: NDArray[np.float32], sounding: NDArray[np.bool_]) -> Detection:
+        notes = tuple(_note(MidiNote(int(midi)), banks_db) for midi in PITCH_MIDI[sounding])
+        return Detection(notes, onset=False, level_dbfs=level.dbfs(hop))
+
+
+def _note(midi: MidiNote, banks_db: NDArray[np.float32]) -> Note:
+    return Note(midi, pitch.frequency_hz(banks_db[0], midi), pitch.velocity(banks_db, midi))
