@@ -1,0 +1,220 @@
+"""What a WLED says of itself, and what it takes to drive it. Pure.
+
+Source: WLED 6d16dc2 (17.0.0-dev), also checked in 0.14.4, 0.15.5 and 16.0.1: json.cpp `serializeInfo`,
+`serializeState`, cfg.cpp `serializeConfig`, udp.cpp. Whatever answers may be hostile: every field is bounded.
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from jambridge.errors import WireError
+from jambridge.light import ddp
+from jambridge.light.colour import GAMMA
+from jambridge.strict_json import JsonObject
+
+HTTP_PORT = 80
+UDP_PORT = 21324
+MOST_PIXELS = 16_384
+MAX_BYTES = 64 * 1024  # of one answer
+RELEASE = bytes([2, 0])
+"""To `udp_port`: ends realtime at once, a DDP lock too (0.9 ms measured), and WLED shows its own state again."""
+
+SHOW_INTERVAL_S = 0.015  # WLED shows at most once in 15 ms
+_PIXEL_S = 30e-6  # a WS281x bus clocks 24 bits at 800 kHz
+_RESET_S = 0.3e-3
+_LOAD = 0.9  # of the time the output may be busy: measured, 600 pixels lose no frame at 50 fps and 10 % at 60
+_ESP8266_LOAD = 0.6  # its one core does Wi-Fi as well; cautious, not measured
+_SHIFTING_ADDRESS = 3  # a DMX start address from here on shifts DDP too
+_MAC = re.compile(r"[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """/json/info"""
+
+    mac: str
+    """12 lower-case hexadecimal digits."""
+    name: str
+    version: str
+    pixels: int
+    rgbw: bool
+    udp_port: int
+    live: bool
+    lip: str
+    """Address that streams to it; empty if none does or it will not say."""
+    fps: int
+    esp8266: bool
+    uptime_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """/json/cfg, as far as it concerns a stream; the defaults are WLED's own."""
+
+    longest_output: int | None = None
+    """Pixels on the longest bus; None: it does not say."""
+    no_gc: bool = True
+    """Gamma is left to the sender."""
+    timeout_s: float = 2.5
+    dmx_address: int = 1
+    receives: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Wled:
+    """One WLED, as it was last heard."""
+
+    name: str
+    mac: str
+    host: str
+    version: str
+    pixels: int
+    rgbw: bool
+    longest_output: int
+    live: bool
+    lip: str
+    no_gc: bool
+    udp_port: int
+    fps: int
+    esp8266: bool
+    timeout_s: float
+    overridden: bool
+    """Its user has chosen not to show the stream (`lor`), which is respected: WLED ignores it by itself."""
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """All that the light process must know to drive one WLED."""
+
+    mac: str
+    name: str
+    host: str
+    pixels: int
+    channels: int = 3
+    data_port: int = ddp.PORT
+    udp_port: int = UDP_PORT
+    gamma: float = GAMMA
+    brightness: float = 1.0
+    interval_s: float = 1 / 60
+    """The shortest time between two frames."""
+    keepalive_s: float = 1.0
+    """The longest, when nothing changes: below WLED's timeout."""
+    yielded: bool = False
+    """Someone else streams to it: send nothing, not even a release, which would end theirs."""
+
+
+def parse_info(answer: JsonObject) -> Info:
+    """Raises WireError unless it is a WLED with 1..MOST_PIXELS pixels."""
+    leds = _object(answer, "leds")
+    pixels = _integer(leds, "count", 0, 0, MOST_PIXELS)
+    if not pixels:
+        raise WireError(f"leds.count is {str(leds.get('count'))[:20]}, not 1 to {MOST_PIXELS}")
+    return Info(
+        mac=parse_mac(answer.get("mac")),
+        name=_text(answer, "name") or "WLED",
+        version=_text(answer, "ver"),
+        pixels=pixels,
+        rgbw=leds.get("rgbw") is True,
+        udp_port=_integer(answer, "udpport", UDP_PORT, 1, 65_535),
+        live=answer.get("live") is True,
+        lip=_address(answer.get("lip")),
+        fps=_integer(leds, "fps", 0, 0, 1000),
+        esp8266=_text(answer, "arch").lower() == "esp8266",
+        uptime_s=_integer(answer, "uptime", 0, 0, 2**32),
+    )
+
+
+def parse_settings(answer: JsonObject) -> Settings:
+    """Never raises: what is missing or out of range has WLED's default."""
+    outputs = _object(_object(answer, "hw"), "led").get("ins")
+    live = _object(_object(answer, "if"), "live")
+    lengths = (
+        [_integer(output, "len", 0, 0, MOST_PIXELS) for output in outputs[:64] if isinstance(output, dict)]
+        if isinstance(outputs, list)
+        else []
+    )
+    return Settings(
+        longest_output=max(lengths, default=0) or None,
+        no_gc=live.get("no-gc") is not False,
+        timeout_s=_integer(live, "timeout", 25, 1, 65_000) / 10,
+        dmx_address=_integer(_object(live, "dmx"), "addr", 1, 0, 510),
+        receives=live.get("en") is not False,
+    )
+
+
+def parse_override(state: JsonObject) -> bool:
+    """/json/state: whether its user overrides realtime data."""
+    return _integer(state, "lor", 0, 0, 2) > 0
+
+
+def combine(host: str, info: Info, settings: Settings, overridden: bool) -> Wled:
+    warnings = []
+    if settings.dmx_address >= _SHIFTING_ADDRESS:
+        warnings.append(
+            f"its DMX start address {settings.dmx_address} shifts the picture: set it to 1 in WLED's sync settings"
+        )
+    if not settings.receives:
+        warnings.append("it does not receive realtime data: allow it in WLED's sync settings")
+    longest = min(settings.longest_output or info.pixels, info.pixels)
+    return Wled(
+        name=info.name,
+        mac=info.mac,
+        host=host,
+        version=info.version,
+        pixels=info.pixels,
+        rgbw=info.rgbw,
+        longest_output=longest,
+        live=info.live,
+        lip=info.lip,
+        no_gc=settings.no_gc,
+        udp_port=info.udp_port,
+        fps=info.fps,
+        esp8266=info.esp8266,
+        timeout_s=settings.timeout_s,
+        overridden=overridden,
+        warnings=tuple(warnings),
+    )
+
+
+def interval_s(longest_output: int, max_fps: float, esp8266: bool) -> float:
+    """The shortest time between two frames that the strip can show all of."""
+    busy_s = _PIXEL_S * longest_output + _RESET_S
+    return max(1 / max_fps, SHOW_INTERVAL_S, busy_s / (_ESP8266_LOAD if esp8266 else _LOAD))
+
+
+def keepalive_s(timeout_s: float) -> float:
+    """The longest time between two frames: two may be lost before WLED gives up waiting."""
+    return min(1.0, timeout_s / 3)
+
+
+def parse_mac(value: Any) -> str:
+    """12 lower-case digits of a MAC written with or without separators; WireError if it is none."""
+    mac = str(value)[:20].lower().replace(":", "").replace("-", "") if isinstance(value, str) else ""
+    if not _MAC.fullmatch(mac):
+        raise WireError("no MAC address")
+    return mac
+
+
+def _object(parent: JsonObject, key: str) -> JsonObject:
+    value = parent.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _integer(parent: JsonObject, key: str, default: int, least: int, most: int) -> int:
+    value = parent.get(key)
+    return value if type(value) is int and least <= value <= most else default
+
+
+def _text(parent: JsonObject, key: str) -> str:
+    value = parent.get(key)
+    return "".join(filter(str.isprintable, value[:64])).strip() if isinstance(value, str) else ""
+
+
+def _address(value: Any) -> str:
+    try:
+        return str(ipaddress.ip_address(value)) if isinstance(value, str) and len(value) <= 64 else ""  # noqa: PLR2004  longer than any
+    except ValueError:
+        return ""
