@@ -1,0 +1,97 @@
+"""ICE candidates from outside, and which of them may be dialled. Pure.
+
+Source: RFC 8839 section 5.1 (the candidate attribute). A candidate is an order to send packets to an address of the
+sender's choosing: what is not plainly a peer's own UDP address is refused.
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from jambridge.errors import WireError
+
+MAX_CANDIDATES = 16
+"""A peer, with those in its SDP."""
+
+_LINE = re.compile(
+    r"(?:a=)?candidate:(?P<foundation>[A-Za-z0-9+/]{1,32}) (?P<component>\d{1,3}) (?P<transport>[A-Za-z-]{1,12})"
+    r" (?P<priority>\d{1,10}) (?P<host>[A-Za-z0-9.:%-]{1,255}) (?P<port>\d{1,5}) typ (?P<type>[a-z]{1,8})(?: .*)?",
+    re.ASCII,
+)
+_LOCAL_NAME = re.compile(r"[A-Za-z0-9-]{1,63}\.local", re.ASCII)
+_TYPES = ("host", "srflx", "relay")  # peer-reflexive ones are discovered, never announced
+_MAX_LINE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A UDP address where a peer may be reached; `host` is an IP address or a name in `.local`."""
+
+    foundation: str
+    priority: int
+    host: str
+    port: int
+    type: str
+
+    @property
+    def is_name(self) -> bool:
+        return _LOCAL_NAME.fullmatch(self.host) is not None
+
+
+def parse(line: str) -> Candidate | None:
+    """A candidate attribute, with or without `a=`; None for one of no use here (TCP, RTCP, unknown type).
+
+    Raises:
+        WireError: `line` is no candidate.
+    """
+    match = _LINE.fullmatch(line) if len(line) <= _MAX_LINE else None
+    if match is None:
+        raise WireError("not a candidate")
+    priority, port = int(match["priority"]), int(match["port"])
+    if not (0 < priority < 1 << 31 and 0 < port < 1 << 16):
+        raise WireError("a candidate's priority or port is out of range")
+    if (
+        match["component"] != "1"
+        or match["transport"].lower() != "udp"
+        or match["type"] not in ("host", "srflx", "relay")
+    ):
+        return None
+    return Candidate(match["foundation"], priority, _host(match["host"]), port, match["type"])
+
+
+def parse_init(init: dict[str, Any]) -> Candidate | None:
+    """A browser's RTCIceCandidateInit; None for the end of candidates or one of no use here.
+
+    Raises:
+        WireError: this is no candidate.
+    """
+    line = init.get("candidate")
+    if line is None or line == "":
+        return None
+    if not isinstance(line, str):
+        raise WireError("a candidate is a text")
+    return parse(line)
+
+
+def may_dial(candidate: Candidate, *, allow_loopback: bool) -> bool:
+    """Whether packets may be sent there. A `.local` name may: it is answered from this network only."""
+    if candidate.is_name:
+        return True
+    address = ipaddress.ip_address(candidate.host)
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    if address.is_loopback:
+        return allow_loopback
+    if address.is_unspecified or address.is_multicast or address.is_reserved:  # reserved holds 255.255.255.255
+        return False
+    return not (isinstance(address, ipaddress.IPv4Address) and address.is_link_local)
+
+
+def _host(text: str) -> str:
+    if _LOCAL_NAME.fullmatch(text):
+        return text
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as exc:
+        raise WireError("a candidate's host is neither an address nor a name in .local") from exc

@@ -1,0 +1,180 @@
+"""The mesh: a connection with every partner in the room, each on its own."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from jambridge.edges import Bounded, Latest
+from jambridge.errors import WireError
+from jambridge.peers.outgoing import Outgoing
+from jambridge.peers.peer import AudioSink, Peer, Surroundings, open_peer
+from jambridge.peers.roles import partners
+from jambridge.peers.signals import read
+from jambridge.peers.status import SILENT_DBFS, Drops, PeerState, PeerStatus
+from jambridge.room.messages import Participant, Signal
+from jambridge.supervise import Health, supervise
+from jambridge.units import PeerId
+
+LINGER_S = 15.0  # a peer gone from presence but still heard: the hub restarted, and sound goes on meanwhile
+_LOOK_S = 0.5
+
+
+@dataclass(slots=True)
+class _Partner:
+    who: Participant
+    health: Health
+    task: asyncio.Task[None] | None = None
+    peer: Peer | None = None
+    missing_since: float | None = None
+
+
+class Mesh:
+    """Follows the members of a room. Use `open_mesh`."""
+
+    def __init__(
+        self,
+        self_id: PeerId,
+        members: Latest[tuple[Participant, ...]],
+        signals: Bounded[Signal],
+        send: Callable[[Signal], None],
+        open_sink: Callable[[PeerId, str], AudioSink | None],
+        outgoing: Outgoing | None,
+        max_peers: int,
+        ice_servers: Sequence[str],
+        *,
+        allow_loopback: bool = False,
+    ) -> None:
+        self.drops = Drops()
+        self._self_id = self_id
+        self._members = members
+        self._signals = signals
+        self._open_sink = open_sink
+        self._max_peers = max_peers
+        self._around = Surroundings(self_id, send, outgoing, ice_servers, allow_loopback, self.drops)
+        self._partners: dict[PeerId, _Partner] = {}
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow(group))
+            group.create_task(self._route(group))
+
+    def peers(self) -> list[PeerStatus]:
+        return [_status(partner) for partner in self._partners.values()]
+
+    async def _follow(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            seen = self._members.value
+            self._reconcile(group)
+            lingering = any(partner.missing_since is not None for partner in self._partners.values())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S if lingering else None):
+                    await self._members.changed(seen)
+
+    async def _route(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            signal = await self._signals.get()
+            self._reconcile(group)  # presence came before the signal, but may not have been looked at yet
+            self._deliver(signal)
+
+    def _deliver(self, signal: Signal) -> None:
+        peer = self._sender(signal.sender)
+        if peer is None:
+            self.drops.unknown_sender += 1
+            return
+        try:
+            peer.post(read(signal))
+        except WireError:
+            self.drops.malformed += 1
+
+    def _sender(self, sender: PeerId | None) -> Peer | None:
+        """An older app does not say who sends: then there must be exactly one who can."""
+        if sender is None and len(self._partners) == 1:
+            (partner,) = self._partners.values()
+            return partner.peer
+        found = self._partners.get(sender) if sender is not None else None
+        return found.peer if found is not None else None
+
+    def _reconcile(self, group: asyncio.TaskGroup) -> None:
+        members = {member.id: member for member in self._members.value}
+        wanted = partners(self._self_id, members.values(), self._max_peers)
+        for peer_id, partner in tuple(self._partners.items()):
+            if peer_id in wanted:
+                partner.missing_since = None
+            elif not self._lingers(partner, present=peer_id in members):
+                self._end(peer_id)
+        for peer_id in wanted - self._partners.keys():
+            self._begin(members[peer_id], group)
+
+    def _lingers(self, partner: _Partner, *, present: bool) -> bool:
+        if present or partner.peer is None or not partner.peer.is_heard:
+            return False
+        now = asyncio.get_running_loop().time()
+        if partner.missing_since is None:
+            partner.missing_since = now
+        return now - partner.missing_since < LINGER_S
+
+    def _begin(self, who: Participant, group: asyncio.TaskGroup) -> None:
+        partner = self._partners[who.id] = _Partner(who, Health(f"peer {who.id}"))
+        partner.task = group.create_task(supervise(partner.health, lambda: self._open(partner)))
+
+    def _end(self, peer_id: PeerId) -> None:
+        task = self._partners.pop(peer_id).task
+        if task is not None:
+            task.cancel()
+
+    @asynccontextmanager
+    async def _open(self, partner: _Partner) -> AsyncIterator[Peer]:
+        async with open_peer(self._around, partner.who, self._open_sink) as peer:
+            partner.peer = peer
+            try:
+                yield peer
+            finally:
+                partner.peer = None
+
+
+@asynccontextmanager
+async def open_mesh(
+    self_id: PeerId,
+    members: Latest[tuple[Participant, ...]],
+    signals: Bounded[Signal],
+    send: Callable[[Signal], None],
+    open_sink: Callable[[PeerId, str], AudioSink | None],
+    outgoing: Outgoing | None,
+    max_peers: int,
+    ice_servers: Sequence[str],
+    *,
+    allow_loopback: bool = False,
+) -> AsyncIterator[Mesh]:
+    """Yield a mesh to be run. Its connections live while `run` does: cancelled, it says bye to all at once.
+
+    Args:
+        self_id: our presence key.
+        members: everyone in the room, this one included.
+        signals: those addressed to `self_id`.
+        send: must not block; drops while the room is away.
+        open_sink: called once a peer that sends; None discards the sound.
+        outgoing: our own sound, None if we send none.
+        max_peers: players beside this one.
+        ice_servers: URLs; none in a LAN room.
+        allow_loopback: whether a candidate may name this very machine.
+    """
+    yield Mesh(
+        self_id,
+        members,
+        signals,
+        send,
+        open_sink,
+        outgoing,
+        max_peers,
+        ice_servers,
+        allow_loopback=allow_loopback,
+    )
+
+
+def _status(partner: _Partner) -> PeerStatus:
+    if partner.peer is not None:
+        return partner.peer.status()
+    who = partner.who
+    return PeerStatus(who.id, who.name, PeerState.DISCONNECTED, "new", None, 0.0, SILENT_DBFS, None, 0)

@@ -1,0 +1,273 @@
+"""One remote peer: carries out what its negotiation asks for, and brings its sound to one sink."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jambridge.edges import Bounded
+from jambridge.errors import LinkError
+from jambridge.peers.candidates import Candidate, may_dial
+from jambridge.peers.connection import Connection
+from jambridge.peers.negotiation import FRESH_S, Negotiation
+from jambridge.peers.outgoing import Outgoing
+from jambridge.peers.sdp import Description
+from jambridge.peers.signals import Step
+from jambridge.peers.status import SILENT_DBFS, Drops, PeerState, PeerStatus, dbfs
+from jambridge.peers.steps import (
+    Action,
+    Answer,
+    Apply,
+    Broken,
+    Close,
+    Connected,
+    Described,
+    Dial,
+    Event,
+    Heard,
+    Offer,
+    Send,
+)
+from jambridge.room.messages import Participant, Signal
+from jambridge.units import LocalSeconds, PeerId
+
+log = logging.getLogger(__name__)
+
+MAX_STEPS = 32  # signals waiting
+MAX_NEWS = 32  # of connections: two of them, with four things to tell at most
+LOOK_S = 0.5  # how often the arrival of sound is looked at
+
+
+class AudioSink(Protocol):
+    """Where one peer's sound goes. Neither method may raise or block: they are called from packet reception."""
+
+    def write(self, block: NDArray[np.float32]) -> None:
+        """Take `block`, shape (frames, channels), -1..1 at 48 kHz."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all peers of a mesh share."""
+
+    self_id: PeerId
+    send: Callable[[Signal], None]
+    outgoing: Outgoing | None
+    ice_servers: Sequence[str]
+    allow_loopback: bool
+    drops: Drops
+
+
+class Peer:
+    def __init__(
+        self, around: Surroundings, who: Participant, sink: AudioSink | None, group: asyncio.TaskGroup
+    ) -> None:
+        self.who = who
+        self._around = around
+        self._sink = sink
+        self._group = group
+        self._loop = asyncio.get_running_loop()
+        self._inbox: Bounded[Event] = Bounded(MAX_STEPS + MAX_NEWS)
+        self._steps = 0
+        self._connections: dict[int, Connection] = {}
+        self._work: dict[int, set[asyncio.Task[None]]] = {}
+        self._sounding = 0  # the newest attempt that carries sound; only that one is heard
+        self._is_connected = self._was_connected = False
+        self._negotiation = Negotiation(
+            around.self_id, who.id, expects_sound=who.sends, new_id=lambda: secrets.token_hex(8), now=self._now
+        )
+
+    @property
+    def _now(self) -> LocalSeconds:
+        return LocalSeconds(self._loop.time())
+
+    def post(self, step: Step) -> None:
+        """Take a signal; one too many is dropped, and the peer sends its offer again."""
+        if self._steps == MAX_STEPS:
+            self._around.drops.overflow += 1
+            return
+        self._steps += 1
+        self._inbox.offer(step)
+
+    async def run(self) -> None:
+        while True:
+            await self._next_event()
+            self._look()
+            deadline = self._negotiation.deadline
+            if deadline is not None and self._now >= deadline:
+                self._carry_out(self._negotiation.tick(self._now))
+
+    async def _next_event(self) -> None:
+        """Take in one event, or none when something is due before."""
+        deadline = self._negotiation.deadline
+        look_at = self._now + LOOK_S
+        try:
+            async with asyncio.timeout_at(look_at if deadline is None else min(deadline, look_at)):
+                event = await self._inbox.get()
+        except TimeoutError:
+            return
+        if isinstance(event, Step):
+            self._steps -= 1
+        refused = self._negotiation.refused
+        self._carry_out(self._negotiation.receive(event, self._now))
+        self._around.drops.too_soon += self._negotiation.refused - refused
+
+    async def close(self) -> None:
+        """Say bye at once, then close every connection, within two seconds."""
+        self._carry_out(self._negotiation.leave())
+        for number in tuple(self._work):
+            self._stop_work(number)
+        await asyncio.gather(*(connection.close() for connection in self._connections.values()))
+        self._connections.clear()
+
+    @property
+    def is_heard(self) -> bool:
+        """Connected, and sound arrives if this peer sends any."""
+        live = self._negotiation.live
+        return live is not None and (not self.who.sends or self._now - live.silent_since < FRESH_S)
+
+    def status(self) -> PeerStatus:
+        live = self._negotiation.live
+        connection = self._connections.get(live.number) if live is not None else None
+        if live is None or connection is None:
+            state = PeerState.RECONNECTING if self._was_connected else PeerState.DISCONNECTED
+            ice = next((other.ice_state for other in self._connections.values()), "new")
+            return PeerStatus(self.who.id, self.who.name, state, ice, None, 0.0, SILENT_DBFS, None, 0)
+        reception = connection.tap.reception
+        return PeerStatus(
+            id=self.who.id,
+            name=self.who.name,
+            state=PeerState.CONNECTED if self.is_heard else PeerState.RECONNECTING,
+            connection=connection.ice_state,
+            path=connection.path,
+            loss=reception.loss,
+            level_dbfs=dbfs(reception.mean_square) if self.is_heard else SILENT_DBFS,
+            silent_s=None if reception.heard_at is None else self._now - reception.heard_at,
+            packets=reception.packets,
+        )
+
+    # From negotiation to connections
+
+    def _carry_out(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send(signal):
+                    self._around.send(signal)
+                case Offer(number):
+                    self._start(number, self._describe(number, self._open(number).offer()))
+                case Answer(number, description):
+                    self._start(number, self._describe(number, self._open(number).answer(description)))
+                case Apply(number, description):
+                    self._start(number, self._apply(number, description))
+                case Dial(number, candidates):
+                    self._start(number, self._dial(number, candidates))
+                case Close(number):
+                    self._shut(number)
+        self._note_edges()
+
+    def _open(self, number: int) -> Connection:
+        outgoing = self._around.outgoing
+        self._connections[number] = connection = Connection(
+            self._around.ice_servers,
+            outgoing.track() if outgoing is not None else None,
+            lambda block: self._hear(number, block),
+            lambda state: self._tell(Connected(number) if state == "connected" else Broken(number)),
+            receives=self.who.sends,
+        )
+        return connection
+
+    def _start(self, number: int, work: Coroutine[None, None, None]) -> None:
+        """Do a connection's work beside everything else; it ends with the connection."""
+        task = self._group.create_task(work)
+        tasks = self._work.setdefault(number, set())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _describe(self, number: int, described: Coroutine[None, None, str]) -> None:
+        with self._breaking(number):
+            self._tell(Described(number, await described))
+
+    async def _apply(self, number: int, description: Description) -> None:
+        with self._breaking(number):
+            await self._connections[number].apply(description)
+
+    async def _dial(self, number: int, candidates: Sequence[Candidate]) -> None:
+        allowed = [one for one in candidates if may_dial(one, allow_loopback=self._around.allow_loopback)]
+        self._around.drops.undialled += len(candidates) - len(allowed)
+        with self._breaking(number):
+            await self._connections[number].dial(allowed)
+
+    @contextlib.contextmanager
+    def _breaking(self, number: int) -> Iterator[None]:
+        """What fails here breaks this one connection."""
+        try:
+            yield
+        except LinkError as exc:
+            log.debug("a connection failed peer=%s error=%s", self.who.id, exc)
+            self._tell(Broken(number))
+
+    def _stop_work(self, number: int) -> None:
+        for task in tuple(self._work.pop(number, ())):
+            task.cancel()
+
+    def _shut(self, number: int) -> None:
+        self._stop_work(number)
+        connection = self._connections.pop(number, None)
+        if connection is not None:
+            self._group.create_task(connection.close())
+        if number == self._sounding:
+            self._sounding = 0
+
+    # From connections to negotiation and sink
+
+    def _tell(self, event: Event) -> None:
+        self._inbox.offer(event)
+
+    def _hear(self, number: int, block: NDArray[np.float32]) -> None:
+        if number > self._sounding:
+            self._sounding = number
+            self._tell(Heard(number))
+        if number == self._sounding and self._sink is not None:
+            self._sink.write(block)
+
+    def _look(self) -> None:
+        """Tell the negotiation what the connections have heard since."""
+        for number, connection in tuple(self._connections.items()):
+            heard_at = connection.tap.reception.heard_at
+            if connection.tap.flooded:
+                self._carry_out(self._negotiation.receive(Broken(number), self._now))
+            elif heard_at is not None:
+                self._carry_out(self._negotiation.receive(Heard(number), heard_at))
+
+    def _note_edges(self) -> None:
+        is_connected = self._negotiation.live is not None
+        if is_connected != self._is_connected:
+            log.info("a peer is %s id=%s name=%s", "connected" if is_connected else "lost", self.who.id, self.who.name)
+        self._is_connected = is_connected
+        self._was_connected |= is_connected
+
+
+@asynccontextmanager
+async def open_peer(
+    around: Surroundings, who: Participant, open_sink: Callable[[PeerId, str], AudioSink | None]
+) -> AsyncIterator[Peer]:
+    """Yield a peer about to connect; say bye and close everything when left."""
+    sink = open_sink(who.id, who.name) if who.sends else None
+    try:
+        async with asyncio.TaskGroup() as group:
+            peer = Peer(around, who, sink, group)
+            try:
+                yield peer
+            finally:
+                await peer.close()
+    finally:
+        if sink is not None:
+            sink.close()

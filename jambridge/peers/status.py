@@ -1,0 +1,46 @@
+"""What the status page shows of the mesh. Pure."""
+
+import enum
+import math
+from dataclasses import dataclass
+
+from jambridge.units import PeerId
+
+SILENT_DBFS = -120.0
+
+
+class PeerState(enum.StrEnum):
+    CONNECTED = "connected"
+    RECONNECTING = "reconnecting"
+    DISCONNECTED = "disconnected"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """One peer for the status page. `loss` is 0..1, `silent_s` the time since sound arrived."""
+
+    id: PeerId
+    name: str
+    state: PeerState
+    connection: str
+    path: str | None
+    loss: float
+    level_dbfs: float
+    silent_s: float | None
+    packets: int
+
+
+@dataclass(slots=True)
+class Drops:
+    """What was not taken from outside, by reason."""
+
+    malformed: int = 0
+    unknown_sender: int = 0
+    overflow: int = 0
+    undialled: int = 0
+    too_soon: int = 0
+
+
+def dbfs(mean_square: float) -> float:
+    """Level of samples with this mean square, full scale being 1; at least -120."""
+    return max(10 * math.log10(mean_square), SILENT_DBFS) if mean_square > 0 else SILENT_DBFS
