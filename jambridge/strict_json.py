@@ -1,6 +1,7 @@
 """The one JSON parser for everything from outside: bounded, no NaN, no duplicate keys. Pure."""
 
 import json
+import math
 import re
 from typing import Any, NoReturn
 
@@ -24,7 +25,9 @@ def loads(text: str | bytes, max_bytes: int) -> Any:
         raise WireError(f"{len(text)} bytes are more than {max_bytes}")
     try:
         _check_depth(text)
-        return json.loads(text, parse_constant=_refuse, parse_int=_integer, object_pairs_hook=_unique)
+        return json.loads(
+            text, parse_constant=_refuse, parse_float=_finite, parse_int=_integer, object_pairs_hook=_unique
+        )
     except (ValueError, RecursionError) as exc:
         raise WireError(f"not JSON: {str(exc)[:80]}") from exc
 
@@ -59,6 +62,14 @@ def _integer(digits: str) -> int:
     if len(digits) > MAX_INTEGER_DIGITS:
         raise WireError(f"an integer of {len(digits)} digits")
     return int(digits)
+
+
+def _finite(digits: str) -> float:
+    """1e999 is JSON, but becomes an infinity that is none any more when sent on."""
+    value = float(digits)
+    if math.isinf(value):
+        raise WireError("a number beyond the range of a float")
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> JsonObject:

@@ -1,0 +1,185 @@
+"""The hub's process: options in, one JSON line out when it listens, an exit status at the end.
+
+Nothing heavy is imported before the signals are in place, so that a SIGTERM during the start is an exit like any other.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from jambridge.errors import ExitStatus, LinkError
+
+if TYPE_CHECKING:
+    from jambridge.hub.server import HubOptions, HubServer
+
+ANOTHER_STAYS = 75
+"""Exit status of a hub that met one with a lower id: its members look for a hub again, and find that one."""
+
+_ID_FILE = "hub-id"
+_PORT_PATIENCE_S = 3.0  # a predecessor may be on its way out
+_PORT_RETRY_S = 0.25
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    signal.signal(signal.SIGTERM, _leave_early)
+    signal.signal(signal.SIGINT, _leave_early)
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="hub: %(message)s")
+    try:
+        return asyncio.run(_serve(_hub_options(options), advertise=options.advertise, parent=options.with_parent))
+    except LinkError as exc:
+        sys.stderr.write(f"hub: {exc}\n")
+        return ExitStatus.IO
+    except OSError as exc:
+        sys.stderr.write(f"hub: cannot use the state directory {options.state_dir}: {exc.strerror or exc}\n")
+        return ExitStatus.PERMISSION if isinstance(exc, PermissionError) else ExitStatus.IO
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="jambridge hub", description="A room for the LAN, without an account.")
+    parser.add_argument("--bind", default="0.0.0.0", help="address to listen on")
+    parser.add_argument("--port", type=int, default=3001, help="http, for bridges; 0 takes a free one")
+    parser.add_argument("--tls-port", type=int, default=3443, help="https, for browsers; 0 takes a free one")
+    parser.add_argument("--state-dir", type=Path, required=True, help="where certificate and hub id are kept")
+    parser.add_argument("--hub-id", help="instead of the one kept")
+    parser.add_argument("--advertise", action=argparse.BooleanOptionalAction, default=True, help="announce by mDNS")
+    parser.add_argument("--max-connections", type=int, default=200)
+    parser.add_argument("--max-per-address", type=int, default=16)
+    parser.add_argument("--max-members", type=int, default=10, help="members of one room")
+    parser.add_argument("--allowed-origin", action="append", default=[], help="a foreign page that may connect")
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input, a pipe, is closed")
+    return parser
+
+
+def _hub_options(options: argparse.Namespace) -> "HubOptions":
+    from jambridge.hub.limits import Limits
+    from jambridge.hub.server import HubOptions
+
+    return HubOptions(
+        hub_id=options.hub_id or _kept_id(options.state_dir),
+        state_dir=options.state_dir,
+        bind=options.bind,
+        port=options.port,
+        tls_port=options.tls_port,
+        max_connections=options.max_connections,
+        max_per_address=options.max_per_address,
+        allowed_origins=tuple(options.allowed_origin),
+        limits=Limits(max_members=options.max_members),
+    )
+
+
+def _kept_id(directory: Path) -> str:
+    """The hub's id, made on the first run."""
+    path = directory / _ID_FILE
+    with suppress(OSError, UnicodeDecodeError):
+        kept = path.read_text().strip()
+        if kept.isalnum() and kept.isascii() and len(kept) <= 64:  # noqa: PLR2004  announced as a TXT value
+            return kept
+    made = secrets.token_hex(8)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = directory / f".{_ID_FILE}.{made}"
+    temporary.write_text(f"{made}\n")
+    temporary.replace(path)
+    return made
+
+
+async def _serve(options: "HubOptions", *, advertise: bool, parent: bool) -> int:
+    stopped = _stop_event(parent=parent)
+    async with _listening(options, stopped) as hub:
+        if hub is None:
+            return ExitStatus.OK
+        _say_where(hub, options.hub_id)
+        return await _first_of(hub.run(), stopped, _advertised(options, hub) if advertise else None)
+
+
+async def _first_of(
+    work: Coroutine[None, None, None], stopped: asyncio.Event, advertised: Coroutine[None, None, None] | None
+) -> int:
+    """Work until told to stop (0), or until the announcement met a hub that stays (75)."""
+    stop = asyncio.ensure_future(stopped.wait())
+    working = asyncio.ensure_future(work)
+    announcing = asyncio.ensure_future(advertised) if advertised else None
+    tasks = {task for task in (stop, working, announcing) if task}
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    if pending:
+        await asyncio.wait(pending, timeout=0.5)
+    for task in done:
+        task.result()  # a bug in there ends the process with its traceback
+    return ExitStatus.OK if stop in done else ANOTHER_STAYS
+
+
+async def _advertised(options: "HubOptions", hub: "HubServer") -> None:
+    from jambridge.hub.advertising import advertise_until_another_stays
+
+    await advertise_until_another_stays(options.hub_id, options.bind, hub.port, hub.tls_port)
+
+
+@asynccontextmanager
+async def _listening(options: "HubOptions", stopped: asyncio.Event) -> AsyncIterator["HubServer | None"]:
+    """The hub, as soon as its ports are free; None where it was stopped before.
+
+    Raises:
+        LinkError: a port stays in use.
+    """
+    from jambridge.hub.server import HubServer, issue
+
+    hub = HubServer(options, issue(options))
+    give_up_s = time.monotonic() + _PORT_PATIENCE_S
+    while not stopped.is_set():
+        listening = hub.listening()
+        try:
+            await listening.__aenter__()
+        except LinkError:
+            if time.monotonic() > give_up_s:
+                raise
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PORT_RETRY_S):
+                    await stopped.wait()
+            continue
+        try:
+            yield hub
+        finally:
+            await listening.__aexit__(None, None, None)
+        return
+    yield None
+
+
+def _say_where(hub: "HubServer", hub_id: str) -> None:
+    line = {"port": hub.port, "tls_port": hub.tls_port, "hub_id": hub_id, "fingerprint": hub.fingerprint}
+    with suppress(BrokenPipeError):  # nobody listens any more: then standard input says so as well
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+
+
+def _stop_event(*, parent: bool) -> asyncio.Event:
+    """Set by SIGTERM, SIGINT and, with `parent`, by the end of standard input."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    if parent:
+        loop.add_reader(sys.stdin.fileno(), _read_parent, loop, stopped)
+    return stopped
+
+
+def _read_parent(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
+    descriptor = sys.stdin.fileno()
+    if not os.read(descriptor, 4096):
+        loop.remove_reader(descriptor)
+        stopped.set()
+
+
+def _leave_early(_number: int, _frame: object) -> NoReturn:
+    raise SystemExit(ExitStatus.OK)

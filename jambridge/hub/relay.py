@@ -1,0 +1,206 @@
+"""The websockets of the hub: frames in, deliveries out, each socket bounded in what it may send, hold and delay."""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+
+from jambridge.errors import WireError
+from jambridge.hub import phoenix
+from jambridge.hub.gate import Gate, peer_address
+from jambridge.hub.limits import Limits, TokenBucket
+from jambridge.hub.presence import Deliveries, SocketId
+from jambridge.hub.rooms import Rooms
+
+log = logging.getLogger(__name__)
+
+_GOODBYE_S = 0.4  # for all sockets together, when the hub ends
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that a socket may take, and what may wait for it."""
+
+    join_s: float = 5.0
+    idle_s: float = 60.0  # a client's heartbeat comes every 25 s
+    waiting_bytes: int = 512 * 1024
+    waiting_messages: int = 512
+
+
+class Outbox:
+    """Texts waiting to be sent to one socket."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._texts: deque[str] = deque()
+        self._size = 0
+        self._ready = asyncio.Event()
+
+    def offer(self, text: str) -> bool:
+        """Append `text`, or refuse it because too much waits."""
+        if len(self._texts) >= self._patience.waiting_messages or self._size >= self._patience.waiting_bytes:
+            return False
+        self._texts.append(text)
+        self._size += len(text)
+        self._ready.set()
+        return True
+
+    async def get(self) -> str:
+        while not self._texts:
+            self._ready.clear()
+            await self._ready.wait()
+        text = self._texts.popleft()
+        self._size -= len(text)
+        return text
+
+
+class _Link:
+    """One socket."""
+
+    def __init__(self, id_: SocketId, socket: web.WebSocketResponse, request: web.Request, patience: Patience) -> None:
+        self.id = id_
+        self.socket = socket
+        self.outbox = Outbox(patience)
+        self.has_joined = False
+        self._transport = request.transport
+
+    async def write(self) -> None:
+        while True:
+            try:
+                await self.socket.send_str(await self.outbox.get())
+            except (ConnectionError, RuntimeError):  # RuntimeError: aiohttp's word for a socket closed meanwhile
+                return
+
+    def abort(self) -> None:
+        """Close without a handshake, which a peer that does not read would never finish."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class Relay:
+    """All sockets of the hub, and the rooms behind them."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        gate: Gate,
+        limits: Limits,
+        patience: Patience,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rooms = rooms
+        self._gate = gate
+        self._limits = limits
+        self._patience = patience
+        self._monotonic = monotonic
+        self._links: dict[SocketId, _Link] = {}
+        self._ids = itertools.count()
+        self.frames = 0
+        self.connections = 0
+        self.dropped: Counter[str] = Counter()
+
+    @property
+    def open(self) -> int:
+        return len(self._links)
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Speak with one websocket until it ends."""
+        address = peer_address(request.transport)
+        if not self._gate.enter(address):
+            raise web.HTTPTooManyRequests(text="Too many connections.\n")
+        try:
+            return await self._serve(request)
+        finally:
+            self._gate.leave(address)
+
+    async def close(self) -> None:
+        """Send everybody away, to look for a hub again; who does not go is dropped."""
+        links = list(self._links.values())
+        if not links:
+            return
+        goodbyes = [
+            asyncio.ensure_future(link.socket.close(code=WSCloseCode.SERVICE_RESTART, message=b"the hub ends"))
+            for link in links
+        ]
+        _, late = await asyncio.wait(goodbyes, timeout=_GOODBYE_S)
+        for goodbye in late:
+            goodbye.cancel()
+        for link in links:
+            link.abort()
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        # Compression is off: it costs 300 KiB a socket, and a bomb needs it.
+        socket = web.WebSocketResponse(timeout=1.0, compress=False, max_msg_size=phoenix.MAX_BYTES)
+        await socket.prepare(request)
+        link = _Link(SocketId(next(self._ids)), socket, request, self._patience)
+        self._links[link.id] = link
+        self.connections += 1
+        writer = asyncio.create_task(link.write())
+        try:
+            await self._read(link)
+        finally:
+            del self._links[link.id]
+            self._deliver(self._rooms.disconnect(link.id))
+            writer.cancel()
+            await asyncio.wait([writer])
+        return socket
+
+    async def _read(self, link: _Link) -> None:
+        bucket = TokenBucket(self._limits.frame_rate, self._limits.frame_burst)
+        join_by_s = self._monotonic() + self._patience.join_s
+        while True:
+            try:
+                message = await link.socket.receive(self._time_left(link, join_by_s))
+            except TimeoutError:
+                await self._send_away(link, "idle" if link.has_joined else "no-join")
+                return
+            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                self._note_end(message)
+                return
+            if not bucket.take(self._monotonic()):
+                await self._send_away(link, "frame-flood")
+                return
+            self._receive(link, message)
+
+    def _time_left(self, link: _Link, join_by_s: float) -> float:
+        if link.has_joined:
+            return self._patience.idle_s
+        return max(0.001, join_by_s - self._monotonic())  # aiohttp takes 0 for no limit
+
+    def _receive(self, link: _Link, message: WSMessage) -> None:
+        self.frames += 1
+        if message.type is not WSMsgType.TEXT:
+            self.dropped["binary"] += 1
+            return
+        try:
+            frame = phoenix.decode(message.data)
+        except WireError:
+            self.dropped["malformed"] += 1
+            return
+        link.has_joined |= frame.event == phoenix.JOIN
+        self._deliver(self._rooms.receive(link.id, frame, self._monotonic()))
+
+    def _deliver(self, deliveries: Deliveries) -> None:
+        texts: dict[int, str] = {}  # a broadcast is one frame for all its receivers: encoded once
+        for socket, frame in deliveries:
+            link = self._links.get(socket)
+            if link is None:
+                continue
+            text = texts.get(id(frame)) or texts.setdefault(id(frame), phoenix.encode(frame))
+            if not link.outbox.offer(text):
+                self.dropped["slow-reader"] += 1
+                link.abort()
+
+    async def _send_away(self, link: _Link, reason: str) -> None:
+        self.dropped[reason] += 1
+        await link.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=reason.encode())
+
+    def _note_end(self, message: WSMessage) -> None:
+        error = message.data
+        if message.type is WSMsgType.ERROR and getattr(error, "code", None) == WSCloseCode.MESSAGE_TOO_BIG:
+            self.dropped["oversized"] += 1

@@ -1,0 +1,202 @@
+"""The hub on its two ports: http for bridges and listeners, https for browsers with a microphone."""
+
+import asyncio
+import datetime as dt
+import logging
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from jambridge import __version__
+from jambridge.errors import LinkError
+from jambridge.hub import certificate, origins
+from jambridge.hub.addresses import local_addresses
+from jambridge.hub.certificate import Certificate
+from jambridge.hub.gate import Gate, guarded
+from jambridge.hub.limits import Limits
+from jambridge.hub.pages import Pages
+from jambridge.hub.relay import Patience, Relay
+from jambridge.hub.rooms import Rooms
+
+log = logging.getLogger(__name__)
+
+WEBSOCKET_PATH = "/realtime/v1/websocket"
+_KEEP_ALIVE_S = 10.0
+_TLS_HANDSHAKE_S = 10.0
+_REQUESTS_PER_SOCKET = 4  # plain connections that a browser opens beside each websocket
+_LOOK_AT_NAMES_S = 30.0
+_BACKLOG = 64
+
+
+@dataclass(frozen=True, slots=True)
+class HubOptions:
+    """Port 0 takes any free one."""
+
+    hub_id: str
+    state_dir: Path
+    bind: str = "0.0.0.0"
+    port: int = 3001
+    tls_port: int = 3443
+    max_connections: int = 200
+    max_per_address: int = 16
+    allowed_origins: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    patience: Patience = field(default_factory=Patience)
+
+
+class HubServer:
+    """A hub that listens."""
+
+    def __init__(self, options: HubOptions, issued: Certificate) -> None:
+        self._options = options
+        self._issued = issued
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls.load_cert_chain(issued.file)
+        self._sockets = Gate(options.max_connections, options.max_per_address)
+        self._plain = Gate(
+            options.max_connections * _REQUESTS_PER_SOCKET, options.max_per_address * _REQUESTS_PER_SOCKET
+        )
+        # A prefix of its own: references must not repeat after a restart.
+        prefix = secrets.token_urlsafe(6)
+        references = iter(range(1, 1 << 62))
+        self._rooms = Rooms(options.limits, lambda: f"{prefix}{next(references):x}")
+        self._relay = Relay(self._rooms, self._sockets, options.limits, options.patience)
+        self._pages = Pages()
+        self._started_s = time.monotonic()
+        self.port = self.tls_port = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate that browsers see, in hexadecimal."""
+        return self._issued.fingerprint
+
+    async def run(self) -> None:
+        """Keep the certificate true to the machine's names, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_AT_NAMES_S)
+            try:
+                issued = issue(self._options)
+            except OSError as exc:
+                log.warning("certificate not renewed error=%s", exc)
+                continue
+            if issued.fingerprint != self._issued.fingerprint:
+                self._tls.load_cert_chain(issued.file)
+                self._issued = issued
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Serve on both ports; leaving sends everybody away."""
+        runner = web.AppRunner(
+            self._application(), access_log=None, keepalive_timeout=_KEEP_ALIVE_S, shutdown_timeout=0.1
+        )
+        await runner.setup()
+        server = runner.server
+        assert server is not None  # noqa: S101  set up above
+        factory = guarded(server, self._plain)
+        loop = asyncio.get_running_loop()
+        listeners: list[asyncio.Server] = []
+        try:
+            for port, tls in ((self._options.port, None), (self._options.tls_port, self._tls)):
+                listener = await loop.create_server(
+                    factory,
+                    sock=_bound(self._options.bind, port),
+                    ssl=tls,
+                    ssl_handshake_timeout=_TLS_HANDSHAKE_S if tls else None,
+                    backlog=_BACKLOG,
+                )
+                listeners.append(listener)
+            self.port, self.tls_port = (listener.sockets[0].getsockname()[1] for listener in listeners)
+            self._pages.tls_port = self.tls_port
+            yield
+        finally:
+            for listener in listeners:
+                listener.close()
+            await runner.cleanup()
+
+    def _application(self) -> web.Application:
+        application = web.Application(client_max_size=0)
+        application.add_routes(
+            [
+                web.get(WEBSOCKET_PATH, self._websocket),
+                web.get("/healthz", self._health),
+                web.get("/authority.crt", self._authority),
+                *self._pages.routes(),
+            ]
+        )
+        application.on_shutdown.append(self._close_sockets)  # else the shutdown waits for them
+        return application
+
+    async def _websocket(self, request: web.Request) -> web.StreamResponse:
+        if not request.query.get("apikey"):
+            raise web.HTTPUnauthorized(text="An apikey is missing; any will do.\n")
+        origin = request.headers.get("Origin")
+        if not origins.allowed(origin, request.host, self._issued.names, self._options.allowed_origins):
+            self._relay.dropped["foreign-origin"] += 1
+            raise web.HTTPForbidden(text="Pages of other hosts may not connect; see hub.allowed_origins.\n")
+        return await self._relay.serve(request)
+
+    async def _health(self, _request: web.Request) -> web.StreamResponse:
+        sizes = self._rooms.sizes
+        return web.json_response(
+            {
+                "hub_id": self._options.hub_id,
+                "version": __version__,
+                "uptime_s": round(time.monotonic() - self._started_s, 1),
+                "port": self.port,
+                "tls_port": self.tls_port,
+                "sockets": self._relay.open,
+                "rooms": len(sizes),
+                "members": sum(sizes.values()),
+                "connections": self._relay.connections,
+                "frames": self._relay.frames,
+                "relayed": self._rooms.relayed,
+                "refused": self._sockets.refused + self._plain.refused,
+                "dropped": dict(self._relay.dropped + self._rooms.dropped),
+            },
+            headers={"Cache-Control": "no-store"},
+        )
+
+    async def _authority(self, _request: web.Request) -> web.StreamResponse:
+        """For guests who want to trust this box once instead of clicking through a warning, as iOS needs it."""
+        return web.Response(body=self._issued.authority, content_type="application/x-x509-ca-cert")
+
+    async def _close_sockets(self, _application: web.Application) -> None:
+        await self._relay.close()
+
+
+def issue(options: HubOptions) -> Certificate:
+    """The certificate for the names that this machine has now.
+
+    Raises:
+        OSError: the state directory cannot be written.
+    """
+    names = certificate.names_of(socket.gethostname(), local_addresses())
+    return certificate.ensure(options.state_dir, names, dt.datetime.now(dt.UTC))
+
+
+@asynccontextmanager
+async def open_hub(options: HubOptions) -> AsyncIterator[HubServer]:
+    """Yield a hub that listens.
+
+    Raises:
+        LinkError: a port is in use, or the address is not ours.
+        OSError: the state directory cannot be written.
+    """
+    hub = HubServer(options, issue(options))
+    async with hub.listening():
+        yield hub
+
+
+def _bound(bind: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    try:
+        return socket.create_server((bind, port), family=family, dualstack_ipv6=bind == "::")
+    except OSError as exc:
+        raise LinkError(f"cannot listen on {bind} port {port}: {exc.strerror or exc}") from exc
