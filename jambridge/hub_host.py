@@ -73,6 +73,7 @@ class OwnHub:
 @asynccontextmanager
 async def open_hub(
     settings: HubConfig,
+    max_members: int,
     state: Path,
     look: Callable[[float], Awaitable[Sequence[Hub]]],
     in_force: Latest[HubAddress | None],
@@ -95,7 +96,7 @@ async def open_hub(
         finally:
             in_force.set(None)
         return
-    async with _own_process(settings, state) as own:
+    async with _own_process(settings, max_members, state) as own:
         log.info("hub started url=%s page=%s", own.address.url, own.address.page)
         in_force.set(own.address)
         yield own  # its address stays in force over a restart: the ports are the same
@@ -111,7 +112,7 @@ def _lowest(hubs: Sequence[Hub]) -> HubAddress | None:
 
 
 @asynccontextmanager
-async def _own_process(settings: HubConfig, state: Path) -> AsyncIterator[OwnHub]:
+async def _own_process(settings: HubConfig, max_members: int, state: Path) -> AsyncIterator[OwnHub]:
     options = [
         *("--bind", settings.bind),
         *("--port", str(settings.port)),
@@ -119,6 +120,7 @@ async def _own_process(settings: HubConfig, state: Path) -> AsyncIterator[OwnHub
         *("--state-dir", str(state)),
         *("--max-connections", str(settings.max_connections)),
         *("--max-per-address", str(settings.max_per_address)),
+        *("--max-members", str(max_members)),
         *(option for origin in settings.allowed_origins for option in ("--allowed-origin", origin)),
         "--advertise" if settings.advertise else "--no-advertise",
         "--with-parent",

@@ -69,6 +69,8 @@ class RoomEdges:
         self.signals: Bounded[Signal] = Bounded(256)
         self.outbox: Dropping[Broadcast] = Dropping(64)
         self.roster = presence.Roster()
+        self.hosting = False
+        """We came first, and say so again after every rejoining."""
         self.dropped: dict[str, int] = {}
 
     def say(self, signal: Signal) -> None:
@@ -105,12 +107,12 @@ class RoomClient:
         self._edges.roster.rejoined(LocalSeconds(time.monotonic()))
         await self._channel.subscribe(self._on_state)
         await self._until(self._synced.wait())
-        if must_exist and not self._others():
+        if must_exist and not self._edges.roster.known and not self._others():
             await asyncio.sleep(MISSING_AFTER_S)
             if not self._others():
                 raise UnavailableError(Text.NOT_FOUND)
-        is_host = self._me.is_host or not self._others()
-        self._me = replace(self._me, is_host=is_host)
+        self._edges.hosting = self._edges.hosting or not self._others()
+        self._me = replace(self._me, is_host=self._edges.hosting)
         await self._channel.track(messages.presence_payload(self._me))
         self._tracked = True
         self._on_presence()
@@ -209,14 +211,17 @@ class RoomClient:
 
 @asynccontextmanager
 async def open_room(
-    address: Address, topic: str, me: Participant, edges: RoomEdges, *, must_exist: bool = False
+    where: Latest[Address | None], topic: str, me: Participant, edges: RoomEdges, *, must_exist: bool = False
 ) -> AsyncIterator[RoomClient]:
-    """Join, and leave at the end; `edges.view` says what is in force.
+    """Join as soon as it is known where, and leave at the end; `edges.view` says what is in force.
 
     Raises:
         LinkError: the room cannot be reached or refuses.
         UnavailableError: `must_exist`, and nobody is there.
     """
+    address = where.value or await where.changed(None)
+    if address is None:
+        raise LinkError("there is no hub to meet at")
     client = await _connect(address)
     channel = client.channel(
         topic,

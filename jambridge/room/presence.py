@@ -43,6 +43,11 @@ class Roster:
         self._members: dict[PeerId, Participant] = {}
         self._missing: dict[PeerId, LocalSeconds] = {}
 
+    @property
+    def known(self) -> bool:
+        """Whether anybody was ever seen here."""
+        return bool(self._members)
+
     def rejoined(self, now: LocalSeconds) -> None:
         """A new connection starts with an empty presence: everybody known is awaited until the grace ends."""
         self._missing = {peer: LocalSeconds(now + REJOIN_GRACE_S) for peer in self._members}

@@ -1,0 +1,102 @@
+"""The shape of /status: the whole box at one moment, as JSON. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from jambridge import __version__
+from jambridge.light.control import Report
+from jambridge.peers.mesh import Mesh
+from jambridge.room.client import RoomView
+from jambridge.room.messages import Participant
+from jambridge.status.alerts import Alert
+from jambridge.strict_json import JsonObject
+from jambridge.supervise import Health
+from jambridge.units import MidiNote, PeerId, RoomCode, note_name
+
+SCHEMA_VERSION = 1
+
+
+def room(code: RoomCode, view: RoomView, self_id: PeerId, dropped: Mapping[str, int]) -> JsonObject:
+    """`code_hint` tells rooms apart without being a key to them."""
+    return {
+        "code_hint": f"{code[:2]}…{code[-1]}",
+        "state": "joined" if view.connection == "connected" else "joining",
+        "connection": view.connection,
+        "host_id": view.host,
+        "participants": [_participant(member, view.host, self_id) for member in view.members],
+        "dropped": dict(dropped),
+    }
+
+
+def audio(mesh: Mesh | None) -> JsonObject:
+    """Capture and playback are not there yet: no card is in use."""
+    return {
+        "input": None,
+        "output": None,
+        "peers": [
+            {
+                "id": peer.id,
+                "name": peer.name,
+                "state": peer.state.value,
+                "connection": peer.connection,
+                "path": peer.path,
+                "latency_ms": {"network": None, "jitter": None, "playout": None},
+                "loss": round(peer.loss, 4),
+                "level_dbfs": round(peer.level_dbfs, 1),
+                "silent_s": None if peer.silent_s is None else round(peer.silent_s, 1),
+                "packets": peer.packets,
+            }
+            for peer in (mesh.peers() if mesh else ())
+        ],
+        "dropped": asdict(mesh.drops) if mesh else {},
+    }
+
+
+def notes(report: Report | None) -> JsonObject:
+    return {
+        "sources": [
+            {
+                "id": source.id,
+                "name": source.name,
+                "notes": [note_name(MidiNote(note)) for note in source.notes],
+                "onset": source.onset,
+                "level_dbfs": round(source.level_dbfs, 1),
+            }
+            for source in (report.sources if report else ())
+        ]
+    }
+
+
+def services(health: Mapping[str, Health]) -> JsonObject:
+    return {
+        name: {"state": one.state.value, "restarts": one.restarts, "last_error": one.last_error}
+        for name, one in health.items()
+    }
+
+
+def alerts(active: Sequence[Alert]) -> list[JsonObject]:
+    return [{**asdict(alert), "since": _iso(alert.since)} for alert in active]
+
+
+def whole(uptime_s: float, **sections: Any) -> JsonObject:
+    return {"schema_version": SCHEMA_VERSION, "version": __version__, "uptime_s": round(uptime_s, 1), **sections}
+
+
+def _participant(member: Participant, host: PeerId | None, self_id: PeerId) -> JsonObject:
+    return {
+        "id": member.id,
+        "name": member.name,
+        "instrument": member.instrument,
+        "is_host": member.id == host,
+        "joined_at": _iso(member.joined_at),
+        "self": member.id == self_id,
+    }
+
+
+def _iso(moment: float) -> str | None:
+    try:
+        return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+    except (OverflowError, ValueError):
+        return None  # an implausible time of joining
