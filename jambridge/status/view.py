@@ -1,0 +1,96 @@
+"""/status for people at a terminal."""
+
+import json
+import urllib.error
+import urllib.request
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from jambridge import strict_json
+from jambridge.errors import UnavailableError, WireError
+from jambridge.strict_json import JsonObject
+
+_MAX_BYTES = 1024 * 1024
+_TIMEOUT_S = 3.0
+_COLOURS = {
+    "connected": "green",
+    "running": "green",
+    "driven": "green",
+    "reconnecting": "yellow",
+    "starting": "yellow",
+    "waiting": "yellow",
+    "disconnected": "red",
+    "absent": "red",
+}
+
+
+def fetch(bind: str, port: int) -> JsonObject:
+    """Ask the daemon on this machine.
+
+    Raises:
+        UnavailableError: none answers.
+    """
+    host = "127.0.0.1" if bind == "0.0.0.0" else bind
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}/status", timeout=_TIMEOUT_S) as answer:
+            return strict_json.loads_object(answer.read(_MAX_BYTES), _MAX_BYTES)
+    except (urllib.error.URLError, OSError, WireError, json.JSONDecodeError) as exc:
+        reason = getattr(exc, "reason", exc)
+        raise UnavailableError(f"no jambridge answers on {host}:{port} ({reason}): is it running?") from exc
+
+
+def render(status: JsonObject) -> RenderableType:
+    """Room, sound, light and services, each a table; what is wrong comes first."""
+    room, alerts = status["room"], status["alerts"]
+    lines: list[RenderableType] = [
+        Text.from_markup(f"[bold]{escape(alert['text'])}[/] {escape(alert['cause'])}", style="red") for alert in alerts
+    ]
+    lines.append(
+        Text.from_markup(
+            f"Room [bold]{escape(room['code_hint'])}[/]  {_light(room['connection'])}  up {status['uptime_s']:.0f} s"
+        )
+    )
+    return Group(*lines, _people(status), _controllers(status), _services(status))
+
+
+def _people(status: JsonObject) -> Table:
+    table = Table("Musician", "Instrument", "Sound", "Path", "Level dBFS", "Loss", "Notes", box=None, pad_edge=False)
+    peers = {peer["id"]: peer for peer in status["audio"]["peers"]}
+    sources = {source["id"]: source for source in status["notes"]["sources"]}
+    for member in status["room"]["participants"]:
+        peer, source = peers.get(member["id"]), sources.get(member["id"])
+        marks = (" (host)" if member["is_host"] else "") + (" (this box)" if member["self"] else "")
+        table.add_row(
+            escape(member["name"] + marks),
+            escape(member["instrument"]),
+            _light(peer["state"]) if peer else "-",
+            peer["path"] or "-" if peer else "-",
+            f"{peer['level_dbfs']:.0f}" if peer else "-",
+            f"{100 * peer['loss']:.1f} %" if peer else "-",
+            " ".join(source["notes"]) if source else "-",
+        )
+    return table
+
+
+def _controllers(status: JsonObject) -> Table:
+    table = Table("Light", "Address", "Pixels", "State", "Frames/s", "Why", box=None, pad_edge=False)
+    for one in status["light"]["controllers"]:
+        sent = "-" if one["fps_sent"] is None else f"{one['fps_sent']:.0f}"
+        table.add_row(
+            escape(one["name"]), one["host"], str(one["pixels"]), _light(one["state"]), sent, escape(one["reason"])
+        )
+    return table
+
+
+def _services(status: JsonObject) -> Table:
+    table = Table("Service", "State", "Restarts", "Last error", box=None, pad_edge=False)
+    for name, one in status["services"].items():
+        table.add_row(name, _light(one["state"]), str(one["restarts"]), escape(one["last_error"] or ""))
+    return table
+
+
+def _light(state: str) -> str:
+    return f"[{_COLOURS.get(state, 'default')}]● {escape(state)}[/]"
