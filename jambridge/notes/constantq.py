@@ -73,7 +73,7 @@ def kernel(frequency_hz: float, length_s: float, peak: float, rate_hz: float) ->
     times_s = np.arange(_FFT_SIZE - frames, _FFT_SIZE) / rate_hz
     atom = np.zeros(_FFT_SIZE, np.complex128)
     atom[-frames:] = 2 * window(frames, peak) * np.exp(2j * np.pi * frequency_hz * times_s)
-    weights: Kernel = np.conj(np.fft.fft(atom))[: _FFT_SIZE // 2 + 1] / _FFT_SIZE
+    weights: Kernel = np.fft.fft(atom).conj()[: _FFT_SIZE // 2 + 1] / _FFT_SIZE
     return weights
 
 

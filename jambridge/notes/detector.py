@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from jambridge.notes import level, pitch
 from jambridge.notes.constantq import ConstantQ
-from jambridge.notes.features import PITCH_MIDI, Features
+from jambridge.notes.features import PITCH_MIDI, PITCHES, Features
 from jambridge.notes.frame import HOP_FRAMES, Note
 from jambridge.notes.level import Samples
 from jambridge.notes.network import Network, Weights
@@ -17,7 +17,11 @@ from jambridge.units import MidiNote
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What sounds at the end of a hop, lowest first, and the hop's level."""
+    """What sounds at the end of a hop, lowest first, and the hop's level.
+
+    `onset`: one of the notes began in this hop. It comes later than `OnsetDetector`'s word, and also where nothing was
+    struck, as between the notes of a bow.
+    """
 
     notes: tuple[Note, ...]
     onset: bool
@@ -33,6 +37,7 @@ class Detector:
         self._features = Features(streams)
         self._network = Network(streams, Weights.load())
         self._tracker = Tracker(streams, OPERATING_POINTS[threshold])
+        self._sounding = np.zeros((streams, PITCHES), bool)
 
     def process(self, hops: NDArray[np.float32]) -> list[Detection]:
         """One detection a stream.
@@ -48,12 +53,14 @@ class Detector:
         samples = level.safe(hops)
         decibels = self._constant_q.analyse(samples)
         sounding = self._tracker.follow(self._network.logits(self._features.stack(decibels)))
-        return [self._detection(*stream) for stream in zip(samples, decibels, sounding, strict=True)]
+        begun = (sounding & ~self._sounding).any(axis=1)
+        self._sounding = sounding
+        return [_detection(*stream) for stream in zip(samples, decibels, sounding, begun, strict=True)]
 
-    @staticmethod
-    def _detection(hop: Samples, banks_db: NDArray[np.float32], sounding: NDArray[np.bool_]) -> Detection:
-        notes = tuple(_note(MidiNote(int(midi)), banks_db) for midi in PITCH_MIDI[sounding])
-        return Detection(notes, onset=False, level_dbfs=level.dbfs(hop))
+
+def _detection(hop: Samples, banks_db: NDArray[np.float32], sounding: NDArray[np.bool_], begun: np.bool_) -> Detection:
+    notes = tuple(_note(MidiNote(int(midi)), banks_db) for midi in PITCH_MIDI[sounding])
+    return Detection(notes, bool(begun), level.dbfs(hop))
 
 
 def _note(midi: MidiNote, banks_db: NDArray[np.float32]) -> Note:
