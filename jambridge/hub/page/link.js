@@ -10,7 +10,9 @@ import { randomId } from "./random.js";
 import { offers } from "./roles.js";
 
 export const DELAYS = Object.freeze({
-  resendMs: [2000, 4000, 8000], // after each sending of an offer; then as long again for the last answer
+  resendMs: [2000, 4000, 8000], // after an offer
+  unansweredMs: 12_000,
+  renegotiationMs: 1000, // at least, between two offers that are answered
   connectMs: 15_000, // from the answer to a connection
   awaitOfferMs: 4000, // the higher id waits this long for the other's offer, then makes its own
   disconnectedMs: 5000,
@@ -33,6 +35,8 @@ export class Link {
   #stale = [];
   #timers = new Map();
   #failures = 0;
+  #unanswered = false; // our offer
+  #answeredAt = -Infinity;
   #parted = false;
   #closed = false;
 
@@ -71,7 +75,7 @@ export class Link {
 
   /** The room is back after an outage, in which signals were lost. */
   returned() {
-    if (this.#next?.offering && this.#timers.has("resend")) this.#repeat(this.#next);
+    if (this.#next?.offering && this.#unanswered) this.#repeat(this.#next);
     else if (!this.#next && this.#current?.state !== "connected") this.#connectSoon(0);
   }
 
@@ -83,7 +87,7 @@ export class Link {
   /** Say goodbye to the peer and close. */
   close() {
     this.#closed = true;
-    for (const connection of [this.#current, this.#next]) if (connection) this.#send("bye", connection.id, {});
+    for (const connection of [this.#current, this.#next]) this.#bye(connection);
     for (const connection of [this.#current, this.#next, this.#answering]) connection?.close();
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
@@ -110,20 +114,25 @@ export class Link {
       const offer = await connection.offer();
       if (this.#next !== connection || this.#closed) return;
       this.#send("offer", connection.id, offer);
-      this.#resendLater(connection, 0);
+      this.#awaitAnswer(connection);
     } catch (error) {
       this.#failed(connection, error);
     }
     this.#changed();
   }
 
-  #resendLater(connection, sent) {
-    const { resendMs } = this.#delays;
-    this.#after("resend", resendMs[Math.min(sent, resendMs.length - 1)], () => {
-      if (sent === resendMs.length) return this.#failed(connection);
-      this.#repeat(connection);
-      return this.#resendLater(connection, sent + 1);
-    });
+  #awaitAnswer(connection) {
+    const { resendMs, unansweredMs } = this.#delays;
+    for (const [count, delayMs] of resendMs.entries())
+      this.#after(`resend ${count}`, delayMs, () => this.#repeat(connection));
+    this.#after("deadline", unansweredMs, () => this.#failed(connection));
+    this.#unanswered = true;
+  }
+
+  /** Nothing is awaited from the peer any more. */
+  #settle() {
+    this.#unanswered = false;
+    this.#clear("deadline", ...this.#delays.resendMs.map((_, count) => `resend ${count}`));
   }
 
   #repeat(connection) {
@@ -138,7 +147,9 @@ export class Link {
       return;
     }
     const oursStands = id !== null && this.#next?.offering && offers(this.#selfId, this.#peerId);
-    if (oursStands || this.#stale.includes(id)) return;
+    const tooSoon = performance.now() - this.#answeredAt < this.#delays.renegotiationMs;
+    if (oursStands || tooSoon || this.#stale.includes(id)) return;
+    this.#answeredAt = performance.now();
     const connection = this.#opened(id, false);
     this.#retire(this.#answering);
     this.#answering = connection;
@@ -155,7 +166,8 @@ export class Link {
   #answered(connection, answer) {
     this.#retire(this.#next);
     this.#next = connection;
-    this.#clear("resend", "attempt");
+    this.#settle();
+    this.#clear("attempt");
     this.#send("answer", connection.id, answer);
     this.#after("deadline", this.#delays.connectMs, () => this.#failed(connection));
     this.#followNext();
@@ -163,7 +175,7 @@ export class Link {
 
   async #receiveAnswer(id, answer) {
     const connection = this.#next;
-    const awaited = connection?.offering && this.#timers.has("resend") && (id === null || id === connection.id);
+    const awaited = connection?.offering && this.#unanswered && (id === null || id === connection.id);
     if (!awaited) return;
     try {
       await connection.accept(answer);
@@ -171,7 +183,7 @@ export class Link {
       return; // malformed: a good one may still come
     }
     if (this.#next !== connection) return;
-    this.#clear("resend");
+    this.#settle();
     this.#after("deadline", this.#delays.connectMs, () => this.#failed(connection));
     this.#followNext();
   }
@@ -249,11 +261,10 @@ export class Link {
     this.#next = null;
     this.#failures = 0;
     this.#parted = false;
-    this.#clear("resend", "deadline", "carry", "suspect", "attempt");
-    if (old) {
-      this.#send("bye", old.id, {});
-      this.#retire(old);
-    }
+    this.#settle();
+    this.#clear("carry", "suspect", "attempt");
+    this.#bye(old);
+    this.#retire(old);
     this.#changed();
   }
 
@@ -262,12 +273,18 @@ export class Link {
     this.#retire(connection);
     if (connection !== this.#next || this.#closed) return;
     this.#next = null;
-    this.#clear("resend", "deadline", "carry");
+    this.#settle();
+    this.#clear("carry");
     const { retryMs } = this.#delays;
     const delayMs = retryMs[Math.min(this.#failures, retryMs.length - 1)];
     this.#failures += 1;
     if (this.#current?.state !== "connected") this.#connectSoon(delayMs);
     this.#changed();
+  }
+
+  /** A bye names its connection; one without a name would not be understood. */
+  #bye(connection) {
+    if (connection && connection.id !== null) this.#send("bye", connection.id, {});
   }
 
   #retire(connection) {

@@ -93,7 +93,7 @@ class Card {
     this.element.querySelector(".host").hidden = !member.isHost;
     setLight(this.element.querySelector(".light"), lightOf(member), wordsOf(member));
     this.element.querySelector(".volume").hidden = member.self || !member.sends || member.link === "none";
-    this.element.querySelector(".meter").hidden = !member.sends || (!member.self && member.link === "none");
+    this.element.querySelector(".meter").dataset.shown = String(member.sends && (member.self || member.link !== "none"));
     if (member.sends && member.stream && member.stream !== this.#audio.srcObject) this.#hear(member.stream);
   }
 
@@ -129,13 +129,13 @@ class Card {
     this.#audio.muted = volume === 0;
   }
 
-  #describe({ name, self, instrument, joinedAt, client }) {
+  #describe({ name, self, instrument, joinedAt, client, sends }) {
     const text = (selector, value) => {
       this.element.querySelector(selector).textContent = value;
     };
     text(".name", name);
     text(".avatar", [...name][0].toUpperCase());
-    text(".instrument", instrument === "unknown" ? "" : instrument);
+    text(".instrument", sends ? instrument.replace(/^unknown$/, "") : "listening");
     text(".volume .visually-hidden", `Volume of ${name}`);
     this.element.querySelector(".meter").setAttribute("aria-label", `Level of ${name}`);
     this.element.querySelector(".you").hidden = !self;
@@ -153,8 +153,8 @@ function lightOf(member) {
 }
 
 function wordsOf(member) {
-  if (member.self) return member.muted ? "Muted" : member.sends ? "" : "Listening";
-  if (member.link === "none") return member.sends ? "Not heard here: four play at a time" : "Listening";
+  if (member.self && member.sends) return member.muted ? "Muted" : "Microphone on";
+  if (lightOf(member) === "none") return member.sends ? "Not heard here: four play at a time" : "Listening";
   return undefined;
 }
 

@@ -3,17 +3,15 @@
 import { Alerts } from "./alerts.js";
 import { parse } from "./code.js";
 import { setLight } from "./light.js";
-import { MemberList } from "./members.js";
 import { recall, remember } from "./memory.js";
-import { Meter, SilenceDetector } from "./meter.js";
 import { MicrophoneError, openMicrophone } from "./microphone.js";
 import { randomId } from "./random.js";
-import { Session } from "./session.js";
+import { securePage } from "./secure_page.js";
+import { Stay } from "./stay.js";
 import { TEXTS } from "./texts.js";
 import { WakeLock } from "./wake_lock.js";
 
 const CLIENT = "jam-page/1.0.0";
-const METER_MS = 60;
 const COPIED_MS = 2000;
 
 const element = (id) => document.getElementById(id);
@@ -22,115 +20,6 @@ const wakeLock = new WakeLock();
 const secure = window.isSecureContext;
 
 let stay = null; // what lasts from joining to leaving
-
-class Stay {
-  #context = new AudioContext({ latencyHint: "interactive" });
-  #members;
-  #session;
-  #silence = new SilenceDetector();
-  #track = null;
-  #meter = null;
-  #ticking = null;
-  #known = null; // names by id, once the room has been seen
-
-  constructor(code, self, track) {
-    this.#members = new MemberList(element("members"), element("member"), this.#context, () => this.#playOnTouch());
-    this.#session = new Session({
-      url: websocketUrl(),
-      code,
-      self,
-      track,
-      onRoom: (state, reason) => showRoom(state, reason),
-      onMembers: () => this.show(),
-    });
-    if (track) this.#use(track);
-  }
-
-  open() {
-    this.#session.open();
-    this.#ticking = setInterval(() => this.#tick(), METER_MS);
-  }
-
-  hurry() {
-    this.#session.hurry();
-  }
-
-  toggleMute() {
-    this.#track.enabled = !this.#track.enabled;
-    this.show();
-    return !this.#track.enabled;
-  }
-
-  show() {
-    const muted = this.#track !== null && !this.#track.enabled;
-    const members = this.#session.members.map((member) => ({ ...member, muted: member.self && muted }));
-    this.#members.show(members);
-    this.#announce(members);
-    element("alone").hidden = members.length !== 1;
-    const retrying = members.filter((member) => member.link === "reconnecting").map((member) => member.name);
-    alerts.set("AUDIO_RETRYING", retrying.length ? `With ${retrying.join(", ")}.` : null);
-  }
-
-  close() {
-    clearInterval(this.#ticking);
-    this.#session.leave();
-    this.#members.clear();
-    this.#track?.stop();
-    this.#context.close();
-  }
-
-  #use(track) {
-    this.#track = track;
-    this.#meter?.close();
-    this.#meter = new Meter(this.#context, new MediaStream([track]));
-    track.onended = () => this.#microphoneGone();
-  }
-
-  /** It was unplugged, or its permission withdrawn: take the next one that comes. */
-  #microphoneGone() {
-    alerts.raise("MICROPHONE", "The microphone is gone. Plug it in again.");
-    navigator.mediaDevices.addEventListener("devicechange", () => this.#reopen(), { once: true });
-  }
-
-  async #reopen() {
-    try {
-      const track = await openMicrophone();
-      if (stay !== this) return track.stop();
-      track.enabled = this.#track.enabled;
-      this.#use(track);
-      this.#session.setTrack(track);
-      return alerts.clear("MICROPHONE");
-    } catch {
-      return stay === this && this.#microphoneGone();
-    }
-  }
-
-  #tick() {
-    const peak = this.#members.measure(this.#meter);
-    const looking = peak !== null && this.#track.enabled && document.visibilityState === "visible";
-    if (!looking) this.#silence.reset();
-    const silent = looking && this.#silence.isSilent(peak, performance.now());
-    alerts.set("NO_INPUT", silent ? "Is it plugged in, switched on, and the one the browser uses?" : null);
-  }
-
-  #playOnTouch() {
-    document.addEventListener("pointerdown", () => this.#members.play(), { once: true });
-  }
-
-  /** Tell screen readers who came and who went. */
-  #announce(members) {
-    const names = new Map(members.filter((member) => !member.self).map((member) => [member.id, member.name]));
-    const known = this.#known ?? names;
-    const came = [...names].filter(([id]) => !known.has(id)).map(([, name]) => `${name} joined.`);
-    const went = [...known].filter(([id]) => !names.has(id)).map(([, name]) => `${name} left.`);
-    if (came.length || went.length) element("announce").textContent = [...came, ...went].join(" ");
-    this.#known = names;
-  }
-}
-
-function websocketUrl() {
-  return `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/realtime/v1/websocket?apikey=lan&vsn=1.0.0`;
-}
 
 function codeInAddress() {
   const [, text] = location.pathname.match(/^\/jam\/([^/]+)/) ?? [];
@@ -145,7 +34,7 @@ function showRoom(state, reason) {
   setLight(element("room-light"), { joined: "connected", refused: "disconnected", left: "disconnected" }[state] ?? state);
   const away = reason === "unreachable";
   alerts.set("NO_CONNECTION", state === "connecting" && away ? "The hub does not answer; trying again." : null);
-  alerts.set("RECONNECTING", state === "reconnecting" ? "The room; whom you hear, you keep hearing." : null);
+  alerts.set("RECONNECTING", state === "reconnecting" ? "Those you hear stay connected meanwhile." : null);
   if (state === "refused") refused(reason);
 }
 
@@ -202,7 +91,7 @@ function enter(code, track) {
   history.replaceState(null, "", `/jam/${code}`);
   showCode(code);
   const self = { id: randomId(), name, instrument: instrument || "unknown", client: CLIENT, sends: track !== null };
-  stay = new Stay(code, self, track);
+  stay = new Stay({ code, self, track, alerts, onRoom: showRoom });
   element("mute").hidden = track === null;
   showMuted(false);
   show("jam");
@@ -251,10 +140,15 @@ async function copyLink() {
   }, COPIED_MS);
 }
 
+async function showSecurePage() {
+  element("secure-link").href = await securePage(location.pathname);
+}
+
 function prepareForm() {
   element("name").value = recall("name") ?? defaultName();
   element("instrument").value = recall("instrument") ?? "";
   element("insecure").hidden = secure;
+  if (!secure) showSecurePage();
   element("play").hidden = !secure;
   element("headphones").hidden = !secure;
   element("listen").classList.toggle("primary", !secure);

@@ -10,7 +10,7 @@ import { fromState, withDiff } from "./presence.js";
 const HEARTBEAT_MS = 25_000;
 const REPLY_MS = 10_000;
 const FIRST_DELAY_MS = 500;
-const LONGEST_DELAY_MS = 10_000;
+const LONGEST_DELAY_MS = 3000; // a hub on the LAN starts in seconds, and musicians wait for it
 const SETTLED_MS = 60_000;
 const MAX_MESSAGE = 256 * 1024;
 

@@ -1,0 +1,231 @@
+"""The jam page in a real Chromium, against the real hub, over https with a certificate that the user accepts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+
+from tests.fakes import browsers
+from tests.fakes.browsers import CONNECTED, PATIENCE_MS, Hub, Musicians
+
+TEN_SEATS = """async () => {
+  const { Realtime } = await import("/page/realtime.js");
+  const url = `wss://${location.host}/realtime/v1/websocket?apikey=lan&vsn=1.0.0`;
+  const sit = (place) => new Promise((onState) => {
+    const quiet = { onPresence() {}, onBroadcast() {} };
+    new Realtime({ url, topic: "realtime:room:FULL22", key: `p${place}`, onState, ...quiet }).open();
+  });
+  return Promise.all(Array.from({ length: 10 }, (_, place) => sit(place)));
+}"""
+OTHERS = ".member[data-self=false]"
+HEARD = "[data-level]:not([data-level='0.00'])"
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    running = Hub(tmp_path_factory.mktemp("hub"))
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    microphone = browsers.write_wav(tmp_path_factory.mktemp("sound") / "tone.wav", browsers.tone())
+    with browsers.chromium(playwright, microphone) as running:
+        yield running
+
+
+@pytest.fixture
+def musicians(browser: Browser) -> Iterator[Musicians]:
+    group = Musicians(browser)
+    yield group
+    group.close()
+    assert group.complaints == []
+
+
+def names(page: Page) -> list[str]:
+    return page.locator(".member .name").all_inner_texts()
+
+
+def expect_members(page: Page, count: int) -> None:
+    expect(page.locator(".member")).to_have_count(count, timeout=PATIENCE_MS)
+
+
+def expect_to_hear(page: Page, count: int) -> None:
+    """`count` others are connected, and every one of them moves its meter."""
+    expect(page.locator(f"{OTHERS} .light{CONNECTED}")).to_have_count(count, timeout=PATIENCE_MS)
+    expect(page.locator(f"{OTHERS}{HEARD}")).to_have_count(count, timeout=PATIENCE_MS)
+
+
+def test_musicians_meet_hear_each_other_and_part(hub: Hub, musicians: Musicians) -> None:
+    ann = musicians.join(hub.secure("abc123"), "Ann")
+    expect(ann.locator("#alone")).to_be_visible()
+    bob = musicians.join(hub.secure("ABC123"), "Bob", phone=True)
+    for page in (ann, bob):
+        expect_to_hear(page, 1)
+        expect(page.locator(f".member[data-self=true]{HEARD}")).to_have_count(1, timeout=PATIENCE_MS)
+
+    assert names(ann) == ["Ann", "Bob"]
+    assert names(bob) == ["Bob", "Ann"]
+    for page in (ann, bob):
+        assert page.locator(".badge.host:visible").count() == 1
+        expect(page.locator(".member", has_text="Ann").locator(".badge.host")).to_be_visible()
+    expect(ann.locator(".member[data-self=true] .badge.you")).to_be_visible()
+
+    cleo = musicians.join(hub.secure("ABC123"), "Cleo")
+    for page in (ann, bob, cleo):
+        expect_to_hear(page, 2)
+
+    bob.get_by_role("button", name="Leave").click()
+    expect(bob.get_by_text("You have left the room")).to_be_visible()
+    for page in (ann, cleo):
+        expect_members(page, 2)
+    expect(ann.locator("#announce")).to_have_text("Bob left.")
+
+    cleo.context.close()  # without a word of the person
+    expect_members(ann, 1)
+
+
+def test_muting_silences_only_oneself(hub: Hub, musicians: Musicians) -> None:
+    ann = musicians.join(hub.secure("MUTE-1"), "Ann")
+    bob = musicians.join(hub.secure("MUTE-1"), "Bob")
+    expect_to_hear(bob, 1)
+    expect_to_hear(ann, 1)
+
+    ann.get_by_role("button", name="Mute").click()
+
+    expect(ann.get_by_role("button", name="Mute")).to_have_attribute("aria-pressed", "true")
+    expect(ann.get_by_text("Muted")).to_be_visible()
+    expect(bob.locator(f"{OTHERS}[data-level='0.00']")).to_have_count(1, timeout=PATIENCE_MS)
+    expect_to_hear(ann, 1)
+
+    ann.get_by_role("button", name="Mute").click()
+    expect_to_hear(bob, 1)
+
+
+def test_volume_is_the_listeners_own(hub: Hub, musicians: Musicians) -> None:
+    ann = musicians.join(hub.secure("VOL-1"), "Ann")
+    bob = musicians.join(hub.secure("VOL-1"), "Bob")
+    expect_to_hear(ann, 1)
+    expect_to_hear(bob, 1)
+
+    ann.get_by_label("Volume of Bob").fill("25")
+
+    assert ann.locator(f"{OTHERS} audio").evaluate("audio => [audio.volume, audio.muted, audio.paused]") == [
+        0.25,
+        False,
+        False,
+    ]
+
+
+def test_a_restarted_hub_finds_everybody_back_and_the_sound_never_stopped(hub: Hub, musicians: Musicians) -> None:
+    ann = musicians.join(hub.secure("BACK22"), "Ann")
+    bob = musicians.join(hub.secure("BACK22"), "Bob")
+    for page in (ann, bob):
+        expect_to_hear(page, 1)
+    sound = ann.locator(f"{OTHERS} audio").evaluate_handle("audio => audio.srcObject")
+
+    hub.stop()
+    for page in (ann, bob):
+        expect(page.locator("#room-light[data-state=reconnecting]")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.locator("#alerts")).to_contain_text("Connection lost, reconnecting...")
+        expect(page.locator(f"{OTHERS} .light{CONNECTED}")).to_have_count(1)
+    hub.start()
+
+    for page in (ann, bob):
+        expect(page.locator(f"#room-light{CONNECTED}")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.locator("#alerts li")).to_have_count(0)
+        expect_to_hear(page, 1)
+    assert ann.locator(f"{OTHERS} audio").evaluate("(audio, sound) => audio.srcObject === sound", sound)
+    cleo = musicians.join(hub.secure("BACK22"), "Cleo")
+    expect_to_hear(cleo, 2)
+
+
+def test_without_https_one_is_told_why_and_listens(hub: Hub, musicians: Musicians) -> None:
+    ann = musicians.join(hub.secure("LISTEN"), "Ann")
+    page = musicians.open(hub.insecure("LISTEN"), phone=True)
+    expect(page.get_by_text("A browser gives a microphone only to a secure page")).to_be_visible()
+    expect(page.get_by_role("button", name="Join", exact=True)).to_be_hidden()
+    expect(page.get_by_role("link", name="Open the secure page")).to_have_attribute("href", hub.secure("LISTEN"))
+
+    page.get_by_label("Your name").fill("Lis")
+    page.get_by_role("button", name="Just listen").click()
+
+    expect_to_hear(page, 1)
+    assert names(page) == ["Lis", "Ann"]
+    expect(ann.locator(f"{OTHERS} .instrument")).to_have_text("listening")
+    expect(ann.locator(f"{OTHERS} .light{CONNECTED}")).to_have_count(1, timeout=PATIENCE_MS)
+
+
+def test_two_listeners_do_not_connect_with_each_other(hub: Hub, musicians: Musicians) -> None:
+    one = musicians.join(hub.secure("QUIET1"), "One", button="Just listen")
+    two = musicians.join(hub.secure("QUIET1"), "Two", button="Just listen")
+
+    for page in (one, two):
+        expect_members(page, 2)
+        expect(page.locator(f"{OTHERS} .light[data-state=none]")).to_have_text("Listening")
+
+
+@pytest.mark.parametrize("code", ["ABC12", "TOOLONG123", "A-1"])
+def test_an_impossible_code_is_named_and_can_be_corrected(hub: Hub, musicians: Musicians, code: str) -> None:
+    page = musicians.open(hub.secure(code))
+    expect(page.locator("#alerts")).to_contain_text("Invalid room code")
+
+    page.get_by_label("Room code").fill(" right 1 ")
+    page.get_by_role("button", name="Just listen").click()
+
+    expect(page.locator(f"#room-light{CONNECTED}")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("#alerts li")).to_have_count(0)
+    assert page.url == hub.secure("RIGHT1")
+
+
+def test_the_eleventh_is_told_that_the_session_is_full(hub: Hub, musicians: Musicians) -> None:
+    page = musicians.open(hub.secure("FULL22"))
+    states = page.evaluate(TEN_SEATS)
+    assert states == ["joined"] * 10
+
+    page.get_by_role("button", name="Just listen").click()
+
+    expect(page.locator("#alerts")).to_contain_text("Session is full", timeout=PATIENCE_MS)
+    expect(page.get_by_role("button", name="Just listen")).to_be_visible()
+
+
+# Microphones that do not work; a browser has one for life, so these have their own
+
+
+def test_a_refused_microphone_says_what_to_do(hub: Hub, playwright: Playwright, tmp_path: Path) -> None:
+    microphone = browsers.write_wav(tmp_path / "tone.wav", browsers.tone())
+    with browsers.chromium(playwright, microphone, browsers.DENIED) as browser:
+        musicians = Musicians(browser)
+        page = musicians.open(hub.secure("NOMIC1"))
+
+        page.get_by_role("button", name="Join", exact=True).click()
+
+        alert = page.locator("#alerts")
+        expect(alert).to_contain_text("Microphone access required for jamming", timeout=PATIENCE_MS)
+        expect(alert).to_contain_text("Allow the microphone")
+        page.get_by_role("button", name="Just listen").click()
+        expect(page.locator(f"#room-light{CONNECTED}")).to_be_visible(timeout=PATIENCE_MS)
+        assert musicians.complaints == []
+
+
+def test_a_dead_cable_is_named(hub: Hub, playwright: Playwright, tmp_path: Path) -> None:
+    microphone = browsers.write_wav(tmp_path / "silence.wav", np.zeros((browsers.RATE_HZ, 2)))
+    with browsers.chromium(playwright, microphone) as browser:
+        page = Musicians(browser).join(hub.secure("DEAD22"), "Ann")
+
+        expect(page.locator("#alerts")).to_contain_text(
+            "No audio input detected, check microphone", timeout=PATIENCE_MS
+        )
+
+        page.get_by_role("button", name="Mute").click()  # silent on purpose is no fault
+        expect(page.locator("#alerts li")).to_have_count(0)
