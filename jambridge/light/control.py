@@ -1,11 +1,11 @@
-"""What the main process and the light process tell each other: one JSON message a packet. Pure.
+"""What the main process and the light process tell each other: one JSON object a packet. Pure.
 
-Down: the sources, the controllers, the settings (each the whole of it, whenever it changes) and "quit". Up: a report.
+Down go the sources, the controllers and the settings, each the whole of it whenever it changes, and Quit; up go
+reports.
 """
 
 import dataclasses
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, NewType, TypeVar, get_args, get_origin, get_type_hints
@@ -23,6 +23,16 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Sources:
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Controllers:
+    controllers: tuple[Controller, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LightSettings:
     """The person's wishes, and the room's."""
 
@@ -33,6 +43,11 @@ class LightSettings:
     max_fps: float = 60.0
     flashes_per_s: float = MOST_FLASHES_PER_S
     threshold: Threshold = "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """Release every strip and exit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,61 +88,29 @@ class Report:
     outputs: tuple[OutputReport, ...]
 
 
-Down = tuple[Source, ...] | tuple[Controller, ...] | LightSettings | None
+Message = Sources | Controllers | LightSettings | Quit | Report
+_KINDS: dict[str, type[Message]] = {
+    "sources": Sources,
+    "controllers": Controllers,
+    "settings": LightSettings,
+    "quit": Quit,
+    "report": Report,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
-def encode_sources(sources: Iterable[Source]) -> bytes:
-    return _encode("sources", [dataclasses.asdict(source) for source in sources])
+def encode(message: Message) -> bytes:
+    content = {"kind": _NAMES[type(message)], **dataclasses.asdict(message)}
+    return json.dumps(content, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
 
 
-def encode_controllers(controllers: Iterable[Controller]) -> bytes:
-    return _encode("controllers", [dataclasses.asdict(controller) for controller in controllers])
-
-
-def encode_settings(settings: LightSettings) -> bytes:
-    return _encode("settings", dataclasses.asdict(settings))
-
-
-def encode_quit() -> bytes:
-    return _encode("quit", True)
-
-
-def encode_report(report: Report) -> bytes:
-    return _encode("report", dataclasses.asdict(report))
-
-
-def decode(packet: bytes) -> tuple[str, Down]:
-    """The kind of a message down ("sources", "controllers", "settings", "quit") and what it says.
-
-    Raises:
-        WireError: it is none. Nothing else is raised.
-    """
-    match strict_json.loads_object(packet, MAX_BYTES):
-        case {"sources": list(items)}:
-            return "sources", tuple(_build(Source, item) for item in items)
-        case {"controllers": list(items)}:
-            return "controllers", tuple(_build(Controller, item) for item in items)
-        case {"settings": item}:
-            return "settings", _build(LightSettings, item)
-        case {"quit": True}:
-            return "quit", None
-    raise WireError(f"not a message to the light process: {packet[:60]!r}")
-
-
-def decode_report(packet: bytes) -> Report:
-    """Raises WireError, and nothing else, if it is no report."""
-    match strict_json.loads_object(packet, MAX_BYTES):
-        case {"report": {"sources": list(sources), "outputs": list(outputs), **rest}}:
-            heard = tuple(_build(SourceReport, source) for source in sources)
-            sent = tuple(_build(OutputReport, output) for output in outputs)
-            return dataclasses.replace(
-                _build(Report, {**rest, "sources": [], "outputs": []}), sources=heard, outputs=sent
-            )
-    raise WireError(f"not a report: {packet[:60]!r}")
-
-
-def _encode(kind: str, content: Any) -> bytes:
-    return json.dumps({kind: content}, separators=(",", ":"), allow_nan=False).encode()
+def decode(packet: bytes) -> Message:
+    """Raises WireError, and nothing else, if `packet` is no message."""
+    content = strict_json.loads_object(packet, MAX_BYTES)
+    kind = content.pop("kind", None)
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise WireError(f"no message: {packet[:60]!r}")
+    return _build(_KINDS[kind], content)
 
 
 def _build(kind: type[T], values: Any) -> T:
@@ -141,14 +124,14 @@ def _build(kind: type[T], values: Any) -> T:
 def _checked(hint: Any, value: Any) -> Any:
     while isinstance(hint, NewType):
         hint = hint.__supertype__
-    if get_origin(hint) is Literal and value in get_args(hint):
-        return value
-    if get_origin(hint) is UnionType and (value is None or isinstance(value, get_args(hint))):
-        return value
-    if get_origin(hint) is tuple and isinstance(value, list):
-        return tuple(_checked(get_args(hint)[0], item) for item in value)
+    origin, arguments = get_origin(hint), get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _build(hint, value)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_checked(arguments[0], item) for item in value)
     if hint is float and type(value) in (int, float):
         return float(value)
-    if type(value) is hint:
+    fits = value in arguments if origin is Literal and isinstance(value, str) else type(value) is hint
+    if fits or (origin is UnionType and type(value) in arguments):
         return value
     raise WireError(f"{str(value)[:40]!r} is no {hint}")

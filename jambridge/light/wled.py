@@ -50,7 +50,7 @@ class Info:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class LiveConfig:
     """/json/cfg, as far as it concerns a stream; the defaults are WLED's own."""
 
     longest_output: int | None = None
@@ -98,8 +98,9 @@ class Controller:
     udp_port: int = UDP_PORT
     gamma: float = GAMMA
     brightness: float = 1.0
-    interval_s: float = 1 / 60
-    """The shortest time between two frames."""
+    interval_s: float = SHOW_INTERVAL_S
+    """The shortest time between two frames that it can show."""
+    max_fps: float = 60.0
     keepalive_s: float = 1.0
     """The longest, when nothing changes: below WLED's timeout."""
     yielded: bool = False
@@ -127,7 +128,7 @@ def parse_info(answer: JsonObject) -> Info:
     )
 
 
-def parse_settings(answer: JsonObject) -> Settings:
+def parse_live_config(answer: JsonObject) -> LiveConfig:
     """Never raises: what is missing or out of range has WLED's default."""
     outputs = _object(_object(answer, "hw"), "led").get("ins")
     live = _object(_object(answer, "if"), "live")
@@ -136,7 +137,7 @@ def parse_settings(answer: JsonObject) -> Settings:
         if isinstance(outputs, list)
         else []
     )
-    return Settings(
+    return LiveConfig(
         longest_output=max(lengths, default=0) or None,
         no_gc=live.get("no-gc") is not False,
         timeout_s=_integer(live, "timeout", 25, 1, 65_000) / 10,
@@ -150,15 +151,15 @@ def parse_override(state: JsonObject) -> bool:
     return _integer(state, "lor", 0, 0, 2) > 0
 
 
-def combine(host: str, info: Info, settings: Settings, overridden: bool) -> Wled:
+def combine(host: str, info: Info, live: LiveConfig, overridden: bool) -> Wled:
     warnings = []
-    if settings.dmx_address >= _SHIFTING_ADDRESS:
+    if live.dmx_address >= _SHIFTING_ADDRESS:
         warnings.append(
-            f"its DMX start address {settings.dmx_address} shifts the picture: set it to 1 in WLED's sync settings"
+            f"its DMX start address {live.dmx_address} shifts the picture: set it to 1 in WLED's sync settings"
         )
-    if not settings.receives:
+    if not live.receives:
         warnings.append("it does not receive realtime data: allow it in WLED's sync settings")
-    longest = min(settings.longest_output or info.pixels, info.pixels)
+    longest = min(live.longest_output or info.pixels, info.pixels)
     return Wled(
         name=info.name,
         mac=info.mac,
@@ -169,20 +170,20 @@ def combine(host: str, info: Info, settings: Settings, overridden: bool) -> Wled
         longest_output=longest,
         live=info.live,
         lip=info.lip,
-        no_gc=settings.no_gc,
+        no_gc=live.no_gc,
         udp_port=info.udp_port,
         fps=info.fps,
         esp8266=info.esp8266,
-        timeout_s=settings.timeout_s,
+        timeout_s=live.timeout_s,
         overridden=overridden,
         warnings=tuple(warnings),
     )
 
 
-def interval_s(longest_output: int, max_fps: float, esp8266: bool) -> float:
+def interval_s(longest_output: int, esp8266: bool = False) -> float:
     """The shortest time between two frames that the strip can show all of."""
     busy_s = _PIXEL_S * longest_output + _RESET_S
-    return max(1 / max_fps, SHOW_INTERVAL_S, busy_s / (_ESP8266_LOAD if esp8266 else _LOAD))
+    return max(SHOW_INTERVAL_S, busy_s / (_ESP8266_LOAD if esp8266 else _LOAD))
 
 
 def keepalive_s(timeout_s: float) -> float:

@@ -1,0 +1,73 @@
+"""Everyone who is heard: one Hearing a source, and what they play together."""
+
+import time
+from collections.abc import Callable, Iterable
+
+from jambridge.audio.feed import Source
+from jambridge.audio.ring import Rings, Wake
+from jambridge.light import scene
+from jambridge.light.control import SourceReport
+from jambridge.light.hearing import Hearing
+from jambridge.notes.frame import Note
+from jambridge.units import LocalSeconds
+
+Listen = Callable[[Source], Hearing]
+
+
+class Ensemble:
+    """Sources are known by slot and generation: a slot used again is a new source that remembers nothing."""
+
+    def __init__(self, rings: Rings, listen: Listen) -> None:
+        self._rings = rings
+        self._listen = listen
+        self._hearings: dict[int, Hearing] = {}
+        self.detector_s = 0.0
+        """Seconds of processor time spent on detection."""
+
+    def __len__(self) -> int:
+        return len(self._hearings)
+
+    def set_sources(self, sources: Iterable[Source]) -> None:
+        before, self._hearings = self._hearings, {}
+        for source in sources:
+            hearing = before.get(source.slot)
+            if hearing is None or hearing.source.generation != source.generation:
+                hearing = self._listen(source)
+            hearing.source = source
+            self._hearings[source.slot] = hearing
+
+    def set_listen(self, listen: Listen) -> None:
+        """Listen anew to everyone, another way."""
+        self._listen = listen
+        self._hearings = {slot: listen(hearing.source) for slot, hearing in self._hearings.items()}
+
+    def receive(self, wakes: Iterable[Wake], now: LocalSeconds) -> bool:
+        """Take in the newest sound of every slot; whether someone attacked a note."""
+        started_s = time.thread_time()
+        newest = {wake.slot: wake for wake in wakes}
+        attacked = False
+        for wake in newest.values():
+            hearing = self._hearings.get(wake.slot)
+            if hearing and hearing.source.generation == wake.generation:
+                attacked |= hearing.receive(self._rings, wake, now)
+        self.detector_s += time.thread_time() - started_s
+        return attacked
+
+    def detect(self) -> bool:
+        """Find the notes in what was received; whether others sound now."""
+        started_s = time.thread_time()
+        changed = [hearing.detect() for hearing in self._hearings.values()]
+        self.detector_s += time.thread_time() - started_s
+        return any(changed)
+
+    def loudest(self, now: LocalSeconds) -> list[Note]:
+        return scene.merge(hearing.notes(now) for hearing in self._hearings.values())
+
+    def flash(self, now: LocalSeconds) -> float:
+        return max((hearing.flash(now) for hearing in self._hearings.values()), default=0.0)
+
+    def sounds(self, now: LocalSeconds) -> bool:
+        return any(hearing.sounds(now) for hearing in self._hearings.values())
+
+    def report(self, now: LocalSeconds) -> tuple[SourceReport, ...]:
+        return tuple(hearing.report(now) for hearing in self._hearings.values())
