@@ -5,9 +5,7 @@ aiohttp bounds neither the number of connections nor the time that a first reque
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
 
-FIRST_REQUEST_S = 10.0
 _END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -41,9 +39,10 @@ class Gate:
 class GuardedProtocol(asyncio.Protocol):
     """An HTTP connection that had to pass the gate, and has a while to send its first request."""
 
-    def __init__(self, inner: asyncio.Protocol, gate: Gate) -> None:
+    def __init__(self, inner: asyncio.Protocol, gate: Gate, first_request_s: float) -> None:
         self._inner = inner
         self._gate = gate
+        self._first_request_s = first_request_s
         self._address: str | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._tail = b""
@@ -55,7 +54,7 @@ class GuardedProtocol(asyncio.Protocol):
             transport.abort()
             return
         self._address = address
-        self._deadline = asyncio.get_running_loop().call_later(FIRST_REQUEST_S, transport.abort)
+        self._deadline = asyncio.get_running_loop().call_later(self._first_request_s, transport.abort)
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -92,10 +91,6 @@ class GuardedProtocol(asyncio.Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-
-
-def guarded(inner: Callable[[], asyncio.Protocol], gate: Gate) -> Callable[[], asyncio.Protocol]:
-    return lambda: GuardedProtocol(inner(), gate)
 
 
 def peer_address(transport: asyncio.BaseTransport | None) -> str:

@@ -1,4 +1,4 @@
-"""How much the hub takes from whom. Pure: time is a parameter."""
+"""How much the hub takes from whom, and how long it waits. Pure: time is a parameter."""
 
 from dataclasses import dataclass
 
@@ -20,6 +20,17 @@ class Limits:
     frame_rate: float = 200.0
     """Any frames of a socket, broken ones and heartbeats counted; beyond it the socket is closed."""
     frame_burst: float = 400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that a connection may take, and what may wait for it."""
+
+    first_request_s: float = 10.0
+    join_s: float = 5.0
+    idle_s: float = 60.0  # a client's heartbeat comes every 25 s
+    waiting_bytes: int = 512 * 1024
+    waiting_messages: int = 512
 
 
 class TokenBucket:

@@ -2,34 +2,20 @@
 
 import asyncio
 import itertools
-import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from jambridge.errors import WireError
 from jambridge.hub import phoenix
 from jambridge.hub.gate import Gate, peer_address
-from jambridge.hub.limits import Limits, TokenBucket
+from jambridge.hub.limits import Limits, Patience, TokenBucket
 from jambridge.hub.presence import Deliveries, SocketId
 from jambridge.hub.rooms import Rooms
 
-log = logging.getLogger(__name__)
-
 _GOODBYE_S = 0.4  # for all sockets together, when the hub ends
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds that a socket may take, and what may wait for it."""
-
-    join_s: float = 5.0
-    idle_s: float = 60.0  # a client's heartbeat comes every 25 s
-    waiting_bytes: int = 512 * 1024
-    waiting_messages: int = 512
 
 
 class Outbox:

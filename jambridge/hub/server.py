@@ -19,10 +19,10 @@ from jambridge.errors import LinkError
 from jambridge.hub import certificate, origins
 from jambridge.hub.addresses import local_addresses
 from jambridge.hub.certificate import Certificate
-from jambridge.hub.gate import Gate, guarded
-from jambridge.hub.limits import Limits
+from jambridge.hub.gate import Gate, GuardedProtocol
+from jambridge.hub.limits import Limits, Patience
 from jambridge.hub.pages import Pages
-from jambridge.hub.relay import Patience, Relay
+from jambridge.hub.relay import Relay
 from jambridge.hub.rooms import Rooms
 
 log = logging.getLogger(__name__)
@@ -99,13 +99,13 @@ class HubServer:
         await runner.setup()
         server = runner.server
         assert server is not None  # noqa: S101  set up above
-        factory = guarded(server, self._plain)
+        first_request_s = self._options.patience.first_request_s
         loop = asyncio.get_running_loop()
         listeners: list[asyncio.Server] = []
         try:
             for port, tls in ((self._options.port, None), (self._options.tls_port, self._tls)):
                 listener = await loop.create_server(
-                    factory,
+                    lambda: GuardedProtocol(server(), self._plain, first_request_s),
                     sock=_bound(self._options.bind, port),
                     ssl=tls,
                     ssl_handshake_timeout=_TLS_HANDSHAKE_S if tls else None,

@@ -1,0 +1,347 @@
+"""Rooms without sockets: frames in, deliveries out."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from jambridge.hub.limits import Limits
+from jambridge.hub.phoenix import Frame
+from jambridge.hub.presence import Deliveries, SocketId
+from jambridge.hub.rooms import Rooms
+
+TOPIC = "realtime:room:ABC123"
+GENEROUS = Limits(message_rate=1e9, message_burst=1e9, room_rate=1e9, room_burst=1e9)
+ANNA, BEN, CLEO = SocketId(1), SocketId(2), SocketId(3)
+
+
+def rooms_of(limits: Limits = GENEROUS) -> Rooms:
+    references = itertools.count(1)
+    return Rooms(limits, lambda: f"r{next(references)}")
+
+
+def join(key: str, *, enabled: bool | None = True, ack: bool = False, self_: bool = False, topic: str = TOPIC) -> Frame:
+    presence: dict[str, Any] = {"key": key} | ({} if enabled is None else {"enabled": enabled})
+    config = {"broadcast": {"ack": ack, "self": self_}, "presence": presence}
+    return Frame(topic, "phx_join", {"config": config}, "1", "1")
+
+
+def broadcast(event: str, payload: object, topic: str = TOPIC) -> Frame:
+    return Frame(topic, "broadcast", {"type": "broadcast", "event": event, "payload": payload}, "9", "1")
+
+
+def track(payload: object) -> Frame:
+    return Frame(TOPIC, "presence", {"type": "presence", "event": "track", "payload": payload}, "5", "1")
+
+
+UNTRACK = Frame(TOPIC, "presence", {"event": "untrack", "payload": {}}, "6", "1")
+LEAVE = Frame(TOPIC, "phx_leave", {}, "7", "1")
+
+
+def told(deliveries: Deliveries, socket: SocketId) -> list[tuple[str, dict[str, Any]]]:
+    return [(frame.event, frame.payload) for to, frame in deliveries if to == socket]
+
+
+OK = ("phx_reply", {"status": "ok", "response": {}})
+
+
+def error(reason: str) -> tuple[str, dict[str, Any]]:
+    return ("phx_reply", {"status": "error", "response": {"reason": reason}})
+
+
+def test_a_join_is_answered_and_shows_who_is_there() -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a"), 0.0)
+    rooms.receive(ANNA, track({"name": "Anna"}), 0.0)
+
+    deliveries = rooms.receive(BEN, join("b"), 0.0)
+
+    assert deliveries == [
+        (BEN, Frame(TOPIC, "phx_reply", {"status": "ok", "response": {"postgres_changes": []}}, "1")),
+        (BEN, Frame(TOPIC, "presence_state", {"a": {"metas": [{"name": "Anna", "phx_ref": "r1"}]}})),
+    ]
+
+
+def test_presence_is_sent_only_to_those_who_asked_and_broadcasts_to_all() -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a"), 0.0)
+    assert [frame.event for _, frame in rooms.receive(BEN, join("b", enabled=False), 0.0)] == ["phx_reply"]
+    rooms.receive(CLEO, join("c", enabled=None), 0.0)
+
+    shown = rooms.receive(ANNA, track({"name": "Anna"}), 0.0)
+    heard = rooms.receive(ANNA, broadcast("tempo-change", {"tempo": 90}), 0.0)
+
+    assert {to for to, _ in shown} == {ANNA}
+    assert {to for to, _ in heard} == {BEN, CLEO}
+
+
+def test_tracking_turns_presence_on() -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a"), 0.0)
+    rooms.receive(ANNA, track({"name": "Anna"}), 0.0)
+    rooms.receive(BEN, join("b", enabled=False), 0.0)
+
+    deliveries = rooms.receive(BEN, track({"name": "Ben"}), 0.0)
+
+    assert [event for event, _ in told(deliveries, BEN)] == ["phx_reply", "presence_state"]
+    assert set(told(deliveries, BEN)[-1][1]) == {"a", "b"}
+
+
+def test_a_changed_presence_names_the_one_before_and_the_same_again_is_silent() -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a"), 0.0)
+    rooms.receive(ANNA, track({"name": "Anna"}), 0.0)
+
+    same = rooms.receive(ANNA, track({"name": "Anna"}), 0.0)
+    changed = rooms.receive(ANNA, track({"name": "Ann"}), 0.0)
+
+    assert told(same, ANNA) == [OK]
+    assert told(changed, ANNA)[1] == (
+        "presence_diff",
+        {
+            "joins": {"a": {"metas": [{"name": "Ann", "phx_ref": "r2", "phx_ref_prev": "r1"}]}},
+            "leaves": {"a": {"metas": [{"name": "Anna", "phx_ref": "r1"}]}},
+        },
+    )
+
+
+@pytest.mark.parametrize("parting", ["untrack", "leave", "disconnect"])
+def test_every_parting_is_shown_to_the_others(parting: str) -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a"), 0.0)
+    rooms.receive(BEN, join("b"), 0.0)
+    rooms.receive(BEN, track({"name": "Ben"}), 0.0)
+    part: dict[str, Callable[[], Deliveries]] = {
+        "untrack": lambda: rooms.receive(BEN, UNTRACK, 0.0),
+        "leave": lambda: rooms.receive(BEN, LEAVE, 0.0),
+        "disconnect": lambda: rooms.disconnect(BEN),
+    }
+
+    deliveries = part[parting]()
+
+    gone = {"joins": {}, "leaves": {"b": {"metas": [{"name": "Ben", "phx_ref": "r1"}]}}}
+    assert told(deliveries, ANNA) == [("presence_diff", gone)]
+
+
+def test_a_leave_is_answered_and_then_closed_with_the_joins_ref() -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a"), 0.0)
+
+    assert rooms.receive(ANNA, LEAVE, 0.0) == [
+        (ANNA, Frame(TOPIC, "phx_reply", {"status": "ok", "response": {}}, "7")),
+        (ANNA, Frame(TOPIC, "phx_close", {}, "1")),
+    ]
+    assert rooms.sizes == {}
+
+
+def test_a_second_join_closes_the_first() -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a"), 0.0)
+    rooms.receive(ANNA, track({"name": "Anna"}), 0.0)
+    rooms.receive(BEN, join("b"), 0.0)
+
+    deliveries = rooms.receive(ANNA, join("a"), 0.0)
+
+    assert [event for event, _ in told(deliveries, ANNA)] == ["phx_close", "phx_reply", "presence_state"]
+    assert [event for event, _ in told(deliveries, BEN)] == ["presence_diff"]
+    assert rooms.sizes == {TOPIC: 2}
+
+
+def test_the_sender_hears_itself_and_gets_an_ack_where_asked() -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a", self_=True, ack=True), 0.0)
+
+    deliveries = rooms.receive(ANNA, broadcast("x", {"n": 1}), 0.0)
+
+    assert told(deliveries, ANNA) == [("broadcast", {"type": "broadcast", "event": "x", "payload": {"n": 1}}), OK]
+
+
+@pytest.mark.parametrize("ack", [False, True])
+def test_a_forged_sender_is_refused_and_counted(ack: bool) -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a", ack=ack), 0.0)
+    rooms.receive(BEN, join("b"), 0.0)
+
+    deliveries = rooms.receive(ANNA, broadcast("x", {"fromPeerId": "b"}), 0.0)
+
+    assert deliveries == [(ANNA, Frame(TOPIC, *error("forged-sender"), "9"))] * ack
+    assert rooms.dropped["forged-sender"] == 1
+    assert told(rooms.receive(ANNA, broadcast("x", {"fromPeerId": "a"}), 0.0), BEN)
+
+
+@pytest.mark.parametrize("payload", [7, "x", [], None], ids=repr)
+def test_a_broadcast_without_an_object_is_dropped(payload: object) -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a", self_=True), 0.0)
+
+    assert rooms.receive(ANNA, broadcast("x", payload), 0.0) == []
+    assert rooms.dropped["malformed-broadcast"] == 1
+
+
+def test_what_is_not_joined_is_unmatched_and_reaches_nobody() -> None:
+    rooms = rooms_of()
+    rooms.receive(BEN, join("b"), 0.0)
+
+    assert told(rooms.receive(ANNA, broadcast("x", {}), 0.0), ANNA) == [error("unmatched topic")]
+    assert told(rooms.receive(ANNA, join("a", topic="room:ABC123"), 0.0), ANNA) == [error("unmatched topic")]
+    assert told(rooms.receive(ANNA, LEAVE, 0.0), ANNA) == [OK]
+
+
+def test_the_eleventh_member_is_told_that_the_session_is_full_and_the_tenth_may_come_back() -> None:
+    rooms = rooms_of()
+    for number in range(10):
+        rooms.receive(SocketId(number), join(f"p{number}"), 0.0)
+
+    assert told(rooms.receive(SocketId(10), join("p10"), 0.0), SocketId(10)) == [error("Session is full")]
+    assert told(rooms.receive(SocketId(10), broadcast("x", {}), 0.0), SocketId(10)) == [error("unmatched topic")]
+    # its old socket is half open and still counted; a second one with the same key is the same member
+    assert told(rooms.receive(SocketId(11), join("p9"), 0.0), SocketId(11))[0][1]["status"] == "ok"
+    rooms.disconnect(SocketId(0))
+    assert told(rooms.receive(SocketId(10), join("p10"), 0.0), SocketId(10))[0][1]["status"] == "ok"
+
+
+def test_two_sockets_of_one_key_are_two_metas() -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a"), 0.0)
+    rooms.receive(ANNA, track({"name": "old"}), 0.0)
+    rooms.receive(BEN, join("a"), 0.0)
+    rooms.receive(BEN, track({"name": "new"}), 0.0)
+
+    state = told(rooms.receive(CLEO, join("c"), 0.0), CLEO)[1][1]
+    left = told(rooms.disconnect(ANNA), CLEO)
+
+    assert [meta["name"] for meta in state["a"]["metas"]] == ["old", "new"]
+    assert left[0][1]["leaves"]["a"]["metas"] == [{"name": "old", "phx_ref": "r1"}]
+
+
+def test_a_huge_presence_and_a_long_key_are_refused() -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a"), 0.0)
+
+    assert told(rooms.receive(ANNA, track({"name": "x" * 9000}), 0.0), ANNA) == [error("presence payload refused")]
+    assert told(rooms.receive(ANNA, track([]), 0.0), ANNA) == [error("presence payload refused")]
+    assert told(rooms.receive(BEN, join("b" * 65), 0.0), BEN)[0][1]["status"] == "error"
+
+
+def test_one_socket_is_in_a_bounded_number_of_rooms() -> None:
+    rooms = rooms_of()
+    replies = [rooms.receive(ANNA, join("a", topic=f"realtime:{n}"), 0.0)[0][1].payload for n in range(9)]
+
+    assert [reply["status"] for reply in replies] == ["ok"] * 8 + ["error"]
+
+
+def test_a_flood_is_muted_while_heartbeats_are_answered_and_the_others_heard() -> None:
+    rooms = rooms_of(Limits())
+    rooms.receive(ANNA, join("a"), 0.0)
+    rooms.receive(BEN, join("b"), 0.0)
+
+    heard = [rooms.receive(ANNA, broadcast("x", {}), 0.0) for _ in range(100)]
+
+    assert sum(map(bool, heard)) == 59  # the burst of 60, less the join
+    assert rooms.dropped["flood"] == 41
+    assert told(rooms.receive(ANNA, Frame("phoenix", "heartbeat", {}), 1.0), ANNA) == [OK]
+    assert told(rooms.receive(BEN, broadcast("x", {}), 1.0), ANNA)
+    assert rooms.receive(ANNA, broadcast("x", {}), 10.0)
+
+
+def test_a_room_has_a_rate_of_its_own() -> None:
+    rooms = rooms_of(Limits(message_rate=1e9, message_burst=1e9))
+    rooms.receive(ANNA, join("a"), 0.0)
+    rooms.receive(BEN, join("b"), 0.0)
+
+    assert sum(bool(rooms.receive(ANNA, broadcast("x", {}), 0.0)) for _ in range(500)) == 400
+    assert rooms.dropped["room-flood"] == 100
+
+
+sockets = st.integers(0, 5).map(SocketId)
+topics = st.sampled_from(["realtime:room:A", "realtime:room:B", "elsewhere", "phoenix"])
+events = st.sampled_from(["phx_join", "phx_leave", "broadcast", "presence", "heartbeat", "access_token", "odd"])
+keys = st.sampled_from(["a", "b", "c", "d", "", None, 7])
+payloads = st.one_of(
+    st.just({}),
+    st.builds(
+        lambda key, on, ack: {
+            "config": {"broadcast": {"self": on, "ack": ack}, "presence": {"key": key, "enabled": on}}
+        },
+        keys,
+        st.booleans(),
+        st.booleans(),
+    ),
+    st.builds(
+        lambda event, name, key: {"event": event, "payload": {"name": name, "fromPeerId": key}},
+        st.sampled_from(["track", "untrack", "tempo-change", None]),
+        st.integers(0, 2),
+        keys,
+    ),
+    st.dictionaries(st.sampled_from(["config", "event", "payload"]), st.sampled_from([None, 1, [], {}, "track"])),
+)
+
+
+class RoomsModel(RuleBasedStateMachine):
+    """Whatever sockets send in whatever order: what every watcher has been shown is what is there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rooms = rooms_of(Limits(max_members=3, message_rate=1e9, message_burst=1e9))
+        self.open: set[SocketId] = set()
+        self.seen: dict[tuple[SocketId, str], dict[str, set[str]]] = {}
+
+    @rule(socket=sockets, topic=topics, event=events, payload=payloads)
+    def frame(self, socket: SocketId, topic: str, event: str, payload: dict[str, Any]) -> None:
+        self.open.add(socket)
+        self.watch(self.rooms.receive(socket, Frame(topic, event, payload, "1", "1"), 0.0))
+
+    @rule(socket=sockets)
+    def disconnect(self, socket: SocketId) -> None:
+        self.open.discard(socket)
+        deliveries = self.rooms.disconnect(socket)
+        assert all(to != socket for to, _ in deliveries)
+        self.seen = {place: state for place, state in self.seen.items() if place[0] != socket}
+        self.watch(deliveries)
+
+    def watch(self, deliveries: Deliveries) -> None:
+        for to, frame in deliveries:
+            assert to in self.open
+            place = (to, frame.topic)
+            match frame.event:
+                case "phx_close":
+                    self.seen.pop(place, None)
+                case "presence_state":
+                    self.seen[place] = {key: references(entry) for key, entry in frame.payload.items()}
+                case "presence_diff" if place in self.seen:
+                    apply(self.seen[place], frame.payload)
+
+    @invariant()
+    def sockets_and_rooms_agree(self) -> None:
+        members = {(socket, topic) for socket in self.open for topic in self.rooms.topics(socket)}
+        sizes = self.rooms.sizes
+        assert all(sizes.values())
+        assert {topic: sum(place == topic for _, place in members) for topic in sizes} == sizes
+        assert set(self.seen) <= members
+
+    @invariant()
+    def watchers_of_a_room_see_the_same(self) -> None:
+        for topic in self.rooms.sizes:
+            views = [state for (_, place), state in self.seen.items() if place == topic]
+            assert all(view == views[0] for view in views)
+
+
+def references(entry: dict[str, Any]) -> set[str]:
+    return {meta["phx_ref"] for meta in entry["metas"]}
+
+
+def apply(state: dict[str, set[str]], diff: dict[str, Any]) -> None:
+    for key, entry in diff["joins"].items():
+        state[key] = state.get(key, set()) | references(entry)
+    for key, entry in diff["leaves"].items():
+        state[key] = state.get(key, set()) - references(entry)
+        if not state[key]:
+            del state[key]
+
+
+TestRoomsModel = RoomsModel.TestCase
+TestRoomsModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -1,0 +1,298 @@
+"""The hub on real sockets."""
+
+import asyncio
+import json
+import random
+import socket
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from jambridge.errors import LinkError
+from jambridge.hub.limits import Limits, Patience
+from tests.hub.live import PATIENCE_S, TOPIC, Member, health, live_hub, settled
+
+UNHURRIED = Limits(frame_rate=1e9, frame_burst=1e9, message_rate=1e9, message_burst=1e9, room_rate=1e9, room_burst=1e9)
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(60):
+            await scenario
+
+    asyncio.run(bounded())
+
+
+def test_an_eleventh_member_is_refused_and_a_forged_sender_not_relayed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path) as hub, AsyncExitStack() as stack:
+            anna, ben, *_ = [
+                await stack.enter_async_context(Member.joined(hub, f"p{n}", ack=n == 0)) for n in range(10)
+            ]
+            eleventh = await stack.enter_async_context(Member.connected(hub))
+
+            refusal = await eleventh.join("p10")
+            forged = await anna.reply(await anna.broadcast("tempo-change", tempo=1, fromPeerId="p1"))
+            await anna.broadcast("tempo-change", tempo=120, fromPeerId="p0")
+
+            assert refusal["payload"] == {"status": "error", "response": {"reason": "Session is full"}}
+            assert forged["payload"]["status"] == "error"
+            assert (await ben.heard("tempo-change"))["tempo"] == 120
+            assert (await health(hub))["dropped"] == {"forged-sender": 1, "refused-join": 1}
+
+    run(scenario())
+
+
+def test_a_slow_reader_is_dropped_and_the_others_are_served(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            live_hub(tmp_path, limits=UNHURRIED) as hub,
+            Member.joined(hub, "sender") as sender,
+            Member.joined(hub, "reader") as reader,
+        ):
+            slow = socket.create_connection(("127.0.0.1", hub.port))
+            slow.sendall(
+                b"GET /realtime/v1/websocket?apikey=k HTTP/1.1\r\nHost: localhost\r\n"
+                b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+            )
+            join = {"topic": TOPIC, "event": "phx_join", "ref": "1", "payload": {}}
+            slow.sendall(client_frame(json.dumps(join).encode()))
+            await settled(hub, members=3)
+
+            for number in range(200):
+                await sender.broadcast("big", number=number, filler="x" * 100_000)
+                assert (await reader.heard("big"))["number"] == number
+
+            said = await health(hub)
+            assert said["dropped"] == {"slow-reader": said["dropped"]["slow-reader"]}
+            assert said["members"] == 2
+            slow.close()
+
+    run(scenario())
+
+
+def client_frame(data: bytes) -> bytes:
+    """A masked text frame of 126 to 65535 bytes or fewer; RFC 6455 section 5.2, with a mask of zeros."""
+    size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+    return b"\x81" + size + bytes(4) + data
+
+
+def test_two_thousand_mutated_messages_and_it_still_serves(tmp_path: Path) -> None:
+    chance = random.Random(20261120)
+    originals = [
+        json.dumps({"topic": TOPIC, "event": event, "payload": payload, "ref": "1", "join_ref": "1"})
+        for event, payload in [
+            ("phx_join", {"config": {"presence": {"key": "p", "enabled": True}, "broadcast": {"ack": True}}}),
+            ("broadcast", {"type": "broadcast", "event": "tempo-change", "payload": {"tempo": 120, "fromPeerId": "p"}}),
+            ("presence", {"type": "presence", "event": "track", "payload": {"name": "A"}}),
+            ("heartbeat", {}),
+            ("phx_leave", {}),
+        ]
+    ]
+
+    def mutated() -> str:
+        text = list(chance.choice(originals))
+        for _ in range(chance.randrange(4)):
+            place = chance.randrange(len(text))
+            text[place : place + chance.randrange(6)] = chance.choice(
+                [
+                    "",
+                    "{",
+                    "}",
+                    '"',
+                    "[",
+                    "null",
+                    "1e999",
+                    "NaN",
+                    "\\ud800",
+                    "\x00",
+                    "9" * 30,
+                    "💥",
+                    ',"topic":1',
+                    "true",
+                ]
+            )
+        return "".join(text)
+
+    async def scenario() -> None:
+        async with live_hub(tmp_path, limits=UNHURRIED) as hub:
+            async with Member.connected(hub) as hostile:
+
+                async def listen() -> None:
+                    async for _ in hostile.socket:
+                        pass
+
+                listening = asyncio.create_task(listen())
+                for _ in range(2000):
+                    await hostile.socket.send_str(mutated())
+                for _ in range(50):
+                    await hostile.socket.send_bytes(chance.randbytes(40))
+                await settled(hub, frames=2050)
+                listening.cancel()
+            async with Member.joined(hub, "a") as anna, Member.joined(hub, "b") as ben:
+                await anna.broadcast("tempo-change", tempo=90)
+                assert (await ben.heard("tempo-change"))["tempo"] == 90
+            dropped = (await health(hub))["dropped"]
+            assert dropped["malformed"] > 500
+            assert dropped["binary"] == 50
+
+    run(scenario())
+
+
+def test_an_oversized_message_ends_its_socket_only(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path) as hub, Member.joined(hub, "a") as anna, Member.joined(hub, "b") as ben:
+            await anna.broadcast("big", filler="x" * 300_000)
+
+            assert await anna.closed() == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+            assert (await ben.reply(await ben.push("heartbeat", {}, "phoenix")))["payload"]["status"] == "ok"
+            assert (await health(hub))["dropped"] == {"oversized": 1}
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("joins", "reason"), [(False, "no-join"), (True, "idle")])
+def test_who_does_not_join_or_falls_silent_is_sent_away(tmp_path: Path, joins: bool, reason: str) -> None:
+    async def scenario() -> None:
+        async with (
+            live_hub(tmp_path, patience=Patience(join_s=30 if joins else 0.2, idle_s=0.2)) as hub,
+            Member.connected(hub) as member,
+        ):
+            if joins:
+                await member.join("a")
+
+            assert await member.closed() == aiohttp.WSCloseCode.POLICY_VIOLATION
+            assert (await health(hub))["dropped"] == {reason: 1}
+            assert (await health(hub))["rooms"] == 0
+
+    run(scenario())
+
+
+def test_a_flood_of_any_frames_ends_the_socket(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path, limits=Limits(frame_burst=20, frame_rate=1)) as hub:
+            async with Member.connected(hub) as member:
+                for _ in range(40):
+                    await member.socket.send_str("garbage")
+                assert await member.closed() == aiohttp.WSCloseCode.POLICY_VIOLATION
+            assert (await health(hub))["dropped"]["frame-flood"] == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("limit", [{"max_per_address": 2}, {"max_connections": 2}], ids=str)
+def test_more_sockets_than_allowed_are_refused(tmp_path: Path, limit: dict[str, int]) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path, **limit) as hub:
+            async with Member.joined(hub, "a"), Member.joined(hub, "b"):
+                with pytest.raises(aiohttp.WSServerHandshakeError, match="429"):
+                    async with Member.connected(hub):
+                        pass
+            await settled(hub, sockets=0)
+            async with Member.joined(hub, "c"):
+                assert (await health(hub))["refused"] == 1
+
+    run(scenario())
+
+
+def test_connections_that_never_ask_are_bounded_and_dropped(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path, max_per_address=1, patience=Patience(first_request_s=0.3)) as hub:
+            silent = [await asyncio.open_connection("127.0.0.1", hub.port) for _ in range(6)]
+            async with asyncio.timeout(PATIENCE_S):
+                for reader, _ in silent:
+                    assert await ended(reader)
+            assert (await health(hub))["refused"] == 2
+            for _, writer in silent:
+                writer.close()
+
+    run(scenario())
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    try:
+        return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("https://evil.example", 403), ("http://127.0.0.1:{port}", None), ("https://mine.example", None)],
+)
+def test_only_own_and_allowed_pages_connect(tmp_path: Path, origin: str, status: int | None) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path, allowed_origins=("https://mine.example",)) as hub:
+            connecting = Member.connected(hub, origin=origin.format(port=hub.port))
+            if status is None:
+                async with connecting as member:
+                    assert (await member.join("a"))["payload"]["status"] == "ok"
+            else:
+                with pytest.raises(aiohttp.WSServerHandshakeError, match=str(status)):
+                    async with connecting:
+                        pass
+
+    run(scenario())
+
+
+def test_without_an_apikey_there_is_no_socket(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path) as hub, aiohttp.ClientSession() as session:
+            answer = await session.get(f"http://127.0.0.1:{hub.port}/realtime/v1/websocket?vsn=1.0.0")
+            assert answer.status == 401
+
+    run(scenario())
+
+
+def test_the_pages_say_what_they_may(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path) as hub, aiohttp.ClientSession() as session:
+            base = f"http://127.0.0.1:{hub.port}"
+            async with session.get(f"{base}/") as answer:
+                text = await answer.text()
+                assert f"https://127.0.0.1:{hub.tls_port}/" in text
+                assert "microphone" in text
+            for path, kind in [("/jam/ABC123", "text/html"), ("/page/realtime.js", "text/javascript")]:
+                async with session.get(base + path) as answer:
+                    assert (answer.status, answer.content_type) == (200, kind)
+                    assert f"ws://127.0.0.1:{hub.port}" in answer.headers["Content-Security-Policy"]
+                    assert "microphone=(self)" in answer.headers["Permissions-Policy"]
+                    assert answer.headers["Cache-Control"] == "no-cache"
+            for path in ["/page/..%2fserver.py", "/page/.hidden", "/page/none.js", "/page/jam.py", "/jam/<b>", "/else"]:
+                async with session.get(base + path) as answer:
+                    assert answer.status == 404, path
+            async with session.get(f"{base}/jam/ABC123", headers={"Host": "a'; script-src *"}) as answer:
+                assert answer.status == 400
+
+    run(scenario())
+
+
+def test_the_end_sends_everybody_away_at_once_to_come_back(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with AsyncExitStack() as stack:
+            async with live_hub(tmp_path) as hub:
+                members = [await stack.enter_async_context(Member.joined(hub, f"p{n}")) for n in range(5)]
+                waiting = [asyncio.create_task(member.closed()) for member in members]
+                await asyncio.sleep(0)
+            async with asyncio.timeout(PATIENCE_S):
+                codes = await asyncio.gather(*waiting)
+            assert codes == [aiohttp.WSCloseCode.SERVICE_RESTART] * 5
+            with pytest.raises(OSError, match=r".*"):
+                await asyncio.open_connection("127.0.0.1", hub.port)
+
+    run(scenario())
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path) as hub:
+            with pytest.raises(LinkError, match=f"port {hub.port}"):
+                async with live_hub(tmp_path, port=hub.port):
+                    pass
+
+    run(scenario())
