@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -112,6 +113,54 @@ def show_config(config: ConfigOption = None, as_json: JsonOption = False) -> Non
     """The configuration in force, secrets masked."""
     settings = _configuration(config)
     typer.echo(settings.model_dump_json(indent=2) if as_json else config_sources.dump(settings), nl=as_json)
+
+
+@command.command()
+def status(
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every second, until stopped.")] = False,
+) -> None:
+    """What the running daemon sees and does."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from jambridge.status import view
+
+    http = _configuration(config).http
+    if as_json:
+        typer.echo(json.dumps(view.fetch(http.bind, http.port), indent=2))
+        return
+    console = Console()
+    if not watch:
+        console.print(view.render(view.fetch(http.bind, http.port)))
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(view.render(view.fetch(http.bind, http.port)), refresh=True)
+            time.sleep(1)
+
+
+@command.command()
+def devices(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Sound cards, MIDI ports and the WLED controllers found."""
+    from jambridge import devices as found
+
+    inventory = asyncio.run(found.inventory(_configuration(config).light))
+    typer.echo(json.dumps(found.as_json(inventory), indent=2) if as_json else found.as_text(inventory))
+
+
+@command.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+def hub(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """A room for the LAN without an account, on its own; `jambridge hub --help` says its options."""
+    from jambridge.hub.process import main as hub_main
+
+    given = arguments or []
+    if not any(argument.startswith("--state-dir") for argument in given):
+        from jambridge.identity import state_directory
+
+        given = [*given, "--state-dir", str(state_directory())]
+    raise typer.Exit(hub_main(given))
 
 
 @command.command(hidden=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from jambridge import strict_json
-from jambridge.errors import DeviceError, WireError
+from jambridge.errors import DeviceError, UsageError, WireError
 from jambridge.room import code
 from jambridge.units import RoomCode
 
@@ -51,12 +51,19 @@ def load(directory: Path) -> Identity:
     name, room, adopted = kept.get("name"), kept.get("room"), kept.get("adopted")
     identity = Identity(
         name=name if isinstance(name, str) and name else f"User{secrets.randbelow(9000) + 1000}",
-        room=RoomCode(room) if isinstance(room, str) and room else code.generate(),
+        room=_usable(room) or code.generate(),
         adopted=tuple(str(mac) for mac in adopted) if isinstance(adopted, list) else (),
     )
     if asdict(identity) != {**kept, "adopted": identity.adopted}:
         save(directory, identity)
     return identity
+
+
+def _usable(room: object) -> RoomCode | None:
+    try:
+        return code.parse(str(room)[:40])
+    except UsageError:
+        return None
 
 
 def adopt(directory: Path, macs: tuple[str, ...]) -> Identity:

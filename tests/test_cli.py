@@ -1,0 +1,78 @@
+"""The command line as a person types it: sentences and exit statuses."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def run(*arguments: str, state: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "jambridge", *arguments],
+        env={"PATH": os.environ["PATH"], "JAMBRIDGE_STATE": str(state), "HOME": str(state), **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--version"], 0, "jambridge 1."),
+        (["--room", "x"], 64, "Invalid room code"),
+        (["--rom", "x"], 64, "No such option"),
+        (["nonsense"], 64, "No such command"),
+        (["check-config", "--config", "/nowhere.yaml"], 78, "/nowhere.yaml: No such file"),
+        (["check-config"], 0, "nothing to complain about"),
+        (["status"], 69, "is it running?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_wrong_is_said_in_one_line(arguments: list[str], status: int, said: str, tmp_path: Path) -> None:
+    done = run(*arguments, state=tmp_path, JAMBRIDGE_HTTP__PORT="9")
+    assert done.returncode == status
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_file_stops_the_daemon_with_every_problem(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("light: {protocol: artnet}\nhub: {prt: 1}\n")
+    done = run("run", "--config", str(file), state=tmp_path)
+    assert done.returncode == 78
+    assert done.stderr.splitlines() == [
+        f"{file}:1: light.protocol: must be 'ddp' or 'e131', not \"artnet\"",
+        f"{file}:2: hub.prt: unknown key (did you mean 'port'?)",
+    ]
+
+
+def test_the_configuration_in_force_is_shown_without_secrets(tmp_path: Path) -> None:
+    done = run("config", state=tmp_path, VITE_SUPABASE_ANON_KEY="eyJsecret", JAMBRIDGE_LIGHT__MODE="off")
+    assert "eyJsecret" not in done.stdout
+    assert "mode: 'off'" in done.stdout
+
+
+@pytest.mark.parametrize("delay_s", [0.06, 0.3, 0.6])
+def test_a_signal_during_the_imports_is_a_clean_exit(delay_s: float, tmp_path: Path) -> None:
+    daemon = subprocess.Popen(
+        [sys.executable, "-m", "jambridge", "run"],
+        env={
+            "PATH": os.environ["PATH"],
+            "JAMBRIDGE_STATE": str(tmp_path),
+            "JAMBRIDGE_HUB__MODE": "off",
+            "JAMBRIDGE_LIGHT__DISCOVER": "off",
+            "JAMBRIDGE_HTTP__PORT": "0",
+        },
+        stderr=subprocess.PIPE,
+    )
+    try:
+        daemon.wait(delay_s)
+    except subprocess.TimeoutExpired:
+        daemon.send_signal(signal.SIGTERM)
+    _, said = daemon.communicate(timeout=10)
+    assert daemon.returncode == 0, said.decode()

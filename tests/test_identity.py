@@ -1,0 +1,38 @@
+"""What the box remembers of itself."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jambridge import identity
+from jambridge.errors import DeviceError
+
+
+def test_name_and_room_are_made_once_and_kept(tmp_path: Path) -> None:
+    first = identity.load(tmp_path)
+    assert first.name.startswith("User")
+    assert identity.load(tmp_path) == first
+
+
+def test_adopted_lights_are_kept_beside_them(tmp_path: Path) -> None:
+    before = identity.load(tmp_path)
+    identity.adopt(tmp_path, ("bb", "aa"))
+    after = identity.adopt(tmp_path, ("aa",))
+    assert after.adopted == ("aa", "bb")
+    assert (identity.load(tmp_path).name, identity.load(tmp_path).room) == (before.name, before.room)
+
+
+@given(damage=st.binary(max_size=60) | st.just(b'{"name": 3, "room": [], "adopted": {}}'))
+def test_a_damaged_file_is_made_anew(damage: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    place = tmp_path_factory.mktemp("state")
+    (place / "identity.json").write_bytes(damage)
+    made = identity.load(place)
+    assert identity.load(place) == made
+    assert len(made.room) == 6
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match="cannot write"):
+        identity.load(tmp_path / "missing")
