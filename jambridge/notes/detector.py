@@ -53,14 +53,16 @@ class Detector:
         samples = level.safe(hops)
         decibels = self._constant_q.analyse(samples)
         sounding = self._tracker.follow(self._network.logits(self._features.stack(decibels)))
-        begun = (sounding & ~self._sounding).any(axis=1)
+        begun = sounding & ~self._sounding
         self._sounding = sounding
         return [_detection(*stream) for stream in zip(samples, decibels, sounding, begun, strict=True)]
 
 
-def _detection(hop: Samples, banks_db: NDArray[np.float32], sounding: NDArray[np.bool_], begun: np.bool_) -> Detection:
+def _detection(
+    hop: Samples, banks_db: NDArray[np.float32], sounding: NDArray[np.bool_], begun: NDArray[np.bool_]
+) -> Detection:
     notes = tuple(_note(MidiNote(int(midi)), banks_db) for midi in PITCH_MIDI[sounding])
-    return Detection(notes, bool(begun), level.dbfs(hop))
+    return Detection(notes, bool(begun.any()), level.dbfs(hop))
 
 
 def _note(midi: MidiNote, banks_db: NDArray[np.float32]) -> Note:

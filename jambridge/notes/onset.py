@@ -1,8 +1,8 @@
 """Attacks, found within milliseconds so that a light can flash before the pitch is sure. Pure.
 
 Spectral flux: how much louder, in decibels, a sixth of an octave is now than lately, averaged over the spectrum.
-After S. Böck and G. Widmer, "Maximum filter vibrato suppression for onset detection" (2013), with the maximum taken over
-time rather than frequency. Four steps a hop rather than one brought the median delay from 18 to 7 ms.
+After S. Böck and G. Widmer, "Maximum filter vibrato suppression for onset detection" (2013), with the maximum taken
+over time rather than frequency. Four steps a hop rather than one brought the median delay from 18 to 7 ms.
 """
 
 import numpy as np
@@ -77,7 +77,9 @@ class OnsetDetector:
         """1 at the recent peak, 0 from _RANGE_DB below."""
         falling = max(self._reference_db - _DECAY_DB, _REFERENCE_FLOOR_DB)
         self._reference_db = max(falling, float(bands_db.max()))
-        return np.maximum(1 + (bands_db - np.float32(self._reference_db)) / np.float32(_RANGE_DB), 0)
+        below = (bands_db - np.float32(self._reference_db)) / np.float32(_RANGE_DB)
+        scaled: NDArray[np.float32] = np.maximum(below + 1, 0)
+        return scaled
 
     def _flux(self, bands: NDArray[np.float32]) -> float:
         """The mean rise over the loudest that each band has lately been."""
