@@ -172,7 +172,8 @@ def test_two_listeners_do_not_connect_with_each_other(hub: Hub, musicians: Music
 
     for page in (one, two):
         expect_members(page, 2)
-        expect(page.locator(f"{OTHERS} .light[data-state=none]")).to_have_text("Listening")
+        expect(page.locator(f"{OTHERS} .instrument")).to_have_text("listening")
+        expect(page.locator(f"{OTHERS} .light[data-state=none]")).to_have_count(1)
 
 
 @pytest.mark.parametrize("code", ["ABC12", "TOOLONG123", "A-1"])

@@ -83,6 +83,7 @@ class Card {
     this.#audio = element.querySelector("audio");
     element.dataset.id = member.id;
     element.dataset.self = String(member.self);
+    element.dataset.sends = String(member.sends);
     element.style.setProperty("--hue", hue(member.id));
     this.#describe(member);
     const slider = element.querySelector(".volume input");
@@ -154,7 +155,7 @@ function lightOf(member) {
 
 function wordsOf(member) {
   if (member.self && member.sends) return member.muted ? "Muted" : "Microphone on";
-  if (lightOf(member) === "none") return member.sends ? "Not heard here: four play at a time" : "Listening";
+  if (lightOf(member) === "none") return member.sends ? "Not heard here: four play at a time" : "";
   return undefined;
 }
 
