@@ -67,8 +67,8 @@ def parse_init(init: dict[str, Any]) -> Candidate | None:
         WireError: this is no candidate.
     """
     line = init.get("candidate")
-    if line is None or line == "":
-        return None
+    if line is None or line == "" or init.get("sdpMLineIndex") not in (None, 0):
+        return None  # everything is bundled with the first section
     if not isinstance(line, str):
         raise WireError("a candidate is a text")
     return parse(line)

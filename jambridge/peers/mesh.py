@@ -98,6 +98,8 @@ class Mesh:
 
     def _reconcile(self, group: asyncio.TaskGroup) -> None:
         members = {member.id: member for member in self._members.value}
+        if self._self_id not in members:
+            members = {}  # we are not back in the room ourselves: what is missing says nothing yet
         wanted = partners(self._self_id, members.values(), self._max_peers)
         for peer_id, partner in tuple(self._partners.items()):
             if peer_id in wanted:

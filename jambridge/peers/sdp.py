@@ -108,7 +108,7 @@ def parse(kind: str, text: object) -> Description:
         ice_pwd=transport.one("ice-pwd"),
         fingerprints=_fingerprints(transport),
         media=media,
-        candidates=tuple(_candidates(sections)),
+        candidates=tuple(_candidates(sections[0])),
     )
 
 
@@ -193,9 +193,9 @@ def _fingerprints(transport: _Section) -> tuple[str, ...]:
     return tuple(known)
 
 
-def _candidates(sections: Iterable[_Section]) -> Iterable[Candidate]:
+def _candidates(section: _Section) -> Iterable[Candidate]:
     """The first usable candidates, each once; a malformed one is passed over, for a browser may know newer kinds."""
-    lines = dict.fromkeys(line for section in sections for line in section.attributes.get("candidate", []))
+    lines = dict.fromkeys(section.attributes.get("candidate", []))
     return list(filter(None, map(_candidate, lines)))[: candidates.MAX_CANDIDATES]
 
 
