@@ -1,0 +1,98 @@
+"""A musician of the benches, a process of its own: `python -m tests.bench.musician HUB ROOM NUMBER attacks|music`.
+
+`attacks` strikes keys, its turn among three at a time, and says of each one JSON object: when its first audible sample
+was handed over (time.monotonic(), which the processes of a machine share), and which key. `music` plays a fixture
+again and again. Both hand over blocks of 128 frames, as a sound card does.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jambridge.player import open_player
+from jambridge.room.client import Address, topic_of
+from jambridge.units import MidiNote, RoomCode
+from tests.bench import keys
+from tests.scenarios import music
+
+RATE_HZ = 48_000
+BLOCK_FRAMES = 128
+PLAYERS = 3
+TURN_S = 0.4  # two and a half attacks a second over all
+JITTER_S = 0.05
+STRIKE_S = 0.24
+LOWEST, HIGHEST = 48, 84
+
+Sound = NDArray[np.float32]
+
+
+class Struck:
+    """The sound of one player who strikes a key in each turn of theirs."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._random = np.random.default_rng(number)
+        self._sound = np.zeros(0, np.float32)
+        self._note = MidiNote(0)
+        self._audible_in: int | None = None
+        self._turn = -1
+
+    def next(self) -> tuple[Sound, MidiNote | None]:
+        """A block, and the key whose first audible sample is in it."""
+        self._strike_in_turn()
+        block = np.zeros(BLOCK_FRAMES, np.float32)
+        block[: len(self._sound)] = self._sound[:BLOCK_FRAMES]
+        self._sound = self._sound[BLOCK_FRAMES:]
+        if self._audible_in is None:
+            return block, None
+        self._audible_in -= BLOCK_FRAMES
+        if self._audible_in >= 0:
+            return block, None
+        self._audible_in = None
+        return block, self._note
+
+    def _strike_in_turn(self) -> None:
+        turn = int(time.monotonic() / TURN_S)
+        if turn == self._turn or turn % PLAYERS != self._number:
+            return
+        self._turn = turn
+        self._note = MidiNote(int(self._random.integers(LOWEST, HIGHEST + 1)))
+        struck = keys.strike(self._note, STRIKE_S, self._random)
+        wait = int(self._random.uniform(0, JITTER_S) * RATE_HZ)
+        self._sound = np.concatenate([np.zeros(wait, np.float32), struck])
+        self._audible_in = wait + keys.first_audible(struck)
+
+
+def repeated(sound: Sound) -> Iterator[Sound]:
+    while True:
+        whole = len(sound) // BLOCK_FRAMES * BLOCK_FRAMES
+        yield from sound[:whole].reshape(-1, BLOCK_FRAMES)
+
+
+async def main(hub: str, room: str, number: int, act: str) -> None:
+    struck = Struck(number)
+    piece = repeated(music.load(music.PIECES[number % len(music.PIECES)]))
+    address, topic = Address(hub, "lan"), topic_of("room:{code}", RoomCode(room))
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    async with open_player(address, topic, f"Musician {number + 1}") as outgoing:
+        start, blocks = time.monotonic(), 0
+        while not ended.is_set():
+            block, note = struck.next() if act == "attacks" else (next(piece), None)
+            handed_over = time.monotonic()
+            outgoing.write(np.stack([block, block], axis=1))
+            if note is not None:
+                sys.stdout.write(json.dumps({"at": handed_over, "midi": note}) + "\n")
+            blocks += 1
+            await asyncio.sleep(start + blocks * BLOCK_FRAMES / RATE_HZ - time.monotonic())
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]))

@@ -1,0 +1,172 @@
+"""The daemon and the virtual WLED as they are started at home, each on a host of its own."""
+
+import contextlib
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from tests.scenarios.namespaces import Host
+
+HTTP_PORT = 3080
+LOOK_S = 0.05
+PATIENCE_S = 30.0  # two cores, several browsers
+JAMBRIDGE = (sys.executable, "-m", "jambridge")
+Status = dict[str, Any]
+
+
+class Program:
+    """A running process whose output is kept in `log`."""
+
+    def __init__(self, host: Host, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.host = host
+        self.process = process
+        self.log = log
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def await_said(self, text: str, patience_s: float = PATIENCE_S) -> None:
+        until(lambda: text in self.said(), f"{text!r} in {self.log}", patience_s)
+
+    def children(self, module: str) -> list[psutil.Process]:
+        """The processes below it that run a module of ours."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family = psutil.Process(self.process.pid).children(recursive=True)
+            return [child for child in family if module in _command_line(child)]
+        return []
+
+    def kill_child(self, module: str) -> None:
+        (child,) = self.children(module)
+        child.send_signal(signal.SIGKILL)
+
+    def terminate(self, patience_s: float = 20.0) -> tuple[int, float]:
+        """SIGTERM; the exit status, and how many seconds it took."""
+        asked_at = time.monotonic()
+        self.process.terminate()
+        return self.process.wait(patience_s), time.monotonic() - asked_at
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(10)
+
+
+class Daemon(Program):
+    """`jambridge run`. Use `open_daemon`."""
+
+    def __init__(self, host: Host, process: subprocess.Popen[bytes], log: Path, notices: socket.socket) -> None:
+        super().__init__(host, process, log)
+        self._notices = notices
+
+    def await_ready(self, patience_s: float = PATIENCE_S) -> None:
+        """Until it tells its service manager READY=1."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            self._notices.settimeout(max(0.01, deadline - time.monotonic()))
+            if b"READY=1" in self._notices.recv(4096):
+                return
+
+    def get(self, path: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", HTTP_PORT)
+        with contextlib.closing(connection), self.host.connect(HTTP_PORT) as connection.sock:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+
+    def status(self) -> Status:
+        _, text = self.get("/status")
+        status: Status = json.loads(text)
+        return status
+
+    def await_status(self, holds: Callable[[Status], object], what: str, patience_s: float = PATIENCE_S) -> float:
+        """Until `holds` of the status; returns the seconds it took."""
+        newest: Status = {}
+
+        def look() -> bool:
+            with contextlib.suppress(OSError):
+                newest.update(self.status())
+                return bool(holds(newest))
+            return False
+
+        try:
+            return until(look, what, patience_s)
+        except AssertionError as exc:
+            raise AssertionError(f"{exc}; status {json.dumps(newest)[:4000]}\n{self.said()[-4000:]}") from None
+
+
+@contextmanager
+def open_daemon(
+    host: Host,
+    directory: Path,
+    room: str,
+    settings: Mapping[str, Any] | None = None,
+    env: Mapping[str, str] | None = None,
+    arguments: Sequence[str] = (),
+) -> Iterator[Daemon]:
+    """Start the daemon on `host` in a room; its state and its output are kept in `directory`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    config, log = directory / "config.yaml", directory / "log"
+    config.write_text(yaml.safe_dump(dict(settings or {})))
+    address = directory / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices, log.open("wb") as output:
+        address.unlink(missing_ok=True)
+        notices.bind(str(address))
+        process = host.run(
+            [*JAMBRIDGE, "run", "--room", room, "--config", str(config), *arguments],
+            env={"JAMBRIDGE_STATE": str(directory / "state"), "NOTIFY_SOCKET": str(address), **(env or {})},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        daemon = Daemon(host, process, log, notices)
+        try:
+            yield daemon
+        finally:
+            daemon.end()
+
+
+@contextmanager
+def open_wled(host: Host, directory: Path, pixels: int = 300, name: str = "Strip") -> Iterator[Program]:
+    """Plug in a virtual WLED on `host`, found by mDNS as a real one is."""
+    directory.mkdir(parents=True, exist_ok=True)
+    log = directory / f"wled-{time.monotonic_ns()}.log"
+    with log.open("wb") as output:
+        process = host.run(
+            [*JAMBRIDGE, "sim", "wled", "--pixels", str(pixels), "--name", name],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        program = Program(host, process, log)
+        try:
+            yield program
+        finally:
+            program.end()
+
+
+def until(holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> float:
+    """Wait until it holds; returns the seconds it took. AssertionError if it never does."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < patience_s, f"not within {patience_s} s: {what}"
+        time.sleep(LOOK_S)
+    return time.monotonic() - began
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []
