@@ -10,8 +10,7 @@ _FOR_THE_EYE = bytes(round(255 * (level / 255) ** (1 / GAMMA)) for level in rang
 def line(pixels: bytes, channels: int, columns: int, *, linear: bool) -> str:
     """`pixels`, 3 or 4 bytes each, resampled to at most `columns` characters, in 24-bit colour.
 
-    Args:
-        linear: the bytes are light, as an LED takes them, and a screen is to look like it.
+    `linear`: the bytes are light, as an LED takes them, and a screen is to look like it.
     """
     count = len(pixels) // channels
     shown = min(count, 2 * columns)
@@ -25,7 +24,8 @@ def line(pixels: bytes, channels: int, columns: int, *, linear: bool) -> str:
 def _rgb(pixels: bytes, channels: int, index: int, linear: bool) -> tuple[int, int, int]:
     red, green, blue, *white = pixels[index * channels : (index + 1) * channels]
     both = bytes(min(255, value + sum(white)) for value in (red, green, blue))
-    return tuple(both.translate(_FOR_THE_EYE) if linear else both)  # type: ignore[return-value]  three of them
+    seen = both.translate(_FOR_THE_EYE) if linear else both
+    return seen[0], seen[1], seen[2]
 
 
 def _pair(left: tuple[int, int, int], right: tuple[int, int, int]) -> str:

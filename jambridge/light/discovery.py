@@ -1,0 +1,281 @@
+"""Which WLEDs there are, where they are now, and which of them are driven."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import aiohttp
+from zeroconf.asyncio import AsyncZeroconf
+
+from jambridge.config import ControllerConfig, LightConfig
+from jambridge.edges import Latest
+from jambridge.errors import LinkError, WireError
+from jambridge.light import consent, ddp, mdns, probe, wled
+from jambridge.light.colour import GAMMA
+from jambridge.light.consent import Sighting, Verdict
+from jambridge.light.watch import ABSENT_AFTER, Watch
+from jambridge.light.wled import Controller, Wled
+
+log = logging.getLogger(__name__)
+
+SETTLED_S = 2.0  # mDNS answers come within a second
+_KEPT_S = 60.0  # frames go on to one whose server is silent: that alone says little about its strip
+_MOST_ANNOUNCED = 64
+_MDNS_EVERY_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One WLED for the status; `mac` is empty and `pixels` 0 while it was never heard."""
+
+    name: str
+    mac: str
+    host: str
+    pixels: int
+    protocol: str
+    state: consent.State
+    reason: str
+    fps_shown: int
+    warnings: tuple[str, ...] = ()
+
+
+class Discovery:
+    """Looks after every WLED; `controllers` are those to be driven."""
+
+    def __init__(
+        self,
+        section: LightConfig,
+        adopted: Collection[str],
+        controllers: Latest[tuple[Controller, ...]],
+        zeroconf: AsyncZeroconf | None,
+        session: aiohttp.ClientSession,
+    ) -> None:
+        self._section = section
+        self._adopted = frozenset(adopted)
+        self._controllers = controllers
+        self._shared = zeroconf
+        self._zeroconf: AsyncZeroconf | None = None
+        self._session = session
+        self._watches: dict[str, Watch] = {}
+        self._tasks: asyncio.TaskGroup
+        self._settled = section.discover == "off"
+        self.found: Latest[tuple[Found, ...]] = Latest(())
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            self._tasks = group
+            for entry in self._section.controllers:
+                if entry.host:
+                    self._watch(f"{entry.host}:{entry.http_port}", entry)
+            if self._section.discover != "off":
+                group.create_task(self._browse())
+            await asyncio.sleep(SETTLED_S)
+            self._settled = True
+            self._decide()
+            await asyncio.Event().wait()
+
+    async def _browse(self) -> None:
+        """Keep looking; without a network, try again."""
+        told = False
+        while True:
+            try:
+                async with mdns.open_mdns(self._shared) as zeroconf, mdns.browse(zeroconf, self._announced):
+                    self._zeroconf = zeroconf
+                    if told:
+                        log.info("looking for WLEDs by mDNS again")
+                    await asyncio.Event().wait()
+            except LinkError as exc:
+                if not told:
+                    log.warning("only WLEDs with a host in the configuration are used: %s", exc)
+                told = True
+            finally:
+                self._zeroconf = None
+            await asyncio.sleep(_MDNS_EVERY_S)
+
+    def _announced(self, name: str, there: bool) -> None:
+        watch = self._watches.get(name)
+        if watch is None and there and self._has_room():
+            self._watch(name, None)
+        elif watch is not None:
+            watch.left = not there
+            watch.news.set()
+
+    def _has_room(self) -> bool:
+        """Whether one more announcement can be followed; one that never led to a WLED makes place."""
+        announced = {name: watch for name, watch in self._watches.items() if watch.entry is None}
+        if len(announced) < _MOST_ANNOUNCED:
+            return True
+        for name, watch in announced.items():
+            if watch.wled is None and watch.failures >= ABSENT_AFTER:
+                watch.left = True
+                watch.news.set()
+                del self._watches[name]
+                return True
+        return False
+
+    def _watch(self, name: str, entry: ControllerConfig | None) -> None:
+        watch = self._watches[name] = Watch(name.removesuffix("." + mdns.SERVICE), entry, self._session)
+        self._tasks.create_task(self._follow(name, watch))
+
+    async def _follow(self, name: str, watch: Watch) -> None:
+        while self._watches.get(name) is watch:
+            watch.news.clear()
+            try:
+                watch.answered(await self._ask(name, watch))
+            except (LinkError, WireError) as exc:
+                watch.failed(exc)
+                if watch.left and watch.entry is None:
+                    self._watches.pop(name, None)
+            self._decide()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(watch.pause_s()):
+                    await watch.news.wait()
+
+    async def _ask(self, name: str, watch: Watch) -> Wled:
+        """Try each address; the last error if none is it."""
+        problem: LinkError | WireError = LinkError("it has no address")
+        hosts, mac = await self._places(name, watch)
+        for host in hosts:
+            try:
+                return await watch.probe.ask(host, watch.port, mac)
+            except (LinkError, WireError) as exc:
+                problem = exc
+        raise problem
+
+    async def _places(self, name: str, watch: Watch) -> tuple[Sequence[str], str | None]:
+        """Where it may be, and the MAC that it must have."""
+        if watch.entry is not None:
+            return await self._addresses(str(watch.entry.host)), _mac(watch.entry)
+        try:
+            announced = await mdns.resolve(self._zeroconf, name)
+        except LinkError:
+            if watch.wled is None:
+                raise
+            return [watch.wled.host], watch.wled.mac
+        watch.port = announced.port
+        return announced.addresses, watch.wled.mac if watch.wled else announced.mac
+
+    async def _addresses(self, host: str) -> Sequence[str]:
+        known = []
+        if host.endswith(".local") and self._zeroconf is not None:
+            known = await mdns.addresses(self._zeroconf, host)
+        return known or await probe.addresses(host)
+
+    def _decide(self) -> None:
+        """Draw the consequences of what is known now."""
+        heard = self._heard()
+        entries = {mac: self._entry_of(mac) for mac in heard}
+        sightings = [
+            Sighting(unit, probe.sent_from(unit.host), entries[mac] is not None, watch.present)
+            for mac, (unit, watch) in heard.items()
+        ]
+        unheard = sum(entry not in entries.values() for entry in self._section.controllers)
+        verdicts = consent.decide(sightings, self._section.discover, self._adopted, unheard, settled=self._settled)
+        before = {controller.mac for controller in self._controllers.value if not controller.yielded}
+        controllers = []
+        for mac, (unit, watch) in sorted(heard.items()):
+            state = verdicts[mac].state
+            kept = state == "absent" and mac in before and time.monotonic() - watch.answered_at < _KEPT_S
+            if state in ("driven", "foreign") or kept:
+                controllers.append(_controller(unit, entries[mac], yielded=state == "foreign"))
+        found = [_found(unit, verdicts[mac]) for mac, (unit, _) in sorted(heard.items())]
+        silent = [watch for watch in self._watches.values() if watch.wled is None and (watch.entry or watch.faulty)]
+        self._show((*found, *map(_never_heard, silent)))
+        self._controllers.set(tuple(controllers))
+
+    def _heard(self) -> dict[str, tuple[Wled, Watch]]:
+        """By MAC: of several places where it was, the one where it answered last."""
+        places = sorted(self._watches.values(), key=lambda watch: watch.answered_at)
+        return {watch.wled.mac: (watch.wled, watch) for watch in places if watch.wled}
+
+    def _entry_of(self, mac: str) -> ControllerConfig | None:
+        """The configuration's entry of the WLED with this MAC, by that, by its name, or by where it was found."""
+        places = [watch for watch in self._watches.values() if watch.wled and watch.wled.mac == mac]
+        names = {name.casefold() for watch in places if watch.wled for name in (watch.label, watch.wled.name)}
+        for entry in self._section.controllers:
+            at_host = any(watch.entry is entry for watch in places)
+            by_name = entry.host is None and entry.name is not None and entry.name.casefold() in names
+            if at_host or by_name or _mac(entry) == mac:
+                return entry
+        return None
+
+    def _show(self, found: tuple[Found, ...]) -> None:
+        """Replace the status; a line for each that is new, moved or treated otherwise than before."""
+        before = {(unit.mac or unit.host): unit for unit in self.found.value}
+        for unit in found:
+            was = before.get(unit.mac or unit.host)
+            if was is None or (was.state, was.host, was.warnings) != (unit.state, unit.host, unit.warnings):
+                log.info(
+                    "WLED %s name=%s mac=%s host=%s pixels=%d reason=%s",
+                    *(unit.state, unit.name, unit.mac, unit.host, unit.pixels, unit.reason),
+                )
+                for warning in unit.warnings:
+                    log.warning("WLED %s: %s", unit.name, warning)
+        self.found.set(found)
+
+
+@asynccontextmanager
+async def open_discovery(
+    section: LightConfig,
+    adopted: Collection[str],
+    controllers: Latest[tuple[Controller, ...]],
+    zeroconf: AsyncZeroconf | None = None,
+) -> AsyncIterator[Discovery]:
+    """Look for WLEDs and keep `controllers` those that are to be driven.
+
+    Args:
+        section: `light` of the configuration.
+        adopted: MACs, 12 lower-case hexadecimal digits.
+        controllers: kept when this service ends: a strip need not go dark because discovery starts again.
+        zeroconf: shared with others; else its own.
+    """
+    async with probe.open_session() as session:
+        yield Discovery(section, adopted, controllers, zeroconf, session)
+
+
+def _mac(entry: ControllerConfig) -> str | None:
+    return wled.parse_mac(entry.mac) if entry.mac else None
+
+
+def _controller(unit: Wled, entry: ControllerConfig | None, *, yielded: bool) -> Controller:
+    """What WLED says of itself, unless the configuration says otherwise."""
+    pixels = (entry and entry.pixels) or unit.pixels
+    gamma = entry.gamma if entry and entry.gamma else GAMMA if unit.no_gc else 1.0
+    return Controller(
+        mac=unit.mac,
+        name=unit.name,
+        host=unit.host,
+        pixels=pixels,
+        channels=4 if unit.rgbw else 3,
+        data_port=(entry and entry.data_port) or ddp.PORT,
+        udp_port=(entry and entry.udp_port) or unit.udp_port,
+        gamma=gamma,
+        brightness=entry.brightness if entry else 1.0,
+        interval_s=wled.interval_s(min(unit.longest_output, pixels), esp8266=unit.esp8266),
+        max_fps=float((entry and entry.max_fps) or 60),
+        keepalive_s=wled.keepalive_s(unit.timeout_s),
+        yielded=yielded,
+    )
+
+
+def _found(unit: Wled, verdict: Verdict) -> Found:
+    return Found(
+        name=unit.name,
+        mac=unit.mac,
+        host=unit.host,
+        pixels=unit.pixels,
+        protocol="ddp",
+        state=verdict.state,
+        reason=verdict.reason,
+        fps_shown=unit.fps,
+        warnings=unit.warnings,
+    )
+
+
+def _never_heard(watch: Watch) -> Found:
+    host = (watch.entry and watch.entry.host) or ""
+    state: consent.State = "faulty" if watch.faulty else "absent"
+    return Found(watch.label, "", host, 0, "ddp", state, watch.problem, 0)

@@ -1,0 +1,111 @@
+"""Asks one WLED over HTTP what it is. Whatever answers may be hostile: time, size and shape are bounded."""
+
+import asyncio
+import socket
+
+import aiohttp
+
+from jambridge import strict_json
+from jambridge.errors import LinkError, WireError
+from jambridge.light import wled
+from jambridge.light.wled import LiveConfig, Wled
+from jambridge.strict_json import JsonObject
+
+_WITHIN = aiohttp.ClientTimeout(total=4.0, sock_connect=1.5)
+_CFG_EVERY = 5  # probes: a changed configuration is noticed after a minute, without asking too much of a weak server
+
+
+def open_session() -> aiohttp.ClientSession:
+    """For all probes: no cookies, no proxies, no compression, few connections."""
+    return aiohttp.ClientSession(
+        timeout=_WITHIN,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        connector=aiohttp.TCPConnector(limit=128, limit_per_host=1, force_close=True),
+        auto_decompress=False,
+        headers={"Accept-Encoding": "identity"},
+    )
+
+
+class Probe:
+    """Remembers what one WLED need not be asked each time."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        self._probes = 0
+        self._known: tuple[str, LiveConfig] | None = None
+
+    async def ask(self, host: str, port: int, expected_mac: str | None = None) -> Wled:
+        """What answers at the address `host`.
+
+        Raises:
+            LinkError: nothing does, or it is another than the one expected.
+            WireError: what answers is no WLED.
+        """
+        try:
+            info = wled.parse_info(await self._get(host, port, "info"))
+        except (LinkError, WireError):
+            self._known = None  # it may come back changed
+            raise
+        if expected_mac and info.mac != expected_mac:
+            raise LinkError(f"{host} is now another WLED")
+        key = f"{info.mac}@{host}"
+        if self._known is None or self._known[0] != key or self._probes % _CFG_EVERY == 0:
+            self._known = (key, await self._live_config(host, port))
+        self._probes += 1
+        return wled.combine(host, info, self._known[1], await self._overridden(host, port))
+
+    async def _live_config(self, host: str, port: int) -> LiveConfig:
+        """Its defaults where it will not say: some lock /json/cfg with a PIN."""
+        try:
+            return wled.parse_live_config(await self._get(host, port, "cfg"))
+        except (LinkError, WireError):
+            return LiveConfig()
+
+    async def _overridden(self, host: str, port: int) -> bool:
+        try:
+            return wled.parse_override(await self._get(host, port, "state"))
+        except (LinkError, WireError):
+            return False
+
+    async def _get(self, host: str, port: int, what: str) -> JsonObject:
+        url = f"http://[{host}]:{port}/json/{what}" if ":" in host else f"http://{host}:{port}/json/{what}"
+        try:
+            async with self._session.get(url, allow_redirects=False) as response:
+                if response.status != 200:  # noqa: PLR2004  OK
+                    raise WireError(f"HTTP status {response.status}")
+                return strict_json.loads_object(await _bounded(response), wled.MAX_BYTES)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
+            raise LinkError(f"{host}:{port} does not answer ({str(exc)[:80] or type(exc).__name__})") from exc
+
+
+def sent_from(host: str) -> str:
+    """Our own address towards `host`; empty without a route."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as route:
+        try:
+            route.connect((host, wled.UDP_PORT))
+        except OSError:
+            return ""
+        return str(route.getsockname()[0])
+
+
+async def addresses(name: str) -> list[str]:
+    """Addresses of a host name, IPv4 first.
+
+    Raises:
+        LinkError: it is not known.
+    """
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError) as exc:
+        raise LinkError(f"{name} is not known here") from exc
+    return [str(entry[4][0]) for entry in sorted(found, key=lambda entry: entry[0] == socket.AF_INET6)]
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    """The body, or enough of it to be refused."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > wled.MAX_BYTES:
+            break
+    return bytes(body)
