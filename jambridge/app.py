@@ -107,7 +107,9 @@ async def run(config: Config) -> ExitStatus:
             room=snapshot.room(code, room.view.value, me.id, room.dropped),
             audio=snapshot.audio(mesh.present),
             notes=snapshot.notes(report),
-            light=snapshot.light(settings.value, discovery.present, report),
+            light=snapshot.light(
+                settings.value.mode, discovery.present.found.value if discovery.present else (), report
+            ),
             services=snapshot.services(services.health),
             alerts=snapshot.alerts(alerts.active()),
         )

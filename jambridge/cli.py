@@ -3,9 +3,12 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -146,8 +149,100 @@ def devices(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Sound cards, MIDI ports and the WLED controllers found."""
     from jambridge import devices as found
 
-    inventory = asyncio.run(found.inventory(_configuration(config).light))
-    typer.echo(json.dumps(found.as_json(inventory), indent=2) if as_json else found.as_text(inventory))
+    inventory = asyncio.run(found.inventory(_configuration(config).light, _adopted()))
+    typer.echo(json.dumps(inventory, indent=2) if as_json else found.as_text(inventory))
+
+
+@lights.command("list")
+def leds_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Every WLED found, and why it would be driven or not."""
+    from jambridge import devices as found
+
+    seen = [asdict(one) for one in asyncio.run(found.find_lights(_configuration(config).light, _adopted()))]
+    typer.echo(json.dumps(seen, indent=2) if as_json else "\n".join(found.lights_as_text(seen)))
+
+
+@lights.command("adopt")
+def leds_adopt(name: Annotated[str, typer.Argument(metavar="NAME|MAC|all")], config: ConfigOption = None) -> None:
+    """Hand a WLED over to this box; it is driven from the daemon's next start on."""
+    from jambridge import devices as found
+    from jambridge import identity
+
+    seen = [one for one in asyncio.run(found.find_lights(_configuration(config).light, _adopted())) if one.mac]
+    chosen = [one for one in seen if name in ("all", one.name, one.mac)]
+    if not chosen:
+        names = ", ".join(one.name for one in seen) or "none"
+        raise UnavailableError(f"no WLED called {name!r} was found; found: {names}")
+    identity.adopt(identity.state_directory(), tuple(one.mac for one in chosen))
+    typer.echo("\n".join(f"{one.name} ({one.mac}) is adopted" for one in chosen))
+
+
+@command.command()
+def demo(
+    sound: Annotated[Path | None, typer.Argument(help="Your own music instead.", metavar="[FILE]")] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Again and again.")] = False,
+) -> None:
+    """Everything at once, without hardware or account: music over real WebRTC, drawn as a strip in the terminal."""
+    from jambridge.demo import stage
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(stage.perform(sound, again=loop))
+
+
+@command.command()
+def listen(
+    sound: Annotated[Path, typer.Argument(metavar="FILE")],
+    as_json: JsonOption = False,
+    to: Annotated[str | None, typer.Option("--to", metavar="HOST", help="Light the WLED at HOST.")] = None,
+    realtime: Annotated[bool, typer.Option("--realtime", help="Keep the sound's own time.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """A sound file through the live detector."""
+    from jambridge import listen_command
+
+    settings = _configuration(config)
+    listen_command.run(sound, settings, as_json=as_json, host=to, realtime=realtime or to is not None)
+
+
+@simulators.command("wled")
+def sim_wled(
+    pixels: Annotated[int, typer.Option(min=1, max=16_384)] = 150,
+    name: Annotated[str, typer.Option(help="As its user would call it.")] = "Virtual WLED",
+    outputs: Annotated[str | None, typer.Option(help="Pixels of each output instead, as 300,300.")] = None,
+    rgbw: Annotated[bool, typer.Option("--rgbw", help="Four channels a pixel.")] = False,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",
+    http_port: Annotated[int, typer.Option(help="0: any free one.")] = 80,
+    data_port: Annotated[int, typer.Option(help="DDP.")] = 4048,
+    udp_port: Annotated[int, typer.Option(help="Release.")] = 21_324,
+    e131_port: Annotated[int, typer.Option(help="E1.31.")] = 5568,
+    announce: Annotated[bool, typer.Option("--announce/--no-announce", help="By mDNS.")] = True,
+    capture: Annotated[Path | None, typer.Option(help="Write every packet and picture, a JSON object a line.")] = None,
+    draw: Annotated[bool, typer.Option("--draw/--no-draw", help="In the terminal.")] = True,
+) -> None:
+    """A WLED without hardware: HTTP, mDNS, DDP, E1.31 and release, by WLED's own rules."""
+    from jambridge.light import sim_terminal
+
+    each = tuple(int(text) for text in outputs.split(",")) if outputs else (pixels,)
+    raise typer.Exit(
+        asyncio.run(
+            sim_terminal.show(
+                draw=draw,
+                pixels=sum(each),
+                name=name,
+                outputs=each,
+                rgbw=rgbw,
+                host=host,
+                http_port=http_port,
+                ddp_port=data_port,
+                udp_port=udp_port,
+                e131_port=e131_port,
+                announce=announce,
+                capture=capture,
+            )
+        )
+    )
 
 
 @command.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
@@ -175,6 +270,12 @@ def _daemon(settings: Config) -> None:
 
     logs.configure(settings.log.level, settings.log.format)
     raise typer.Exit(asyncio.run(run_app(settings)))
+
+
+def _adopted() -> tuple[str, ...]:
+    from jambridge import identity
+
+    return identity.load(identity.state_directory()).adopted
 
 
 def _configuration(

@@ -1,11 +1,16 @@
-"""What is plugged in: sound cards and MIDI ports, each a list or the reason why there is none."""
+"""What is plugged in or found: sound cards, MIDI ports, WLEDs; each a list, or the reason why there is none."""
 
-import logging
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
 
+from jambridge.config import LightConfig
+from jambridge.edges import Latest
 from jambridge.errors import DeviceError
+from jambridge.light.discovery import Found, open_discovery
+from jambridge.strict_json import JsonObject
 
-log = logging.getLogger(__name__)
+LOOK_S = 3.5  # mDNS answers within a second or two, and then the WLED over HTTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +64,43 @@ def midi_ports() -> MidiPorts:
     finally:
         receiver.delete()
         sender.delete()
+
+
+async def find_lights(section: LightConfig, adopted: Collection[str]) -> tuple[Found, ...]:
+    """Every WLED seen within a few seconds, with what would be done with it; none is driven."""
+    async with open_discovery(section, adopted, Latest(())) as discovery:
+        looking = asyncio.create_task(discovery.run())
+        await asyncio.wait({looking}, timeout=LOOK_S)
+        looking.cancel()
+        return discovery.found.value
+
+
+async def inventory(section: LightConfig, adopted: Collection[str]) -> JsonObject:
+    """All of it as JSON; what could not be looked at has its reason under `problems`."""
+    found: JsonObject = {"cards": [], "midi": {"inputs": [], "outputs": []}, "lights": [], "problems": []}
+    try:
+        found["cards"] = [asdict(card) for card in cards()]
+    except DeviceError as exc:
+        found["problems"].append(str(exc))
+    try:
+        found["midi"] = asdict(midi_ports())
+    except DeviceError as exc:
+        found["problems"].append(str(exc))
+    found["lights"] = [asdict(light) for light in await find_lights(section, adopted)]
+    return found
+
+
+def as_text(found: JsonObject) -> str:
+    lines = ["Sound cards"]
+    lines += [f"  {one['name']}  in {one['inputs']}, out {one['outputs']}" for one in found["cards"]] or ["  none"]
+    for direction in ("inputs", "outputs"):
+        lines += [f"MIDI {direction}"] + ([f"  {name}" for name in found["midi"][direction]] or ["  none"])
+    lines += ["WLED", *(lights_as_text(found["lights"]))]
+    return "\n".join([*lines, *found["problems"]])
+
+
+def lights_as_text(lights: list[JsonObject]) -> list[str]:
+    return [
+        f"  {one['name']}  {one['mac'] or '-'}  {one['host']}  {one['pixels']} pixels  {one['state']}: {one['reason']}"
+        for one in lights
+    ] or ["  none found in this network"]

@@ -1,35 +1,25 @@
 """A member that plays a sound file: for the demo, the tests and the benches; real WebRTC like any musician."""
 
-import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
-import numpy as np
-from numpy.typing import NDArray
-
 from jambridge import __version__
+from jambridge.audio.pace import Stereo, paced
 from jambridge.edges import Latest
 from jambridge.peers.mesh import open_mesh
 from jambridge.peers.outgoing import Outgoing
 from jambridge.room.client import Address, RoomEdges, open_room
 from jambridge.room.messages import Participant
 from jambridge.services import Services
-from jambridge.units import SAMPLE_RATE_HZ, PeerId
-
-BLOCK_FRAMES = 480
-"""10 ms: what one Opus packet holds."""
-
-Stereo = NDArray[np.float32]
+from jambridge.units import PeerId
 
 
 async def play(address: Address, topic: str, name: str, sound: Iterator[Stereo]) -> None:
-    """Join as `name` and play `sound`, blocks of shape (BLOCK_FRAMES, 2), at the pace of a sound card, to its end."""
+    """Join as `name` and play `sound` at the pace of a sound card, to its end."""
     async with open_player(address, topic, name) as outgoing:
-        start = time.monotonic()
-        for index, block in enumerate(sound):
-            await asyncio.sleep(start + index * BLOCK_FRAMES / SAMPLE_RATE_HZ - time.monotonic())
+        async for block in paced(sound):
             outgoing.write(block)
 
 

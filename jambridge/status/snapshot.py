@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jambridge import __version__
-from jambridge.light.control import Report
+from jambridge.light.control import OutputReport, Report
+from jambridge.light.discovery import Found
 from jambridge.peers.mesh import Mesh
 from jambridge.room.client import RoomView
 from jambridge.room.messages import Participant
@@ -66,6 +67,42 @@ def notes(report: Report | None) -> JsonObject:
             }
             for source in (report.sources if report else ())
         ]
+    }
+
+
+def light(mode: str, seen: Sequence[Found], report: Report | None) -> JsonObject:
+    """Every WLED seen, driven or not, with what was sent to it."""
+    sent = {output.mac: output for output in (report.outputs if report else ())}
+    return {
+        "mode": mode,
+        "process": None
+        if report is None
+        else {
+            "pid": report.pid,
+            "ticks": report.ticks,
+            "late_ticks": report.late_ticks,
+            "cpu_s": report.cpu_s,
+            "detector_s": report.detector_s,
+        },
+        "controllers": [_controller(one, sent.get(one.mac)) for one in seen],
+    }
+
+
+def _controller(one: Found, output: OutputReport | None) -> JsonObject:
+    return {
+        "name": one.name,
+        "mac": one.mac,
+        "host": one.host,
+        "pixels": one.pixels,
+        "protocol": one.protocol,
+        "state": one.state,
+        "reason": one.reason,
+        "warnings": list(one.warnings),
+        "fps_sent": output.fps if output else None,
+        "fps_shown": one.fps_shown,
+        "frames_sent": output.frames_sent if output else 0,
+        "skipped": output.skipped if output else 0,
+        "error": output.error if output else None,
     }
 
 

@@ -1,0 +1,1 @@
+"""Everything at once, without hardware or account."""
