@@ -21,7 +21,7 @@ _WILDCARDS = ("0.0.0.0", "::")
 
 async def advertise_until_another_stays(hub_id: str, bind: str, port: int, tls_port: int) -> None:
     """Announce this hub until one with a lower id shows up in its first half minute; then return."""
-    announcing = asyncio.ensure_future(_keep_announcing(hub_id, bind, port, tls_port))
+    announcing = asyncio.ensure_future(advertise(hub_id, bind, port, tls_port))
     try:
         async with asyncio.timeout(TOGETHER_S):
             other = await _lower(hub_id)
@@ -34,8 +34,11 @@ async def advertise_until_another_stays(hub_id: str, bind: str, port: int, tls_p
         await asyncio.wait([announcing])
 
 
-async def _keep_announcing(hub_id: str, bind: str, port: int, tls_port: int) -> None:
-    """Announce on every interface there is, again whenever they change; no network is only a reason to wait."""
+async def advertise(hub_id: str, bind: str, port: int, tls_port: int) -> None:
+    """Announce this hub on every interface there is, again whenever they change, until cancelled.
+
+    No network is only a reason to wait.
+    """
     failed = False
     while True:
         addresses = _announced(bind)

@@ -12,8 +12,8 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -28,6 +28,7 @@ ANOTHER_STAYS = 75
 _ID_FILE = "hub-id"
 _PORT_PATIENCE_S = 3.0  # a predecessor may be on its way out
 _PORT_RETRY_S = 0.25
+_GOODBYE_S = 0.4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="hub: %(message)s")
     try:
-        return asyncio.run(_serve(_hub_options(options), advertise=options.advertise, parent=options.with_parent))
+        return asyncio.run(_serve(_hub_options(options), options))
     except LinkError as exc:
         sys.stderr.write(f"hub: {exc}\n")
         return ExitStatus.IO
@@ -53,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state-dir", type=Path, required=True, help="where certificate and hub id are kept")
     parser.add_argument("--hub-id", help="instead of the one kept")
     parser.add_argument("--advertise", action=argparse.BooleanOptionalAction, default=True, help="announce by mDNS")
+    parser.add_argument(
+        "--make-way", action=argparse.BooleanOptionalAction, default=True, help="end where a lower hub id came up too"
+    )
     parser.add_argument("--max-connections", type=int, default=200)
     parser.add_argument("--max-per-address", type=int, default=16)
     parser.add_argument("--max-members", type=int, default=10, help="members of one room")
@@ -93,37 +97,31 @@ def _kept_id(directory: Path) -> str:
     return made
 
 
-async def _serve(options: "HubOptions", *, advertise: bool, parent: bool) -> int:
-    stopped = _stop_event(parent=parent)
+async def _serve(options: "HubOptions", asked: argparse.Namespace) -> int:
+    stopped = _stop_event(parent=asked.with_parent)
     async with _listening(options, stopped) as hub:
         if hub is None:
             return ExitStatus.OK
         _say_where(hub, options.hub_id)
-        return await _first_of(hub.run(), stopped, _advertised(options, hub) if advertise else None)
-
-
-async def _first_of(
-    work: Coroutine[None, None, None], stopped: asyncio.Event, advertised: Coroutine[None, None, None] | None
-) -> int:
-    """Work until told to stop (0), or until the announcement met a hub that stays (75)."""
-    stop = asyncio.ensure_future(stopped.wait())
-    working = asyncio.ensure_future(work)
-    announcing = asyncio.ensure_future(advertised) if advertised else None
-    tasks = {task for task in (stop, working, announcing) if task}
-    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    if pending:
-        await asyncio.wait(pending, timeout=0.5)
+        stop = asyncio.ensure_future(stopped.wait())
+        working = [stop, asyncio.ensure_future(hub.run())]
+        if asked.advertise:
+            working.append(asyncio.ensure_future(_advertised(options, hub, makes_way=asked.make_way)))
+        done, ending = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+        for task in ending:
+            task.cancel()
+    if ending:  # the goodbye by mDNS takes a quarter of a second: meanwhile the sockets were closed
+        await asyncio.wait(ending, timeout=_GOODBYE_S)
     for task in done:
         task.result()  # a bug in there ends the process with its traceback
     return ExitStatus.OK if stop in done else ANOTHER_STAYS
 
 
-async def _advertised(options: "HubOptions", hub: "HubServer") -> None:
-    from jambridge.hub.advertising import advertise_until_another_stays
+async def _advertised(options: "HubOptions", hub: "HubServer", *, makes_way: bool) -> None:
+    from jambridge.hub import advertising
 
-    await advertise_until_another_stays(options.hub_id, options.bind, hub.port, hub.tls_port)
+    advertise = advertising.advertise_until_another_stays if makes_way else advertising.advertise
+    await advertise(options.hub_id, options.bind, hub.port, hub.tls_port)
 
 
 @asynccontextmanager
@@ -133,27 +131,27 @@ async def _listening(options: "HubOptions", stopped: asyncio.Event) -> AsyncIter
     Raises:
         LinkError: a port stays in use.
     """
-    from jambridge.hub.server import HubServer, issue
+    from jambridge.hub.server import open_hub
 
-    hub = HubServer(options, issue(options))
-    give_up_s = time.monotonic() + _PORT_PATIENCE_S
-    while not stopped.is_set():
-        listening = hub.listening()
-        try:
-            await listening.__aenter__()
-        except LinkError:
-            if time.monotonic() > give_up_s:
-                raise
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_PORT_RETRY_S):
-                    await stopped.wait()
-            continue
-        try:
-            yield hub
-        finally:
-            await listening.__aexit__(None, None, None)
-        return
-    yield None
+    async with AsyncExitStack() as stack:
+        give_up_s = time.monotonic() + _PORT_PATIENCE_S
+        while not stopped.is_set():
+            try:
+                hub = await stack.enter_async_context(open_hub(options))
+            except LinkError:
+                if time.monotonic() > give_up_s:
+                    raise
+                await _waited(stopped, _PORT_RETRY_S)
+            else:
+                yield hub
+                return
+        yield None
+
+
+async def _waited(event: asyncio.Event, most_s: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(most_s):
+            await event.wait()
 
 
 def _say_where(hub: "HubServer", hub_id: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import errno
 import logging
 import secrets
 import socket
@@ -91,8 +92,8 @@ class HubServer:
                 self._issued = issued
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
-        """Serve on both ports; leaving sends everybody away."""
+    async def serving(self, plain: socket.socket, secure: socket.socket) -> AsyncIterator[None]:
+        """Serve http and https on bound sockets; leaving sends everybody away."""
         runner = web.AppRunner(
             self._application(), access_log=None, keepalive_timeout=_KEEP_ALIVE_S, shutdown_timeout=0.1
         )
@@ -103,16 +104,16 @@ class HubServer:
         loop = asyncio.get_running_loop()
         listeners: list[asyncio.Server] = []
         try:
-            for port, tls in ((self._options.port, None), (self._options.tls_port, self._tls)):
+            for bound, tls in ((plain, None), (secure, self._tls)):
                 listener = await loop.create_server(
                     lambda: GuardedProtocol(server(), self._plain, first_request_s),
-                    sock=_bound(self._options.bind, port),
+                    sock=bound,
                     ssl=tls,
                     ssl_handshake_timeout=_TLS_HANDSHAKE_S if tls else None,
                     backlog=_BACKLOG,
                 )
                 listeners.append(listener)
-            self.port, self.tls_port = (listener.sockets[0].getsockname()[1] for listener in listeners)
+            self.port, self.tls_port = plain.getsockname()[1], secure.getsockname()[1]
             self._pages.tls_port = self.tls_port
             yield
         finally:
@@ -189,9 +190,13 @@ async def open_hub(options: HubOptions) -> AsyncIterator[HubServer]:
         LinkError: a port is in use, or the address is not ours.
         OSError: the state directory cannot be written.
     """
-    hub = HubServer(options, issue(options))
-    async with hub.listening():
-        yield hub
+    with (
+        _bound(options.bind, options.port) as plain,
+        _bound(options.bind, options.tls_port) as secure,
+    ):
+        hub = HubServer(options, issue(options))
+        async with hub.serving(plain, secure):
+            yield hub
 
 
 def _bound(bind: str, port: int) -> socket.socket:
@@ -199,4 +204,15 @@ def _bound(bind: str, port: int) -> socket.socket:
     try:
         return socket.create_server((bind, port), family=family, dualstack_ipv6=bind == "::")
     except OSError as exc:
-        raise LinkError(f"cannot listen on {bind} port {port}: {exc.strerror or exc}") from exc
+        raise LinkError(f"cannot listen on {bind} port {port}: {_reason(exc)}") from exc
+
+
+def _reason(exc: OSError) -> str:
+    match exc.errno:
+        case errno.EADDRINUSE:
+            return "another program uses it; stop that, or set hub.port and hub.tls_port to free ones"
+        case errno.EACCES:
+            return "ports below 1024 are root's; set hub.port and hub.tls_port higher"
+        case errno.EADDRNOTAVAIL:
+            return "this machine has no such address; set hub.bind to one of its own"
+    return exc.strerror or str(exc)

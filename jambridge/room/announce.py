@@ -175,25 +175,23 @@ def _by_reach(texts: Sequence[str]) -> tuple[str, ...]:
     networks = [ipaddress.ip_network(f"{ip.ip}/{ip.network_prefix}", strict=False) for ip in adapters]
     own = {ip.ip for ip in adapters}
 
-    def rank(address: _Address) -> tuple[bool, bool, bool]:
-        on_link = any(address in network for network in networks)
-        return (str(address) in own, not on_link, address.version != 4)  # noqa: PLR2004  IPv4
+    def rank(address: _Address) -> tuple[bool, bool, bool, str]:
+        return (str(address) in own, not on_link(address), address.version != 4, str(address))  # noqa: PLR2004  IPv4
 
-    parsed = {_address(text) for text in texts}
-    usable = [address for address in parsed if address and _is_usable(address)]
-    return tuple(str(address) for address in sorted(usable, key=lambda address: (*rank(address), str(address))))
+    def on_link(address: _Address) -> bool:
+        return any(address in network for network in networks)
+
+    usable = {address for text in texts if (address := _address(text)) and (address.is_private or on_link(address))}
+    return tuple(str(address) for address in sorted(usable, key=rank))
 
 
 def _address(text: str) -> _Address | None:
+    """An address that one host can have. Which of those may be used is asked elsewhere."""
     try:
-        return ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
-
-
-def _is_usable(address: _Address) -> bool:
-    """An announcement must not send us out to the internet."""
-    return address.is_private and not (address.is_multicast or address.is_unspecified or address.is_reserved)
+    return None if address.is_multicast or address.is_unspecified or address.is_reserved else address
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ async def health(hub: HubServer) -> dict[str, Any]:
         return said
 
 
-async def settled(hub: HubServer, **counters: int) -> None:
+async def settled(hub: HubServer, **counters: object) -> None:
     """Wait until the hub counts that."""
     async with asyncio.timeout(PATIENCE_S):
         while not counters.items() <= (await health(hub)).items():  # noqa: ASYNC110  seen only from outside

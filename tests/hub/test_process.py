@@ -1,0 +1,125 @@
+"""The hub as a process: `python -m jambridge.hub`."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PATIENCE_S = 30
+
+
+@contextmanager
+def process(directory: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "jambridge.hub", "--state-dir", str(directory), "--bind", "127.0.0.1", *options]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as hub:
+        try:
+            yield hub
+        finally:
+            hub.kill()
+
+
+FREE = ("--port", "0", "--tls-port", "0", "--no-advertise")
+
+
+def said(hub: subprocess.Popen[str]) -> dict[str, Any]:
+    assert hub.stdout is not None
+    line: dict[str, Any] = json.loads(hub.stdout.readline())
+    return line
+
+
+def test_it_says_where_it_listens_keeps_its_id_and_leaves_on_sigterm(tmp_path: Path) -> None:
+    lines = []
+    for _ in range(2):
+        with process(tmp_path, *FREE) as hub:
+            lines.append(said(hub))
+            with urllib.request.urlopen(f"http://127.0.0.1:{lines[-1]['port']}/healthz", timeout=PATIENCE_S) as answer:
+                assert json.load(answer)["hub_id"] == lines[-1]["hub_id"]
+            hub.send_signal(signal.SIGTERM)
+            assert hub.wait(PATIENCE_S) == 0
+
+    assert lines[0].keys() == {"port", "tls_port", "hub_id", "fingerprint"}
+    assert lines[0]["hub_id"] == lines[1]["hub_id"]
+    assert lines[0]["fingerprint"] == lines[1]["fingerprint"]
+
+
+@pytest.mark.parametrize("delay_s", [0.02, 0.1, 0.2, 0.4])
+def test_sigterm_during_the_start_is_an_exit_like_any_other(tmp_path: Path, delay_s: float) -> None:
+    with process(tmp_path, *FREE) as hub:
+        time.sleep(delay_s)  # not waiting for anything: any moment must do
+        hub.send_signal(signal.SIGTERM)
+
+        assert hub.wait(PATIENCE_S) in (0, -signal.SIGTERM)  # the latter before Python reached the first line of ours
+
+
+def test_it_ends_with_its_parent(tmp_path: Path) -> None:
+    with process(tmp_path, *FREE, "--with-parent") as hub:
+        said(hub)
+        assert hub.stdin is not None
+        hub.stdin.close()
+
+        assert hub.wait(PATIENCE_S) == 0
+
+
+def test_a_port_in_use_is_one_line_and_status_74(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with process(tmp_path, "--port", str(port), "--tls-port", "0", "--no-advertise") as hub:
+            assert hub.wait(PATIENCE_S) == 74
+            assert hub.stderr is not None
+            lines = [line for line in hub.stderr.read().splitlines() if "certificate made" not in line]
+
+    assert len(lines) == 1
+    assert str(port) in lines[0]
+    assert "hub.port" in lines[0]
+
+
+def test_a_port_that_becomes_free_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        starting = process(tmp_path, "--port", str(port), "--tls-port", "0", "--no-advertise")
+        with starting as hub:
+            while not (tmp_path / "hub-id").exists():  # it is about to listen
+                assert hub.poll() is None
+                time.sleep(0.01)
+            taken.close()
+            assert said(hub)["port"] == port
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_state_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with process(tmp_path, *FREE) as hub:
+        assert hub.wait(PATIENCE_S) == 77
+
+
+def test_a_state_directory_that_is_a_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with process(tmp_path / "file", *FREE) as hub:
+        assert hub.wait(PATIENCE_S) == 74
+        assert hub.stderr is not None
+        assert "state directory" in hub.stderr.read()
+
+
+def test_of_two_that_came_up_together_the_lower_id_stays(tmp_path: Path) -> None:
+    ports = ("--port", "0", "--tls-port", "0", "--advertise")
+    with (
+        process(tmp_path / "low", *ports, "--hub-id", f"0000{secrets.token_hex(6)}") as low,
+        process(tmp_path / "high", *ports, "--hub-id", f"zzzz{secrets.token_hex(6)}") as high,
+    ):
+        said(low)
+        assert high.wait(PATIENCE_S) == 75
+        assert low.poll() is None
+        low.terminate()
+        assert low.wait(PATIENCE_S) == 0
