@@ -99,7 +99,7 @@ async def resolve(zeroconf: AsyncZeroconf | None, name: str) -> Announcement:
 async def addresses(zeroconf: AsyncZeroconf, host: str) -> list[str]:
     """Addresses of a `.local` host name; none if nobody answers to it."""
     try:
-        resolver = dns_sd.AddressResolver(host.rstrip(".") + ".")  # type: ignore[attr-defined]  public, not in __all__
+        resolver = dns_sd.AddressResolver(host.rstrip(".") + ".")  # type: ignore[attr-defined]  # public, not in __all__
         await resolver.async_request(zeroconf.zeroconf, _ANSWER_WITHIN_MS)
     except (OSError, dns_sd.Error):
         return []
