@@ -58,7 +58,11 @@ _ERRORS: Final = (
 class Connection:
     """Opened by `offer` or `answer`, used once, closed by `close`.
 
-    `on_state` is told "connected" once and "broken" once, at most, and `write` gets the sound; both must not raise.
+    `on_state` is told "connected" once and "broken" once or twice, at most, and `write` gets the sound; both must not
+    raise.
+
+    Raises:
+        LinkError: an ICE server's URL makes no sense.
     """
 
     def __init__(
@@ -70,19 +74,20 @@ class Connection:
         *,
         receives: bool,
     ) -> None:
-        servers = [RTCIceServer(urls=url) for url in ice_servers]
         self.tap = Tap(write)
-        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self._track = track
         self._on_state = on_state
         self._described = asyncio.Event()  # the peer's description is in place
         self._stock: asyncio.Task[None] | None = None
         self._mid = ""
+        direction = "recvonly" if track is None else "sendrecv" if receives else "sendonly"
+        try:
+            self._pc = RTCPeerConnection(RTCConfiguration([RTCIceServer(url) for url in ice_servers]))
+            self._pc.addTransceiver(track or "audio", direction).setCodecPreferences(_opus())
+        except _ERRORS as exc:
+            raise LinkError(f"no connection can be made with these ICE servers: {exc!r}") from exc
         self._pc.add_listener("track", self._receive)
         self._pc.add_listener("connectionstatechange", self._state_changed)
-        direction = "recvonly" if track is None else "sendrecv" if receives else "sendonly"
-        transceiver = self._pc.addTransceiver(track or "audio", direction)
-        transceiver.setCodecPreferences(_opus())
 
     async def offer(self) -> str:
         """Our offer with every candidate in it; takes as long as gathering does.

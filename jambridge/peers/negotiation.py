@@ -10,12 +10,11 @@ while. When offers cross, the lower id's stands; an offer without a connectionId
 rule, is always answered.
 """
 
-import enum
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 from jambridge.peers import signals
+from jambridge.peers.attempt import Attempt, Phase
 from jambridge.peers.candidates import MAX_CANDIDATES, Candidate
 from jambridge.peers.sdp import Description
 from jambridge.peers.signals import RemoteBye, RemoteCandidates, RemoteDescription
@@ -33,7 +32,7 @@ from jambridge.peers.steps import (
     Offer,
     Send,
 )
-from jambridge.room.messages import Signal, SignalType
+from jambridge.room.messages import SignalType
 from jambridge.units import LocalSeconds, PeerId
 
 RESEND_AFTER_S = (2.0, 4.0, 8.0)
@@ -47,37 +46,6 @@ LONGEST_SILENCE_S = 60.0
 SETTLING_S = 5.0  # a new connection without sound, beside an old one
 FRESH_S = 2.0  # sound is arriving, if it arrived this recently
 _REMEMBERED = 16  # names of attempts that are over
-
-
-class Phase(enum.Enum):
-    DESCRIBING = "describing"
-    OFFERED = "offered"
-    CHECKING = "checking"
-    CONNECTED = "connected"
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One connection. `remote` is the peer's description once known, `local` ours once sent."""
-
-    number: int
-    connection: str | None
-    ours: bool
-    started_at: LocalSeconds
-    deadline: LocalSeconds
-    phase: Phase = Phase.DESCRIBING
-    remote: Description | None = None
-    local: Signal | None = None
-    resends: deque[LocalSeconds] = field(default_factory=deque)
-    waiting: list[Candidate] = field(default_factory=list)
-    dialled: int = 0
-    connected_at: LocalSeconds | None = None
-    heard_at: LocalSeconds | None = None
-
-    @property
-    def silent_since(self) -> LocalSeconds:
-        moments = (self.heard_at, self.connected_at, self.started_at)
-        return next(moment for moment in moments if moment is not None)
 
 
 class Negotiation:

@@ -49,7 +49,7 @@ class AudioSink(Protocol):
     """Where one peer's sound goes. Neither method may raise or block: they are called from packet reception."""
 
     def write(self, block: NDArray[np.float32]) -> None:
-        """Take `block`, shape (frames, channels), -1..1 at 48 kHz."""
+        """Take `block`, shape (frames, 2), about -1..1 at 48 kHz."""
 
     def close(self) -> None: ...
 
@@ -162,9 +162,9 @@ class Peer:
                 case Send(signal):
                     self._around.send(signal)
                 case Offer(number):
-                    self._start(number, self._describe(number, self._open(number).offer()))
+                    self._start(number, self._offer(number, self._open(number)))
                 case Answer(number, description):
-                    self._start(number, self._describe(number, self._open(number).answer(description)))
+                    self._start(number, self._answer(number, self._open(number), description))
                 case Apply(number, description):
                     self._start(number, self._apply(number, description))
                 case Dial(number, candidates):
@@ -191,9 +191,13 @@ class Peer:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    async def _describe(self, number: int, described: Coroutine[None, None, str]) -> None:
+    async def _offer(self, number: int, connection: Connection) -> None:
         with self._breaking(number):
-            self._tell(Described(number, await described))
+            self._tell(Described(number, await connection.offer()))
+
+    async def _answer(self, number: int, connection: Connection, offer: Description) -> None:
+        with self._breaking(number):
+            self._tell(Described(number, await connection.answer(offer)))
 
     async def _apply(self, number: int, description: Description) -> None:
         with self._breaking(number):

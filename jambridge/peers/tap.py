@@ -6,6 +6,7 @@ is pinned exactly; where the attribute is missing the connection falls back to t
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ MAX_CONCEALED_FRAMES = SAMPLE_RATE_HZ // 10  # the rest of a longer gap is left 
 MAX_JUMP = 100  # packets; a further one is a new beginning, as in aiortc's own buffer
 MAX_SOURCES = 16  # synchronization sources a connection: aiortc keeps statistics of every one
 FADE_FRAMES = SAMPLE_RATE_HZ // 50  # how long the last sound is repeated, falling silent
+LEVEL_FRAMES = SAMPLE_RATE_HZ // 10  # the level shown is that of about so many frames
 _LOSS_PACKETS = 1000  # the loss shown is that of about so many packets
 
 _BUFFER = "_RTCRtpReceiver__jitter_buffer"
@@ -54,7 +56,10 @@ class Reception:
 
 
 class Tap:
-    """Stands where aiortc expects a jitter buffer. `write` gets blocks of shape (frames, 2), -1..1 at 48 kHz."""
+    """Stands where aiortc expects a jitter buffer. `write` gets blocks of shape (frames, 2) at 48 kHz.
+
+    Samples are -1..1, but for what Opus overshoots (1.17 was seen).
+    """
 
     def __init__(self, write: Write, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.reception = Reception()
@@ -175,9 +180,15 @@ class Tap:
         self._emit(block)
 
     def _emit(self, block: NDArray[np.float32]) -> None:
-        if len(block):
-            self.reception.mean_square = float(np.vdot(block, block)) / block.size
-            self._write(block)
+        if not len(block):
+            return
+        mean_square = float(np.vdot(block, block)) / block.size
+        if not math.isfinite(mean_square):  # one NaN would stay in every filter behind this
+            self.reception.malformed += 1
+            return
+        weight = min(len(block) / LEVEL_FRAMES, 1)
+        self.reception.mean_square += weight * (mean_square - self.reception.mean_square)
+        self._write(block)
 
     def _count(self, lost: int) -> None:
         weight = 1 / _LOSS_PACKETS

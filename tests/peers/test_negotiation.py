@@ -4,8 +4,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jambridge.peers import signals
+from jambridge.peers.attempt import Phase
 from jambridge.peers.candidates import MAX_CANDIDATES, Candidate
-from jambridge.peers.negotiation import Negotiation, Phase
+from jambridge.peers.negotiation import Negotiation
 from jambridge.peers.signals import RemoteBye, RemoteCandidates, RemoteDescription
 from jambridge.peers.steps import (
     Action,

@@ -61,7 +61,12 @@ def test_packets_in_order_are_decoded_as_they_arrive() -> None:
     assert [len(block) for block in listener.blocks] == [FRAME_FRAMES] * 20
     assert (sound.reception.packets, sound.reception.concealed, sound.reception.late) == (20, 0, 0)
     assert sound.reception.heard_at == 1.0
-    assert sound.reception.mean_square == pytest.approx(0.125, rel=0.05)
+
+
+def test_the_level_is_that_of_the_last_tenths_of_a_second() -> None:
+    _, sound = played(stream(60))
+
+    assert sound.reception.mean_square == pytest.approx(0.125, rel=0.02)
 
 
 def test_two_packets_that_changed_places_are_put_right() -> None:

@@ -1,0 +1,91 @@
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from av import AudioFrame
+from numpy.typing import NDArray
+
+from jambridge.errors import LinkError
+from jambridge.peers import sdp
+from jambridge.peers.candidates import Candidate
+from jambridge.peers.connection import Connection, _copy
+from jambridge.peers.tap import Tap
+
+ANSWER = (Path(__file__).parents[1] / "vectors" / "chromium-156-answer.sdp").read_text()
+
+
+def connection(*ice_servers: str) -> Connection:
+    return Connection(ice_servers, None, lambda _: None, lambda _: None, receives=True)
+
+
+class TwoFrames(MediaStreamTrack):
+    """What aiortc's own decoder gives: packed 16-bit stereo, then the end."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 2
+
+    async def recv(self) -> AudioFrame:
+        if not self.left:
+            raise MediaStreamError
+        self.left -= 1
+        return AudioFrame.from_ndarray(np.full((1, 1920), 16384, np.int16), format="s16", layout="stereo")
+
+
+def test_the_ordinary_path_brings_the_same_kind_of_blocks() -> None:
+    blocks: list[NDArray[np.float32]] = []
+    sound = Tap(blocks.append)
+
+    asyncio.run(_copy(TwoFrames(), sound))
+
+    assert [block.shape for block in blocks] == [(960, 2)] * 2
+    assert blocks[0].dtype == np.float32
+    assert blocks[0].max() == pytest.approx(0.5)
+    assert sound.reception.packets == 2
+
+
+def test_an_answer_to_another_offer_is_a_link_error() -> None:
+    async def scenario() -> None:
+        ours = connection()
+        await ours.offer()
+        with pytest.raises(LinkError):
+            await ours.apply(sdp.parse("answer", ANSWER))  # of two sections; we offered one
+        await ours.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_candidate_waits_for_the_description() -> None:
+    async def scenario() -> None:
+        ours, theirs = connection(), connection()
+        dialling = asyncio.create_task(ours.dial([Candidate("1", 1, "192.0.2.2", 9, "host")]))
+        offer = sdp.parse("offer", await ours.offer())
+        answer = sdp.parse("answer", await theirs.answer(offer))
+        assert not dialling.done()
+        await ours.apply(answer)
+        await dialling
+        await asyncio.gather(ours.close(), theirs.close())
+
+    asyncio.run(scenario())
+
+
+def test_an_impossible_ice_server_is_a_link_error() -> None:
+    async def scenario() -> None:
+        with pytest.raises(LinkError):
+            connection("nonsense:host")
+
+    asyncio.run(scenario())
+
+
+def test_closing_twice_or_unused_is_harmless() -> None:
+    async def scenario() -> None:
+        ours = connection()
+        await ours.close()
+        await ours.close()
+        assert ours.path is None
+
+    asyncio.run(scenario())
