@@ -25,11 +25,13 @@ def loads(text: str | bytes, max_bytes: int) -> Any:
         raise WireError(f"{len(text)} bytes are more than {max_bytes}")
     try:
         _check_depth(text)
-        return json.loads(
+        value = json.loads(
             text, parse_constant=_refuse, parse_float=_finite, parse_int=_integer, object_pairs_hook=_unique
         )
+        _check_characters(text, value)
     except (ValueError, RecursionError) as exc:
         raise WireError(f"not JSON: {str(exc)[:80]}") from exc
+    return value
 
 
 def loads_object(text: str | bytes, max_bytes: int) -> JsonObject:
@@ -52,6 +54,13 @@ def _check_depth(text: str | bytes) -> None:
                 raise WireError(f"nested deeper than {MAX_DEPTH}")
         elif token[0] in "]}":
             depth -= 1
+
+
+def _check_characters(text: str | bytes, value: Any) -> None:
+    """Refuse half characters: they parse, and then fail wherever they are written."""
+    lowered = text.lower()
+    if "\\ud" in lowered if isinstance(lowered, str) else b"\\ud" in lowered:  # rare enough to write it once more
+        json.dumps(value, ensure_ascii=False).encode()
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from jambridge import __version__
 from jambridge.errors import LinkError
@@ -70,6 +71,7 @@ class HubServer:
         self._rooms = Rooms(options.limits, lambda: f"{prefix}{next(references):x}")
         self._relay = Relay(self._rooms, self._sockets, options.limits, options.patience)
         self._pages = Pages()
+        self._bad_requests = _BadRequests()
         self._started_s = time.monotonic()
         self.port = self.tls_port = 0
 
@@ -94,8 +96,14 @@ class HubServer:
     @asynccontextmanager
     async def serving(self, plain: socket.socket, secure: socket.socket) -> AsyncIterator[None]:
         """Serve http and https on bound sockets; leaving sends everybody away."""
+        http_log = logging.getLogger(f"{__name__}.http")
+        http_log.addFilter(self._bad_requests)
         runner = web.AppRunner(
-            self._application(), access_log=None, keepalive_timeout=_KEEP_ALIVE_S, shutdown_timeout=0.1
+            self._application(),
+            access_log=None,
+            logger=http_log,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            shutdown_timeout=0.1,
         )
         await runner.setup()
         server = runner.server
@@ -120,6 +128,7 @@ class HubServer:
             for listener in listeners:
                 listener.close()
             await runner.cleanup()
+            http_log.removeFilter(self._bad_requests)
 
     def _application(self) -> web.Application:
         application = web.Application(client_max_size=0)
@@ -159,6 +168,7 @@ class HubServer:
                 "frames": self._relay.frames,
                 "relayed": self._rooms.relayed,
                 "refused": self._sockets.refused + self._plain.refused,
+                "bad_requests": self._bad_requests.count,
                 "dropped": dict(self._relay.dropped + self._rooms.dropped),
             },
             headers={"Cache-Control": "no-store"},
@@ -170,6 +180,20 @@ class HubServer:
 
     async def _close_sockets(self, _application: web.Application) -> None:
         await self._relay.close()
+
+
+class _BadRequests(logging.Filter):
+    """Counts what is no HTTP; aiohttp would log each with its traceback, and 8 KiB of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)):
+            return True
+        self.count += 1
+        return False
 
 
 def issue(options: HubOptions) -> Certificate:

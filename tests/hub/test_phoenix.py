@@ -83,6 +83,12 @@ def test_what_is_no_frame_is_refused(message: object) -> None:
         phoenix.decode(json.dumps(message))
 
 
+def test_half_a_character_is_refused_since_no_client_could_read_it() -> None:
+    with pytest.raises(WireError):
+        phoenix.decode('{"topic":"t","event":"e","payload":{"name":"\\ud83d"}}')
+    assert phoenix.decode('{"topic":"t","event":"e","payload":{"name":"\\ud83d\\ude00"}}').payload == {"name": "😀"}
+
+
 def test_a_number_beyond_a_float_is_refused_since_it_could_not_be_sent_on() -> None:
     with pytest.raises(WireError):
         phoenix.decode('{"topic":"t","event":"e","payload":{"tempo":1e999}}')

@@ -123,3 +123,11 @@ def test_of_two_that_came_up_together_the_lower_id_stays(tmp_path: Path) -> None
         assert low.poll() is None
         low.terminate()
         assert low.wait(PATIENCE_S) == 0
+
+
+def test_it_imports_nothing_of_sound_and_of_other_rooms() -> None:
+    heavy = ["aiortc", "av", "numpy", "scipy", "pydantic", "supabase", "realtime", "rich", "typer"]
+    program = "import sys, jambridge.hub.process, jambridge.hub.server, jambridge.hub.advertising; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+
+    assert not set(heavy) & set(loaded)

@@ -1,7 +1,9 @@
 """The hub on real sockets."""
 
 import asyncio
+import contextlib
 import json
+import logging
 import random
 import socket
 from collections.abc import Coroutine
@@ -219,6 +221,35 @@ async def ended(reader: asyncio.StreamReader) -> bool:
         return await reader.read() == b""
     except ConnectionError:
         return True
+
+
+def test_what_is_no_http_is_counted_and_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    chance = random.Random(20261120)
+    garbage = [
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET " + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET /jam/\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n",
+        b"\x16\x03\x01" + chance.randbytes(200),
+        *(chance.randbytes(100) for _ in range(10)),
+    ]
+
+    async def scenario() -> None:
+        async with live_hub(tmp_path) as hub:
+            for port in (hub.port, hub.tls_port):
+                for data in garbage:
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.write(data)
+                    writer.write_eof()
+                    async with asyncio.timeout(PATIENCE_S):
+                        with contextlib.suppress(ConnectionError):
+                            await reader.read()
+                    writer.close()
+            assert (await health(hub))["bad_requests"] > 0
+
+    with caplog.at_level(logging.WARNING):
+        run(scenario())
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(
