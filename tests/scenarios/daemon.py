@@ -19,6 +19,7 @@ import yaml
 from tests.scenarios.namespaces import Host
 
 HTTP_PORT = 3080
+WLED_HTTP_PORT = 80
 LOOK_S = 0.05
 PATIENCE_S = 30.0  # two cores, several browsers
 JAMBRIDGE = (sys.executable, "-m", "jambridge")
@@ -82,14 +83,11 @@ class Daemon(Program):
                 return
 
     def get(self, path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", HTTP_PORT)
-        with contextlib.closing(connection), self.host.connect(HTTP_PORT) as connection.sock:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
+        return _get(self.host, HTTP_PORT, path)
 
     def status(self) -> Status:
-        _, text = self.get("/status")
+        code, text = self.get("/status")
+        assert code == 200, f"{text}\n{self.said()[-4000:]}"
         status: Status = json.loads(text)
         return status
 
@@ -139,8 +137,24 @@ def open_daemon(
             daemon.end()
 
 
+class Wled(Program):
+    """`jambridge sim wled`. Use `open_wled`."""
+
+    def info(self) -> Status | None:
+        """/json/info, None while it does not answer."""
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            answer: Status = json.loads(_get(self.host, WLED_HTTP_PORT, "/json/info")[1])
+            return answer
+        return None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it shows a stream instead of its own state."""
+        return (self.info() or {}).get("live") is True
+
+
 @contextmanager
-def open_wled(host: Host, directory: Path, pixels: int = 300, name: str = "Strip") -> Iterator[Program]:
+def open_wled(host: Host, directory: Path, pixels: int = 300, name: str = "Strip") -> Iterator[Wled]:
     """Plug in a virtual WLED on `host`, found by mDNS as a real one is."""
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / f"wled-{time.monotonic_ns()}.log"
@@ -150,20 +164,30 @@ def open_wled(host: Host, directory: Path, pixels: int = 300, name: str = "Strip
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-        program = Program(host, process, log)
+        program = Wled(host, process, log)
         try:
             yield program
         finally:
             program.end()
 
 
-def until(holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> float:
+def until(holds: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> float:
     """Wait until it holds; returns the seconds it took. AssertionError if it never does."""
     began = time.monotonic()
     while not holds():
         assert time.monotonic() - began < patience_s, f"not within {patience_s} s: {what}"
         time.sleep(LOOK_S)
     return time.monotonic() - began
+
+
+def _get(host: Host, port: int, path: str) -> tuple[int, str]:
+    """Ask a service on that host's loopback."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    with contextlib.closing(connection):
+        connection.sock = host.connect(port)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
 
 
 def _command_line(process: psutil.Process) -> list[str]:
