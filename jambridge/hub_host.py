@@ -123,6 +123,7 @@ async def _own_process(settings: HubConfig, max_members: int, state: Path) -> As
         *("--max-members", str(max_members)),
         *(option for origin in settings.allowed_origins for option in ("--allowed-origin", origin)),
         "--advertise" if settings.advertise else "--no-advertise",
+        "--make-way" if settings.mode == "auto" else "--no-make-way",
         "--with-parent",
     ]
     process = await asyncio.create_subprocess_exec(

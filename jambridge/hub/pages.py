@@ -1,6 +1,5 @@
-"""The pages of the hub: the jam page, its files, and a sentence for who comes without https."""
+"""The pages of the hub: the jam page and its files. The page itself explains to http why it has no microphone."""
 
-import html
 import re
 from pathlib import Path
 
@@ -20,7 +19,6 @@ _TYPES = {
     ".webmanifest": "application/manifest+json",
 }
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
-_PORT = re.compile(r":[0-9]{1,5}\Z")
 _SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -32,30 +30,13 @@ _SECURITY = {
 class Pages:
     def __init__(self, folder: Path = PAGE_FOLDER) -> None:
         self._folder = folder
-        self.tls_port = 0
-        """Known once the hub listens."""
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
-            web.get("/", self._front),
+            web.get("/", self._jam),
             web.get("/jam/{code:[A-Za-z0-9-]{0,16}}", self._jam),
             web.get(r"/page/{name:[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}}", self._file),
         ]
-
-    async def _front(self, request: web.Request) -> web.StreamResponse:
-        """On https the jam page, which asks for the code; on http where that is."""
-        if request.secure:
-            return self._send(request, JAM_PAGE)
-        name = _PORT.sub("", _host(request))
-        address = html.escape(f"https://{name}:{self.tls_port}/")
-        return web.Response(
-            text="<!doctype html><html lang=en><meta charset=utf-8><title>Jam</title>"
-            "<meta name=viewport content='width=device-width'>"
-            "<p>A browser gives a microphone only to a secure page: "
-            f"to play along, open <a href='{address}'>{address}</a>.</p></html>\n",
-            content_type="text/html",
-            headers=_headers(request),
-        )
 
     async def _jam(self, request: web.Request) -> web.StreamResponse:
         return self._send(request, JAM_PAGE)

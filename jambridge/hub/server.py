@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from jambridge import __version__
 from jambridge.errors import LinkError
+from jambridge.http_log import BadRequests
 from jambridge.hub import certificate, origins
 from jambridge.hub.addresses import local_addresses
 from jambridge.hub.certificate import Certificate
@@ -71,7 +71,7 @@ class HubServer:
         self._rooms = Rooms(options.limits, lambda: f"{prefix}{next(references):x}")
         self._relay = Relay(self._rooms, self._sockets, options.limits, options.patience)
         self._pages = Pages()
-        self._bad_requests = _BadRequests()
+        self._bad_requests = BadRequests()
         self._started_s = time.monotonic()
         self.port = self.tls_port = 0
 
@@ -122,7 +122,6 @@ class HubServer:
                 )
                 listeners.append(listener)
             self.port, self.tls_port = plain.getsockname()[1], secure.getsockname()[1]
-            self._pages.tls_port = self.tls_port
             yield
         finally:
             for listener in listeners:
@@ -180,20 +179,6 @@ class HubServer:
 
     async def _close_sockets(self, _application: web.Application) -> None:
         await self._relay.close()
-
-
-class _BadRequests(logging.Filter):
-    """Counts what is no HTTP; aiohttp would log each with its traceback, and 8 KiB of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)):
-            return True
-        self.count += 1
-        return False
 
 
 def issue(options: HubOptions) -> Certificate:

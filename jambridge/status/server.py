@@ -12,9 +12,8 @@ from typing import Any
 from aiohttp import web
 
 from jambridge.errors import DeviceError
+from jambridge.http_log import BadRequests
 from jambridge.strict_json import JsonObject
-
-log = logging.getLogger(__name__)
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _MAX_REQUEST_BYTES = 64 * 1024
@@ -34,6 +33,7 @@ class StatusServer:
         self._faults = faults
         self._is_ready = is_ready
         self._allowed_hosts = allowed_hosts
+        self.bad_requests = BadRequests()
 
     def application(self) -> web.Application:
         application = web.Application(middlewares=[self._only_known_hosts], client_max_size=_MAX_REQUEST_BYTES)
@@ -80,7 +80,11 @@ async def open_status(server: StatusServer, bind: str, port: int) -> AsyncIterat
     Raises:
         DeviceError: the port is taken or may not be used.
     """
-    runner = web.AppRunner(server.application(), access_log=None, handle_signals=False, shutdown_timeout=0.5)
+    http_log = logging.getLogger(f"{__name__}.http")
+    http_log.addFilter(server.bad_requests)
+    runner = web.AppRunner(
+        server.application(), access_log=None, logger=http_log, handle_signals=False, shutdown_timeout=0.5
+    )
     await runner.setup()
     try:
         try:
@@ -92,6 +96,7 @@ async def open_status(server: StatusServer, bind: str, port: int) -> AsyncIterat
         yield server
     finally:
         await runner.cleanup()
+        http_log.removeFilter(server.bad_requests)
 
 
 def _is_local(name: str) -> bool:

@@ -284,11 +284,11 @@ def test_the_pages_say_what_they_may(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with live_hub(tmp_path) as hub, aiohttp.ClientSession() as session:
             base = f"http://127.0.0.1:{hub.port}"
-            async with session.get(f"{base}/") as answer:
-                text = await answer.text()
-                assert f"https://127.0.0.1:{hub.tls_port}/" in text
-                assert "microphone" in text
-            for path, kind in [("/jam/ABC123", "text/html"), ("/page/realtime.js", "text/javascript")]:
+            for path, kind in [
+                ("/", "text/html"),
+                ("/jam/ABC123", "text/html"),
+                ("/page/realtime.js", "text/javascript"),
+            ]:
                 async with session.get(base + path) as answer:
                     assert (answer.status, answer.content_type) == (200, kind)
                     assert f"ws://127.0.0.1:{hub.port}" in answer.headers["Content-Security-Policy"]
