@@ -18,7 +18,7 @@ from jambridge.light.safety import MOST_FLASHES_PER_S
 from jambridge.light.wled import Controller
 from jambridge.notes.tracker import Threshold
 
-MAX_BYTES = 64 * 1024
+MAX_BYTES = 128 * 1024
 T = TypeVar("T")
 
 
@@ -101,7 +101,7 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 def encode(message: Message) -> bytes:
     content = {"kind": _NAMES[type(message)], **dataclasses.asdict(message)}
-    return json.dumps(content, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+    return json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
 
 
 def decode(packet: bytes) -> Message:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from jambridge.units import LocalSeconds
 
 _SAME_TICK = 0.01  # a frame sent this share of a period before its tick was meant for it
-_EARLY = 0.9  # of a period: as close as two frames may be; 15 ms at 60 fps
+_EARLY = 0.93  # of a period: as close as two frames may be; 15.5 ms at 60 fps, for a show takes WLED 15
 
 
 @dataclass(frozen=True, slots=True)

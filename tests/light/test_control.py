@@ -1,0 +1,94 @@
+import contextlib
+import json
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jambridge.audio.feed import Source
+from jambridge.errors import WireError
+from jambridge.light import control
+from jambridge.light.control import Controllers, LightSettings, OutputReport, Quit, Report, SourceReport, Sources
+from jambridge.light.wled import Controller
+from jambridge.units import PeerId
+
+counts = st.integers(0, 10**15)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+text = st.text(st.characters(), max_size=20)  # lone surrogates too: names come from outside
+sources = st.builds(Source, st.integers(0, 8), counts, text.map(PeerId), text)
+controllers = st.builds(
+    Controller, text, text, text, st.integers(1, 999), brightness=finite, gamma=finite, yielded=st.booleans()
+)
+reports = st.builds(
+    Report,
+    pid=counts,
+    ticks=counts,
+    late_ticks=counts,
+    cpu_s=finite,
+    detector_s=finite,
+    sources=st.lists(
+        st.builds(SourceReport, text, text, st.lists(st.integers(0, 127)).map(tuple), st.booleans(), finite, finite),
+        max_size=3,
+    ).map(tuple),
+    outputs=st.lists(
+        st.builds(OutputReport, text, counts, finite, counts, counts, st.none() | text),
+        max_size=3,
+    ).map(tuple),
+)
+settings = st.builds(
+    LightSettings,
+    mode=st.sampled_from(["local", "broadcast", "off"]),
+    color_mode=st.sampled_from(["chromatic", "harmonic"]),
+    brightness=finite,
+    max_fps=finite,
+    flashes_per_s=finite,
+    threshold=st.sampled_from(["sensitive", "normal", "strict"]),
+)
+messages = st.one_of(
+    st.lists(sources, max_size=5).map(tuple).map(Sources),
+    st.lists(controllers, max_size=5).map(tuple).map(Controllers),
+    settings,
+    st.just(Quit()),
+    reports,
+)
+
+
+@given(messages)
+def test_decode_undoes_encode(message: control.Message) -> None:
+    assert control.decode(control.encode(message)) == message
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_are_a_message_or_a_wire_error(packet: bytes) -> None:
+    with contextlib.suppress(WireError):
+        control.decode(packet)
+
+
+kinds = st.sampled_from(["sources", "controllers", "settings", "quit", "report", "nonsense"])
+scalars = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-5, 5) | st.text(max_size=3)
+
+
+@given(messages, st.data())
+def test_a_value_of_another_type_is_a_wire_error_or_a_message(message: control.Message, data: st.DataObject) -> None:
+    content: dict[str, Any] = json.loads(control.encode(message))
+    content[data.draw(st.sampled_from(sorted(content)))] = data.draw(scalars)
+    if data.draw(st.booleans()):
+        content["kind"] = data.draw(kinds)
+
+    with contextlib.suppress(WireError):
+        assert isinstance(control.decode(json.dumps(content).encode()), get_args(control.Message))
+
+
+@pytest.mark.parametrize("packet", [b"{}", b"[]", b'{"kind":"settings"}', b'{"kind":"quit","more":1}', b'{"kind":3}'])
+def test_what_is_no_message_is_refused(packet: bytes) -> None:
+    with pytest.raises(WireError):
+        control.decode(packet)
+
+
+def test_a_full_rig_fits_a_packet() -> None:
+    many = Controllers(
+        tuple(Controller(f"{mac:012x}", "\U0001f3b8" * 64, "fd00::1:2:3:4", 99) for mac in range(64))
+    )
+
+    assert len(control.encode(many)) < control.MAX_BYTES

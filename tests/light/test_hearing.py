@@ -1,0 +1,185 @@
+"""Onsets and notes by stand-ins that hear what loudness says: 0.5 is an attack, and a level names a note."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from jambridge.audio.feed import Source
+from jambridge.audio.ring import Mono, Rings, Wake
+from jambridge.light.ensemble import Ensemble
+from jambridge.light.hearing import Hearing
+from jambridge.notes.detector import Detection
+from jambridge.notes.frame import Note
+from jambridge.units import Frames, LocalSeconds, MidiNote, PeerId
+
+RATE = 48_000
+BLOCK = 200
+
+
+class LoudOnsets:
+    def __init__(self) -> None:
+        self.heard = 0
+
+    def process(self, block: Mono, /) -> bool:
+        assert block.shape == (BLOCK,)
+        self.heard += 1
+        return bool((block == 0.5).any())
+
+
+class LevelNotes:
+    """A hop's last sample in hundredths is the note."""
+
+    def __init__(self) -> None:
+        self.hops: list[Mono] = []
+
+    def process(self, hops: NDArray[np.float32], /) -> list[Detection]:
+        assert hops.shape == (1, 800)
+        self.hops.append(hops[0])
+        midi = round(float(hops[0, -1]) * 100)
+        notes = (Note(MidiNote(midi), 440.0, 0.7),) if midi else ()
+        return [Detection(notes, onset=False, level_dbfs=-20.0 if midi else -100.0)]
+
+
+class Player:
+    def __init__(self, slot: int = 0, generation: int = 1) -> None:
+        self.source = Source(slot, generation, PeerId(f"peer{slot}"), f"player {slot}")
+        self.written = 0
+
+    def play(self, rings: Rings, samples: Mono, now: float) -> Wake:
+        rings.write(self.source.slot, Frames(self.written), samples)
+        self.written += len(samples)
+        return Wake(self.source.slot, self.source.generation, Frames(self.written), LocalSeconds(now))
+
+
+class Room:
+    def __init__(self) -> None:
+        self.rings = Rings.create(2, RATE)
+        self.onsets: list[LoudOnsets] = []
+        self.notes: list[LevelNotes] = []
+        self.ensemble = Ensemble(self.rings, self.listen)
+
+    def listen(self, source: Source) -> Hearing:
+        self.onsets.append(LoudOnsets())
+        self.notes.append(LevelNotes())
+        return Hearing(source, self.onsets[-1], BLOCK, self.notes[-1])
+
+    def hear(self, player: Player, samples: Mono, now: float) -> tuple[bool, bool]:
+        attacked = self.ensemble.receive([player.play(self.rings, samples, now)], LocalSeconds(now))
+        return attacked, self.ensemble.detect()
+
+    def pitches(self, now: float) -> list[int]:
+        return [note.midi for note in self.ensemble.loudest(LocalSeconds(now))]
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+def level(value: float, frames: int = 960) -> Mono:
+    return np.full(frames, value, np.float32)
+
+
+def test_an_attack_is_told_before_the_notes_are_found(room: Room) -> None:
+    player = Player()
+    room.ensemble.set_sources([player.source])
+    room.hear(player, level(0.0), 1.0)
+
+    attacked = room.ensemble.receive([player.play(room.rings, level(0.5), 1.02)], LocalSeconds(1.02))
+
+    assert attacked and not room.pitches(1.02)
+    assert room.ensemble.flash(LocalSeconds(1.02)) == 1.0
+    assert room.ensemble.detect()
+    assert room.pitches(1.02) == [50]
+
+
+def test_one_attack_flashes_once(room: Room) -> None:
+    player = Player()
+    room.ensemble.set_sources([player.source])
+
+    told = [room.hear(player, level(0.5), 1 + index * 0.02)[0] for index in range(5)]
+
+    assert told == [True, False, False, True, False]
+
+
+@given(sizes=st.lists(st.integers(1, 3000), min_size=1, max_size=30))
+def test_every_sample_is_heard_once_and_in_order_however_it_comes(sizes: list[int]) -> None:
+    room, player = Room(), Player()
+    room.ensemble.set_sources([player.source])
+    room.hear(player, level(0.0, 800), 0.0)  # a listener begins with the newest 800
+    ramp = np.arange(1, sum(sizes) + 1, dtype=np.float32)
+
+    for index, samples in enumerate(np.split(ramp, np.cumsum(sizes)[:-1])):
+        room.hear(player, samples, index * 0.02)
+
+    heard = np.concatenate(room.notes[0].hops)[800:]
+    np.testing.assert_array_equal(heard, ramp[: len(heard)])
+    assert len(ramp) - len(heard) < 800
+    assert room.onsets[0].heard == (800 + len(ramp)) // BLOCK
+
+
+def test_without_sound_arriving_nothing_sounds(room: Room) -> None:
+    player = Player()
+    room.ensemble.set_sources([player.source])
+    room.hear(player, level(0.6), 1.0)
+
+    assert room.pitches(1.09) == [60] and room.ensemble.sounds(LocalSeconds(1.09))
+    assert room.pitches(1.11) == [] and not room.ensemble.sounds(LocalSeconds(1.11))
+
+
+def test_a_listener_that_lagged_starts_anew_at_the_newest(room: Room) -> None:
+    player = Player()
+    room.ensemble.set_sources([player.source])
+    room.hear(player, level(0.1), 1.0)
+    for _ in range(60):
+        player.play(room.rings, level(0.2), 1.0)
+
+    room.hear(player, level(0.3), 2.2)
+
+    assert room.pitches(2.2) == [30]
+    assert len(room.notes[0].hops) == 2
+
+
+def test_a_slot_used_again_is_another_source(room: Room) -> None:
+    first, second = Player(generation=1), Player(generation=2)
+    room.ensemble.set_sources([first.source])
+    room.hear(first, level(0.6), 1.0)
+
+    room.ensemble.set_sources([second.source])
+
+    assert room.pitches(1.01) == []
+    assert room.hear(first, level(0.6), 1.02) == (False, False)  # what was still under way
+    room.hear(second, level(0.7), 1.03)
+    assert room.pitches(1.03) == [70]
+    assert len(room.notes) == 2
+
+
+def test_a_new_name_is_not_a_new_source(room: Room) -> None:
+    player = Player()
+    room.ensemble.set_sources([player.source])
+    room.hear(player, level(0.6), 1.0)
+
+    room.ensemble.set_sources([Source(0, 1, PeerId("peer0"), "renamed")])
+
+    (report,) = room.ensemble.report(LocalSeconds(1.0))
+    assert (report.name, report.notes, report.age_s) == ("renamed", (60,), 0.0)
+
+
+def test_all_players_sound_together(room: Room) -> None:
+    one, two = Player(0), Player(1)
+    room.ensemble.set_sources([one.source, two.source])
+
+    room.hear(one, level(0.6), 1.0)
+    room.hear(two, level(0.64), 1.0)
+
+    assert room.pitches(1.0) == [60, 64]
+
+
+def test_a_source_never_heard_can_be_reported(room: Room) -> None:
+    room.ensemble.set_sources([Player().source])
+
+    (report,) = room.ensemble.report(LocalSeconds(5.0))
+
+    assert (report.notes, report.onset, report.level_dbfs) == ((), False, -120.0)
