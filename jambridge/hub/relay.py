@@ -11,9 +11,10 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from jambridge.errors import WireError
 from jambridge.hub import phoenix
 from jambridge.hub.gate import Gate, peer_address
-from jambridge.hub.limits import Limits, Patience, TokenBucket
+from jambridge.hub.limits import Limits, Patience
 from jambridge.hub.presence import Deliveries, SocketId
 from jambridge.hub.rooms import Rooms
+from jambridge.room.flood import TokenBucket
 
 _GOODBYE_S = 0.4  # for all sockets together, when the hub ends
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from jambridge.errors import Text
 from jambridge.hub import phoenix, presence
-from jambridge.hub.limits import FloodGuard, Limits, TokenBucket
+from jambridge.hub.limits import Limits
 from jambridge.hub.phoenix import Frame
 from jambridge.hub.presence import Deliveries, Member, SocketId
+from jambridge.room.flood import FloodGuard, TokenBucket
 from jambridge.strict_json import JsonObject
 
 MAX_KEY = 64  # characters of a presence key
@@ -203,7 +204,9 @@ class Rooms:
 
     def _socket(self, socket: SocketId) -> _Socket:
         if socket not in self._sockets:
-            self._sockets[socket] = _Socket(FloodGuard(self._limits))
+            self._sockets[socket] = _Socket(
+                FloodGuard(self._limits.message_rate, self._limits.message_burst, self._limits.mute_s)
+            )
         return self._sockets[socket]
 
 

@@ -21,6 +21,7 @@ from websockets.exceptions import WebSocketException
 from jambridge.edges import Bounded, Dropping, Latest
 from jambridge.errors import LinkError, Text, UnavailableError, WireError
 from jambridge.room import messages, presence
+from jambridge.room.flood import RoomGuard
 from jambridge.room.messages import Participant, Signal
 from jambridge.strict_json import JsonObject
 from jambridge.units import LocalSeconds, PeerId, RoomCode
@@ -31,7 +32,6 @@ JOIN_TIMEOUT_S = 8.0
 LEAVE_TIMEOUT_S = 0.7
 MISSING_AFTER_S = 1.0  # nobody within a second of the first presence state: there is no such session
 MAX_SIGNAL_BYTES = 32 * 1024
-MAX_BROADCAST_BYTES = 16 * 1024
 _BUSY_S = 0.2  # while awaiting lost members
 
 Connection = Literal["connected", "reconnecting", "disconnected"]
@@ -92,6 +92,7 @@ class RoomClient:
         self._me = me
         self._edges = edges
         self._failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._guard = RoomGuard()
         self._synced = asyncio.Event()
         self._tracked = False
 
@@ -185,6 +186,9 @@ class RoomClient:
         if event != messages.SIGNAL_EVENT or not isinstance(payload, dict):
             return
         if payload.get("targetPeerId") != self._me.id:
+            return
+        if not self._guard.admit(str(payload.get("fromPeerId"))[: messages.MAX_TEXT], time.monotonic()):
+            self._edges.count("flood")
             return
         if len(json.dumps(payload)) > MAX_SIGNAL_BYTES:
             raise WireError("a signal over 32 KiB")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jambridge.hub.limits import FloodGuard, Limits, TokenBucket
+from jambridge.room.flood import FloodGuard, RoomGuard, TokenBucket
 
 
 def test_a_burst_passes_and_then_the_rate() -> None:
@@ -24,9 +24,23 @@ def test_never_more_than_burst_and_rate_pass(pauses: list[float]) -> None:
 
 
 def test_who_floods_is_muted_for_ten_seconds_and_then_heard_again() -> None:
-    guard = FloodGuard(Limits())
+    guard = FloodGuard()
     while guard.admit(0.0):
         pass
 
     assert not guard.admit(9.9)
     assert guard.admit(10.0)
+
+
+def test_one_who_floods_is_muted_and_the_others_are_heard() -> None:
+    guard = RoomGuard()
+    admitted = [guard.admit("loud", 0.0) for _ in range(200)]
+    assert sum(admitted) == 60
+    assert guard.admit("quiet", 0.0)
+    assert not guard.admit("loud", 9.0)
+    assert guard.admit("loud", 11.0)
+
+
+def test_many_names_are_bounded_by_the_room() -> None:
+    guard = RoomGuard()
+    assert sum(guard.admit(str(name), 0.0) for name in range(1000)) == 400
