@@ -52,7 +52,7 @@ def _blocks(path: Path, file: BinaryIO, container: av.container.InputContainer) 
 
 
 def _resampled(container: av.container.InputContainer) -> Iterator[Block]:
-    resampler = av.AudioResampler(format="fltp", rate=SAMPLE_RATE_HZ)
+    resampler = av.AudioResampler(format="flt", rate=SAMPLE_RATE_HZ)  # planar, PyAV 18.1 crashes from 8 channels on
     for frame in container.decode(container.streams.audio[0]):
         frame.pts = None  # gaps between frames are not filled
         for block in resampler.resample(frame):
@@ -62,4 +62,4 @@ def _resampled(container: av.container.InputContainer) -> Iterator[Block]:
 
 
 def _samples(frame: av.AudioFrame) -> Block:
-    return frame.to_ndarray().T.astype(np.float32, copy=False)
+    return frame.to_ndarray().reshape(frame.samples, -1).astype(np.float32, copy=False)

@@ -61,9 +61,13 @@ class Detector:
 def _detection(
     hop: Samples, banks_db: NDArray[np.float32], sounding: NDArray[np.bool_], begun: NDArray[np.bool_]
 ) -> Detection:
-    notes = tuple(_note(MidiNote(int(midi)), banks_db) for midi in PITCH_MIDI[sounding])
+    measured_hz = {note: pitch.frequency_hz(banks_db[0], note) for note in _pitches(sounding)}
+    notes = tuple(
+        Note(note, frequency_hz, pitch.velocity(banks_db, note))
+        for note, frequency_hz in pitch.without_shadows(measured_hz).items()
+    )
     return Detection(notes, bool(begun.any()), level.dbfs(hop))
 
 
-def _note(midi: MidiNote, banks_db: NDArray[np.float32]) -> Note:
-    return Note(midi, pitch.frequency_hz(banks_db[0], midi), pitch.velocity(banks_db, midi))
+def _pitches(sounding: NDArray[np.bool_]) -> list[MidiNote]:
+    return [MidiNote(int(midi)) for midi in PITCH_MIDI[sounding]]

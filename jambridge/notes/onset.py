@@ -24,7 +24,7 @@ _REFERENCE_FLOOR_DB = -20.0  # so that nothing below -75 dBFS counts
 _DECAY_DB = 0.02  # the reference's fall in a block, 5 dB a second
 _RECENT = slice(1, 7)  # blocks before this one; the newest shares too much with it
 _LEAST_FLUX = 0.015
-_OVER_USUAL = 2.5  # at 2.0 a minute of noise held two false attacks, at 2.5 none
+_OVER_USUAL = 3.0  # twenty minutes of noise held no false attack, and four at 2.5
 _USUAL_S = 0.3
 _REST_BLOCKS = 12  # 50 ms: an attack is told once
 

@@ -1,0 +1,89 @@
+"""How surely and how soon attacks are told, for pieces with known truth: a table.
+
+    python -m tests.bench.onsets DIRECTORY
+
+Notes that begin within 30 ms of each other are one attack. One told from 10 ms before until 60 ms after is found; its
+delay runs from the acoustic onset to the end of the block. The file's first 0.1 s do not count: a sound that begins is
+an attack.
+"""
+
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from jambridge.notes.onset import ONSET_BLOCK, OnsetDetector
+from jambridge.units import SAMPLE_RATE_HZ
+from tests.bench.truth import Piece, pieces
+
+TOGETHER_S = 0.03
+EARLY_S, LATE_S = 0.01, 0.06
+START_S = 0.1
+BLOCK_S = ONSET_BLOCK / SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True)
+class Score:
+    attacks: int
+    false: int
+    seconds: float
+    delays_s: tuple[float, ...]
+
+
+def attacks_s(piece: Piece) -> list[float]:
+    attacks: list[float] = []
+    for begins_s in sorted([note.begins_s for note in piece.notes] + list(piece.drums_s)):
+        if not attacks or begins_s - attacks[-1] > TOGETHER_S:
+            attacks.append(begins_s)
+    return attacks
+
+
+def score(attacks: list[float], told_s: list[float], seconds: float) -> Score:
+    """Each attack takes the first word about it that no other has taken."""
+    left = [told for told in told_s if told > START_S]
+    delays_s = []
+    for attack_s in attacks:
+        heard = next((told for told in left if -EARLY_S <= told - attack_s <= LATE_S), None)
+        if heard is not None:
+            left.remove(heard)
+            delays_s.append(heard - attack_s)
+    return Score(len(attacks), len(left), seconds, tuple(delays_s))
+
+
+def row(title: str, scores: Iterable[Score]) -> str:
+    scores = list(scores)
+    delays_ms = np.array([delay for one in scores for delay in one.delays_s]) * 1000
+    false, attacks = sum(one.false for one in scores), sum(one.attacks for one in scores)
+    precision, recall = len(delays_ms) / max(1, len(delays_ms) + false), len(delays_ms) / max(1, attacks)
+    f1 = 2 * precision * recall / max(1e-9, precision + recall)
+    delay = "{:4.0f} {:4.0f}".format(*np.percentile(delays_ms, [50, 90])) if len(delays_ms) else "   -    -"
+    return f"{title:15}{precision:6.3f}{recall:6.3f}{f1:6.3f}{false / sum(one.seconds for one in scores):7.2f} {delay}"
+
+
+def main(directory: str) -> None:
+    scores: list[tuple[Piece, Score]] = []
+    cpu_s = []
+    for piece in pieces(Path(directory)):
+        detector, told_s = OnsetDetector(), []
+        for index, block in enumerate(piece.hops.reshape(-1, ONSET_BLOCK)):
+            before = time.thread_time()
+            attacked = detector.process(block)
+            cpu_s.append(time.thread_time() - before)
+            if attacked:
+                told_s.append((index + 1) * BLOCK_S)
+        scores.append((piece, score(attacks_s(piece), told_s, piece.hops.size / SAMPLE_RATE_HZ)))
+    print(f"{'':15}{'P':>6}{'R':>6}{'F1':>6}{'false/s':>7}  p50  p90 ms")
+    for piece, one in scores:
+        print(row(piece.name, [one]))
+    for category in dict.fromkeys(piece.category for piece, _ in scores):
+        print(row(category.upper(), [one for piece, one in scores if piece.category == category]))
+    print(row("ALL", [one for _, one in scores]))
+    median, late = np.percentile(cpu_s, [50, 95]) * 1000
+    print(f"CPU a block: median {median:.3f} ms, p95 {late:.3f} ms")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from jambridge.notes.frame import HOP_FRAMES
+from jambridge.notes.onset import ONSET_BLOCK, OnsetDetector, band_starts
+from jambridge.units import SAMPLE_RATE_HZ
+from tests.bench import onsets as bench
+from tests.bench.truth import pieces
+from tests.notes.signals import Sound, hum, noise, pluck, silence, tone
+
+MUSIC = Path(__file__).parents[1] / "fixtures" / "music"
+
+
+def told_s(sound: Sound) -> list[float]:
+    """The ends of the blocks in which an attack was told."""
+    detector = OnsetDetector()
+    blocks = sound[: len(sound) // ONSET_BLOCK * ONSET_BLOCK].reshape(-1, ONSET_BLOCK)
+    return [(index + 1) * ONSET_BLOCK / SAMPLE_RATE_HZ for index, block in enumerate(blocks) if detector.process(block)]
+
+
+def test_blocks_fill_hops() -> None:
+    assert HOP_FRAMES % ONSET_BLOCK == 0
+
+
+def test_bands_rise_and_none_is_empty() -> None:
+    assert (np.diff(band_starts()) > 0).all()
+
+
+@pytest.mark.parametrize("note", [36, 48, 60, 72, 84])
+def test_each_pluck_is_told_once_within_15_ms(note: int) -> None:
+    sound = np.concatenate([silence(0.31), *(pluck(note, 0.33) for _ in range(4))])
+
+    told = told_s(sound)
+
+    assert told == pytest.approx([0.31 + 0.33 * index for index in range(4)], abs=0.015)
+    assert all(at_s > 0.31 + 0.33 * index for index, at_s in enumerate(told))
+
+
+def test_an_attack_in_a_sounding_chord_is_told() -> None:
+    chord = tone(48, 2) + tone(55, 2)
+    chord[SAMPLE_RATE_HZ:] += pluck(76, 1)
+
+    (at_s,) = [at_s for at_s in told_s(chord) if at_s > 0.2]
+
+    assert at_s == pytest.approx(1.0, abs=0.015)
+
+
+@pytest.mark.parametrize("rms", [0.001, 0.01, 0.1])
+@pytest.mark.parametrize("pink", [True, False])
+def test_steady_noise_is_silent_once_it_has_begun(rms: float, *, pink: bool) -> None:
+    assert not [at_s for at_s in told_s(noise(5, rms, pink=pink)) if at_s > 0.1]
+
+
+@pytest.mark.parametrize(
+    "sound", [silence(2), hum(2, 0.003), hum(2, 0.1, 60.0), tone(69, 2), np.full(96_000, 0.9, np.float32)]
+)
+def test_what_does_not_change_is_silent(sound: Sound) -> None:
+    assert not [at_s for at_s in told_s(sound) if at_s > 0.1]
+
+
+def test_faint_sounds_are_none() -> None:
+    assert told_s(np.concatenate([silence(0.5), pluck(60, 1, amplitude=3e-5)])) == []
+
+
+@pytest.mark.filterwarnings("error")
+@settings(max_examples=50, deadline=None)
+@given(arrays.arrays(np.float32, (4, ONSET_BLOCK), elements=st.floats(width=32)))
+def test_any_samples_are_survived(blocks: Sound) -> None:
+    detector = OnsetDetector()
+    for block in blocks:
+        detector.process(block)
+    for block in silence(1).reshape(-1, ONSET_BLOCK):
+        detector.process(block)
+
+    assert [detector.process(block) for block in pluck(60, 0.05).reshape(-1, ONSET_BLOCK)].count(True) == 1
+
+
+def test_another_shape_is_refused() -> None:
+    with pytest.raises(ValueError, match="a block must be"):
+        OnsetDetector().process(np.zeros(ONSET_BLOCK + 1, np.float32))
+
+
+def test_struck_strings_are_told_as_well_and_as_soon_as_was_measured() -> None:
+    """Measured: every attack of both pieces, none false, the median after 5 ms, nine of ten within 8."""
+    for piece in pieces(MUSIC):
+        if piece.name not in ("chord_piano", "bach_guitar"):
+            continue
+        one = bench.score(bench.attacks_s(piece), told_s(piece.hops.ravel()), seconds=1)
+        assert one.false <= 1
+        assert len(one.delays_s) >= 0.95 * one.attacks
+        assert np.median(one.delays_s) <= 0.008
+        assert np.percentile(one.delays_s, 90) <= 0.015

@@ -1,0 +1,183 @@
+"""The pure parts below the detector."""
+
+import numpy as np
+import pytest
+
+from jambridge.notes import constantq, features, level, network, pitch, tracker
+from jambridge.notes.constantq import BIN_HZ, BIN_MIDI, BINS, ConstantQ
+from jambridge.notes.decimate import Decimator, lowpass
+from jambridge.units import MidiNote, hz
+from tests.notes.signals import in_hops, noise, tone
+
+
+def gain_db(filter_: np.ndarray, frequency_hz: float, rate_hz: float) -> float:
+    phases = np.exp(-2j * np.pi * frequency_hz / rate_hz * np.arange(len(filter_)))
+    return float(20 * np.log10(abs(filter_ @ phases) + 1e-12))
+
+
+def test_the_low_pass_passes_and_stops() -> None:
+    filter_ = lowpass(63, 2_550, 24_000)
+
+    assert filter_.sum() == pytest.approx(1)
+    np.testing.assert_array_equal(filter_, filter_[::-1])
+    assert gain_db(filter_, 1_500, 24_000) == pytest.approx(0, abs=0.1)
+    assert gain_db(filter_, 2_550, 24_000) == pytest.approx(-6, abs=0.1)
+    assert gain_db(filter_, 4_500, 24_000) < -50
+
+
+@pytest.mark.parametrize(("taps", "cutoff_hz"), [(4, 100), (5, 0), (5, 500), (5, 600)])
+def test_an_impossible_filter_is_refused(taps: int, cutoff_hz: float) -> None:
+    with pytest.raises(ValueError, match="no filter"):
+        lowpass(taps, cutoff_hz, 1_000)
+
+
+def test_decimation_does_not_depend_on_the_blocks() -> None:
+    sound, filter_ = noise(0.1, 0.1)[np.newaxis], lowpass(23, 9_800, 48_000)
+    one, many = Decimator(1, filter_, 2), Decimator(1, filter_, 2)
+
+    pieces = [many.decimate(piece) for piece in np.split(sound, [8, 800, 1_000, 3_000], axis=1)]
+
+    np.testing.assert_allclose(np.concatenate(pieces, axis=1), one.decimate(sound), atol=1e-6)
+
+
+def test_decimation_keeps_the_newest_sample() -> None:
+    block = np.zeros((1, 8), np.float32)
+    block[0, -1] = 1
+
+    assert Decimator(1, np.array([0, 0, 1], np.float32), 2).decimate(block)[0, -1] == 1
+
+
+def test_a_window_ends_soft_and_sums_to_one() -> None:
+    window = constantq.window(1_000, 0.7)
+
+    assert window.sum() == pytest.approx(1)
+    assert int(np.argmax(window)) == pytest.approx(700, abs=2)
+    assert window[[0, -1]].max() < 0.01 * window.max()
+
+
+@pytest.mark.parametrize("index", [20, 100, 150, 200, 260])
+def test_a_sine_stands_out_at_its_bin_with_its_amplitude(index: int) -> None:
+    banks = ConstantQ(1)
+
+    for hop in in_hops(tone(float(BIN_MIDI[index]), amplitude=0.1, partials=1)):
+        decibels = banks.analyse(hop[np.newaxis])[0]
+
+    assert decibels.shape == (2, BINS)
+    assert decibels.argmax(axis=1).tolist() == [index, index]
+    np.testing.assert_allclose(decibels.max(axis=1), -20, atol=0.5)
+
+
+def test_bins_are_thirds_of_semitones() -> None:
+    assert BIN_HZ[3 * (69 - constantq.LOWEST_MIDI)] == pytest.approx(440)
+
+
+def test_partials_outside_the_banks_are_nothing() -> None:
+    bins = features.partial_bins({1 / 3: 1, 1.0: 0, 12.0: 0})
+
+    assert bins.shape == (features.PITCHES, 5)
+    assert (bins[0, :3] == BINS).all()
+    assert bins[-1, 4] == BINS
+    assert (bins[:, 3] == 3 * (features.PITCH_MIDI - constantq.LOWEST_MIDI)).all()
+
+
+def test_features_do_not_depend_on_the_level() -> None:
+    loud, soft = features.Features(1), features.Features(1)
+    spectrum = np.random.default_rng(1).uniform(-30, -10, (1, 2, BINS)).astype(np.float32)
+
+    ours, theirs = loud.stack(spectrum), soft.stack(spectrum - 20)
+
+    np.testing.assert_allclose(ours[:, :, :-4], theirs[:, :, :-4], atol=1e-5)
+    assert ours.shape == (1, features.PITCHES, features.FEATURES)
+
+
+def arrays() -> dict[str, np.ndarray]:
+    with np.load(network.MODEL) as model:
+        return dict(model)
+
+
+def test_the_model_has_the_layers_of_the_network_and_nothing_else() -> None:
+    shapes = {name: array.shape for name, array in arrays().items()}
+
+    expected = {f"{name}_weights": shape for name, shape in network.SHAPES.items()}
+    assert shapes == expected | {f"{name}_bias": shape[1:] for name, shape in network.SHAPES.items()}
+    assert all(np.isfinite(array).all() for array in arrays().values())
+
+
+def test_a_model_of_another_shape_is_refused() -> None:
+    wrong = arrays() | {"code_bias": np.zeros(11, np.float32)}
+
+    with pytest.raises(ValueError, match="code_bias"):
+        network.Weights.of(wrong)
+    with pytest.raises(ValueError, match="wide_weights"):
+        network.Weights.of({})
+
+
+def test_logits_are_one_a_pitch_and_stream() -> None:
+    runs = network.Network(3, network.Weights.load())
+
+    logits = runs.logits(np.zeros((3, features.PITCHES, features.FEATURES), np.float32))
+
+    assert logits.shape == (3, features.PITCHES)
+    np.testing.assert_array_equal(logits[0], logits[2])
+
+
+def followed(*logits: float) -> list[bool]:
+    follows = tracker.Tracker(1, tracker.OperatingPoint(begin=1, at_once=2, end=0))
+    return [bool(follows.follow(np.full((1, features.PITCHES), one, np.float32))[0, 0]) for one in logits]
+
+
+@pytest.mark.parametrize(
+    ("logits", "sounding"),
+    [
+        ((0.5, 1.5, 0.5, 1.5, 1.5), (False, False, False, False, True)),
+        ((2.5, -1, 0.5, -1, -1, -1), (True, True, True, True, False, False)),
+        ((2.5, 0.5, 0.5, 0.5), (True, True, True, True)),
+    ],
+)
+def test_a_note_begins_when_confirmed_and_ends_when_gone(logits: tuple[float, ...], sounding: tuple[bool, ...]) -> None:
+    assert tuple(followed(*logits)) == sounding
+
+
+def test_without_a_peak_nothing_is_measured() -> None:
+    rising = np.linspace(-80, -20, BINS, dtype=np.float32)
+
+    assert pitch.frequency_hz(rising, MidiNote(60)) is None
+
+
+@pytest.mark.parametrize("note", [features.LOWEST_PITCH, features.HIGHEST_PITCH])
+def test_the_outermost_notes_are_measured(note: int) -> None:
+    flat = np.full((2, BINS), -30, np.float32)
+
+    assert pitch.frequency_hz(flat[0], MidiNote(note)) is None
+    assert pitch.velocity(flat, MidiNote(note)) == pytest.approx(0.5)
+
+
+def shown(measured_hz: dict[int, float | None]) -> dict[int, float]:
+    return {
+        int(note): at_hz
+        for note, at_hz in pitch.without_shadows({MidiNote(k): v for k, v in measured_hz.items()}).items()
+    }
+
+
+def test_a_note_without_a_peak_beside_a_mistuned_one_is_its_shadow() -> None:
+    assert shown({60: hz(60.4), 61: None}) == {60: hz(60.4)}
+    assert shown({60: None, 61: hz(60.6)}) == {61: hz(60.6)}
+
+
+def test_other_notes_without_a_peak_have_their_own_frequency() -> None:
+    assert shown({60: hz(60.1), 61: None}) == {60: hz(60.1), 61: hz(61)}
+    assert shown({60: hz(59.6), 61: None}) == {60: hz(59.6), 61: hz(61)}
+    assert shown({60: hz(60.4), 72: None}) == {60: hz(60.4), 72: hz(72)}
+    assert shown({60: None, 61: None}) == {60: hz(60), 61: hz(61)}
+
+
+def test_levels() -> None:
+    assert level.dbfs(np.zeros(8, np.float32)) == level.SILENCE_DBFS
+    assert level.dbfs(np.full(8, -1, np.float32)) == 0
+    assert level.dbfs(np.full(8, 0.1, np.float32)) == pytest.approx(-20)
+
+
+def test_only_sound_is_let_through() -> None:
+    samples = np.array([0.5, -1.5, np.nan, np.inf, -np.inf, 1e30, 1e-40], np.float32)
+
+    assert level.safe(samples).tolist() == [0.5, -1.5, 0, 0, 0, 0, 0]
