@@ -125,6 +125,10 @@ class Lights:
             elif before and not output.error:
                 log.info("frames are sent again mac=%s", output.mac)
 
+    async def ended(self) -> int:
+        """Its exit status, as soon as there is one."""
+        return await self._child.wait()
+
     async def close(self) -> None:
         """Ask it to release every WLED and leave; insist after a second."""
         self.release()

@@ -87,8 +87,6 @@ def test_what_is_no_message_is_refused(packet: bytes) -> None:
 
 
 def test_a_full_rig_fits_a_packet() -> None:
-    many = Controllers(
-        tuple(Controller(f"{mac:012x}", "\U0001f3b8" * 64, "fd00::1:2:3:4", 99) for mac in range(64))
-    )
+    many = Controllers(tuple(Controller(f"{mac:012x}", "\U0001f3b8" * 64, "fd00::1:2:3:4", 99) for mac in range(64)))
 
     assert len(control.encode(many)) < control.MAX_BYTES

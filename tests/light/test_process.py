@@ -1,0 +1,335 @@
+"""The light process as it runs: real rings, a real detector, a virtual WLED at the other end of real sockets."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from jambridge.audio.feed import Feed, Feeds
+from jambridge.edges import Latest
+from jambridge.errors import DeviceError
+from jambridge.light import control, process
+from jambridge.light.control import LightSettings, Report
+from jambridge.light.process import Lights, open_light
+from jambridge.light.sim import SimulatedWled, open_sim
+from jambridge.light.virtual import Shown
+from jambridge.light.wled import Controller
+from jambridge.supervise import Health, supervise
+from jambridge.units import PeerId
+
+RATE = 48_000
+PACKET = 960
+PATIENCE_S = 40  # several workers may share two cores
+
+
+def controller(sim: SimulatedWled) -> Controller:
+    traits = sim.unit.traits
+    return Controller(
+        traits.mac, traits.name, "127.0.0.1", traits.pixels, data_port=sim.ddp_port, udp_port=sim.udp_port
+    )
+
+
+def tone(at: int, hz: float = 220.0) -> NDArray[np.float32]:
+    """One packet of a plucked string, struck twice a second; 220 Hz is A3, at 30° a semitone from C violet."""
+    seconds = np.arange(at, at + PACKET) / RATE
+    partials = np.sum([np.sin(2 * np.pi * hz * k * seconds) / k for k in range(1, 6)], axis=0)
+    return np.asarray(0.2 * np.exp(-3 * (seconds % 0.5)) * partials, np.float32)[:, np.newaxis]
+
+
+async def play(feed: Feed, sound: Callable[[int], NDArray[np.float32]] = tone) -> None:
+    """At the pace of real packets, until cancelled."""
+    due = asyncio.get_running_loop().time()
+    while True:
+        feed.write(sound(feed.written))
+        due = max(due + PACKET / RATE, asyncio.get_running_loop().time() - 0.1)
+        await asyncio.sleep(due - asyncio.get_running_loop().time())
+
+
+def is_violet(shown: Shown) -> bool:
+    red, green, blue = shown.pixels[:3]
+    return shown.live and green == 0 and blue > 20 and 0.15 < red / blue < 0.3
+
+
+class Rig:
+    """What outlives the light process."""
+
+    def __init__(self, *sims: SimulatedWled) -> None:
+        self.feeds = Feeds(3)
+        self.controllers = Latest(tuple(map(controller, sims)))
+        self.settings = Latest(LightSettings())
+        self.present: list[Lights] = []
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Lights]:
+        feeds = self.feeds
+        async with open_light(feeds.rings, feeds.wakes, feeds.sources, self.controllers, self.settings) as lights:
+            self.present.append(lights)
+            yield lights
+
+    def player(self, name: str = "Ann") -> Feed:
+        feed = self.feeds.open(PeerId(name), name)
+        assert feed
+        return feed
+
+
+@asynccontextmanager
+async def background(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[list[asyncio.Task[None]]]:
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    while not holds():  # noqa: ASYNC110  what is waited for has no event of its own
+        await asyncio.sleep(0.01)
+
+
+async def report_of(lights: Lights, holds: Callable[[Report], bool]) -> Report:
+    await eventually(lambda: lights.report is not None and holds(lights.report))
+    assert lights.report
+    return lights.report
+
+
+def test_a_tone_lights_the_strip_in_its_colour_sixty_times_a_second() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(300) as sim:
+            rig = Rig(sim)
+            async with rig.open() as lights, background(lights.run(), play(rig.player())):
+                await sim.until(is_violet)
+                report = await report_of(lights, lambda report: bool(report.sources and report.sources[0].notes))
+                assert report.sources[0].name == "Ann"
+                assert 57 in (await report_of(lights, lambda report: 57 in report.sources[0].notes)).sources[0].notes
+                busy = await report_of(lights, lambda report: report.outputs[0].frames_sent > 60)
+                assert busy.outputs[0].error is None
+                assert lights.silent_s < PATIENCE_S
+            frames = [one for one in sim.received if one.protocol == "ddp"]
+            assert all(one.packet[0] & 1 for one in frames), "300 pixels are one packet, pushed"
+
+    asyncio.run(scenario())
+
+
+def test_an_attack_flashes_white_before_the_colour_is_known() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            feed = rig.player()
+            silence = np.zeros((PACKET, 1), np.float32)
+
+            def sound(at: int) -> NDArray[np.float32]:
+                return silence if at < RATE else tone(at - RATE)
+
+            async with rig.open() as lights, background(lights.run()):
+                await report_of(lights, lambda report: len(report.sources) == 1)
+                async with background(play(feed, sound)):
+                    await sim.until(is_violet)
+            lit = [shown.pixels for shown in sim.shown if shown.live and any(shown.pixels)]
+            red, green, blue = lit[0][:3]
+            assert red == green == blue > 20
+
+    asyncio.run(scenario())
+
+
+def test_two_strips_of_different_length_show_the_same_notes() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30, "one") as one, open_sim(700, "two") as two:
+            rig = Rig(one, two)
+            async with rig.open() as lights, background(lights.run(), play(rig.player())):
+                await one.until(is_violet)
+                shown = await two.until(is_violet)
+                assert len(shown.pixels) == 2100
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_releases_every_strip_and_ends_with_zero(how: signal.Signals) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30, "one") as one, open_sim(30, "two") as two:
+            rig = Rig(one, two)
+            async with rig.open() as lights, background(lights.run(), play(rig.player())) as (running, _):
+                await one.until(is_violet)
+                await two.until(is_violet)
+                asked = time.monotonic()
+                os.kill(lights.pid, how)
+                dark = await asyncio.gather(*(sim.until(lambda shown: not shown.live) for sim in (one, two)))
+                assert max(shown.at for shown in dark) - asked < 1.5, "WLED's own time-out is later"
+                with pytest.raises(ExceptionGroup) as caught:
+                    await running
+                assert caught.group_contains(DeviceError, match="ended")
+                assert await lights.ended() == 0
+            for sim in (one, two):
+                streamed = [shown.pixels for shown in sim.shown if shown.live]
+                assert any(streamed[-1]), "no black frame"
+
+    asyncio.run(scenario())
+
+
+def test_asked_to_release_it_does_and_stays_gone_without_failing() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            async with rig.open() as lights, background(lights.run(), play(rig.player())) as (running, _):
+                await sim.until(is_violet)
+                lights.release()
+                await sim.until(lambda shown: not shown.live)
+                assert await lights.ended() == 0
+                await asyncio.sleep(0)
+                assert not running.done()
+
+    asyncio.run(scenario())
+
+
+def test_when_the_main_process_is_gone_the_strips_are_released() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            fds = (rig.feeds.rings.fd, 3, RATE, rig.feeds.wakes.read_fd, theirs.fileno())
+            child = await asyncio.create_subprocess_exec(
+                *process.ENGINE, *map(str, fds), pass_fds=(fds[0], fds[3], fds[4])
+            )
+            theirs.close()
+            feed = rig.player()
+            with ours:
+                for message in (
+                    control.Sources(rig.feeds.sources.value),
+                    control.Controllers(rig.controllers.value),
+                ):
+                    ours.send(control.encode(message))
+                async with background(play(feed)):
+                    await sim.until(is_violet)
+            await sim.until(lambda shown: not shown.live)
+            assert await child.wait() == 0
+
+    asyncio.run(scenario())
+
+
+def test_killed_it_is_started_again_and_goes_on() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig, health = Rig(sim), Health("light")
+            async with background(supervise(health, rig.open), play(rig.player())):
+                await sim.until(is_violet)
+                os.kill(rig.present[0].pid, signal.SIGKILL)
+                await eventually(lambda: len(rig.present) > 1)
+                killed = time.monotonic()
+                await sim.until(lambda shown: is_violet(shown) and shown.at > killed)
+                assert health.restarts == 1
+
+    asyncio.run(scenario())
+
+
+def test_hung_it_is_killed_and_started_again() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig, health = Rig(sim), Health("light")
+            async with background(supervise(health, rig.open), play(rig.player())):
+                await sim.until(is_violet)
+                await report_of(rig.present[0], lambda report: bool(report.outputs))
+                os.kill(rig.present[0].pid, signal.SIGSTOP)
+                await eventually(lambda: len(rig.present) > 1)
+                await report_of(rig.present[1], lambda report: report.outputs[0].frames_sent > 0)
+                assert "has not reported" in str(health.last_error)
+
+    asyncio.run(scenario())
+
+
+def test_switched_off_or_unplugged_the_strips_are_released_and_come_back() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            all_of_them = rig.controllers.value
+            async with rig.open() as lights, background(lights.run(), play(rig.player())):
+                await sim.until(is_violet)
+                rig.settings.set(replace(rig.settings.value, mode="off"))
+                await sim.until(lambda shown: not shown.live)
+                rig.settings.set(replace(rig.settings.value, mode="local"))
+                await sim.until(is_violet)
+                rig.controllers.set(())
+                await sim.until(lambda shown: not shown.live)
+                rig.controllers.set(all_of_them)
+                await sim.until(is_violet)
+
+    asyncio.run(scenario())
+
+
+def test_the_colours_follow_the_rooms_mode() -> None:
+    def is_orange(shown: Shown) -> bool:  # A is three fifths above C
+        red, green, blue = shown.pixels[:3]
+        return shown.live and blue == 0 and red > 20 and green > 20
+
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            async with rig.open() as lights, background(lights.run(), play(rig.player())):
+                await sim.until(is_violet)
+                rig.settings.set(LightSettings(color_mode="harmonic", threshold="sensitive"))
+                await sim.until(is_orange)
+
+    asyncio.run(scenario())
+
+
+def test_when_a_player_leaves_the_strip_goes_dark_and_then_has_its_own_state() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            feed = rig.player()
+            async with rig.open() as lights, background(lights.run()):
+                async with background(play(feed)):
+                    await sim.until(is_violet)
+                left = time.monotonic()
+                feed.close()
+                await sim.until(lambda shown: shown.live and not any(shown.pixels))
+                own = await sim.until(lambda shown: not shown.live)
+                assert own.at - left > 4
+                packets = [one for one in sim.received if one.protocol == "ddp" and one.at > left + 2]
+                assert 2 <= len(packets) <= 6, "one a second keeps WLED awake"
+
+    asyncio.run(scenario())
+
+
+def test_without_anyone_who_plays_nothing_is_sent() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            async with rig.open() as lights, background(lights.run()):
+                await report_of(lights, lambda report: len(report.outputs) == 1)
+            assert not sim.received
+
+    asyncio.run(scenario())
+
+
+def test_a_command_that_cannot_be_run_is_a_device_error() -> None:
+    async def scenario() -> None:
+        rig = Rig()
+        with pytest.raises(DeviceError, match="cannot be started"):
+            await open_light(
+                *(rig.feeds.rings, rig.feeds.wakes, rig.feeds.sources, rig.controllers, rig.settings),
+                command=("/nowhere/python",),
+            ).__aenter__()
+
+    asyncio.run(scenario())
+
+
+def test_the_light_process_loads_no_more_than_it_needs() -> None:
+    code = "import sys, jambridge.light.engine; print(*sys.modules)"
+
+    async def loaded() -> set[str]:
+        child = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+        out, _ = await child.communicate()
+        return set(out.decode().split())
+
+    assert not {"aiohttp", "zeroconf", "pydantic", "rich", "yaml", "scipy", "av", "aiortc"} & asyncio.run(loaded())
