@@ -16,7 +16,7 @@ from jambridge.errors import LinkError, WireError
 from jambridge.light import consent, ddp, mdns, probe, wled
 from jambridge.light.colour import GAMMA
 from jambridge.light.consent import Sighting, Verdict
-from jambridge.light.watch import ABSENT_AFTER, Watch
+from jambridge.light.watch import ABSENT_AFTER, Patience, Watch
 from jambridge.light.wled import Controller, Wled
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ SETTLED_S = 2.0  # mDNS answers come within a second
 _KEPT_S = 60.0  # frames go on to one whose server is silent: that alone says little about its strip
 _MOST_ANNOUNCED = 64
 _MDNS_EVERY_S = 10.0
+_PATIENCE = Patience()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Discovery:
         controllers: Latest[tuple[Controller, ...]],
         zeroconf: AsyncZeroconf | None,
         session: aiohttp.ClientSession,
+        patience: Patience,
     ) -> None:
         self._section = section
         self._adopted = frozenset(adopted)
@@ -59,6 +61,7 @@ class Discovery:
         self._shared = zeroconf
         self._zeroconf: AsyncZeroconf | None = None
         self._session = session
+        self._patience = patience
         self._watches: dict[str, Watch] = {}
         self._tasks: asyncio.TaskGroup
         self._settled = section.discover == "off"
@@ -117,7 +120,7 @@ class Discovery:
         return False
 
     def _watch(self, name: str, entry: ControllerConfig | None) -> None:
-        watch = self._watches[name] = Watch(name.removesuffix("." + mdns.SERVICE), entry, self._session)
+        watch = self._watches[name] = Watch(name.removesuffix("." + mdns.SERVICE), entry, self._session, self._patience)
         self._tasks.create_task(self._follow(name, watch))
 
     async def _follow(self, name: str, watch: Watch) -> None:
@@ -223,6 +226,7 @@ async def open_discovery(
     adopted: Collection[str],
     controllers: Latest[tuple[Controller, ...]],
     zeroconf: AsyncZeroconf | None = None,
+    patience: Patience = _PATIENCE,
 ) -> AsyncIterator[Discovery]:
     """Look for WLEDs and keep `controllers` those that are to be driven.
 
@@ -231,9 +235,10 @@ async def open_discovery(
         adopted: MACs, 12 lower-case hexadecimal digits.
         controllers: kept when this service ends: a strip need not go dark because discovery starts again.
         zeroconf: shared with others; else its own.
+        patience: with those who do not answer.
     """
-    async with probe.open_session() as session:
-        yield Discovery(section, adopted, controllers, zeroconf, session)
+    async with probe.open_session(patience.answer_s) as session:
+        yield Discovery(section, adopted, controllers, zeroconf, session, patience)
 
 
 def _mac(entry: ControllerConfig) -> str | None:

@@ -11,14 +11,14 @@ from jambridge.light import wled
 from jambridge.light.wled import LiveConfig, Wled
 from jambridge.strict_json import JsonObject
 
-_WITHIN = aiohttp.ClientTimeout(total=4.0, sock_connect=1.5)
+_CONNECT_WITHIN_S = 1.5  # one that comes back is asked again soon
 _CFG_EVERY = 5  # probes: a changed configuration is noticed after a minute, without asking too much of a weak server
 
 
-def open_session() -> aiohttp.ClientSession:
+def open_session(answer_s: float) -> aiohttp.ClientSession:
     """For all probes: no cookies, no proxies, no compression, few connections."""
     return aiohttp.ClientSession(
-        timeout=_WITHIN,
+        timeout=aiohttp.ClientTimeout(total=answer_s, sock_connect=_CONNECT_WITHIN_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         connector=aiohttp.TCPConnector(limit=128, limit_per_host=1, force_close=True),
         auto_decompress=False,

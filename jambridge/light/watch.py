@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 
 import aiohttp
 
@@ -10,18 +11,28 @@ from jambridge.errors import WireError
 from jambridge.light import consent, probe, wled
 from jambridge.light.wled import Wled
 
-PRESENT_EVERY_S = 10.0  # WLED's server is weak while it streams
-FOREIGN_EVERY_S = 3.0
-ABSENT_EVERY_S = 2.0
 ABSENT_AFTER = 3  # probes in vain
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a WLED is asked, in seconds, and how long one answer may take."""
+
+    present_s: float = 10.0  # WLED's server is weak while it streams
+    foreign_s: float = 3.0
+    absent_s: float = 2.0
+    answer_s: float = 4.0
 
 
 class Watch:
     """One place where a WLED is, or was, or should be."""
 
-    def __init__(self, label: str, entry: ControllerConfig | None, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, label: str, entry: ControllerConfig | None, session: aiohttp.ClientSession, patience: Patience
+    ) -> None:
         self.label = label
         self.entry = entry
+        self._patience = patience
         self.probe = probe.Probe(session)
         self.port = entry.http_port if entry else wled.HTTP_PORT
         self.news = asyncio.Event()
@@ -47,6 +58,6 @@ class Watch:
 
     def pause_s(self) -> float:
         if self.failures:
-            return PRESENT_EVERY_S if self.faulty else ABSENT_EVERY_S
+            return self._patience.present_s if self.faulty else self._patience.absent_s
         foreign = self.wled is not None and consent.is_foreign(self.wled, probe.sent_from(self.wled.host))
-        return FOREIGN_EVERY_S if foreign else PRESENT_EVERY_S
+        return self._patience.foreign_s if foreign else self._patience.present_s
