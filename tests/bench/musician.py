@@ -1,8 +1,8 @@
-"""A musician of the benches, a process of its own: `python -m tests.bench.musician HUB ROOM NUMBER attacks|music`.
+"""A musician of the benches, a process of its own: `python -m tests.bench.musician HUB ROOM NUMBER short|held|music`.
 
-`attacks` strikes keys, its turn among three at a time, and says of each one JSON object: when its first audible sample
-was handed over (time.monotonic(), which the processes of a machine share), and which key. `music` plays a fixture
-again and again. Both hand over blocks of 128 frames, as a sound card does.
+`short` and `held` strike keys, their turn among three at a time, and say of each one JSON object: when its first
+audible sample was handed over (time.monotonic(), which the processes of a machine share), and which key. `music` plays
+a fixture again and again. All hand over blocks of 128 frames, as a sound card does.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ BLOCK_FRAMES = 128
 PLAYERS = 3
 TURN_S = 0.4  # two and a half attacks a second over all
 JITTER_S = 0.05
-STRIKE_S = 0.24
+STRIKE_S = {"short": 0.24, "held": 1.1}
 LOWEST, HIGHEST = 48, 84
 
 Sound = NDArray[np.float32]
@@ -35,8 +35,9 @@ Sound = NDArray[np.float32]
 class Struck:
     """The sound of one player who strikes a key in each turn of theirs."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, length_s: float) -> None:
         self._number = number
+        self._length_s = length_s
         self._random = np.random.default_rng(number)
         self._sound = np.zeros(0, np.float32)
         self._note = MidiNote(0)
@@ -63,7 +64,7 @@ class Struck:
             return
         self._turn = turn
         self._note = MidiNote(int(self._random.integers(LOWEST, HIGHEST + 1)))
-        struck = keys.strike(self._note, STRIKE_S, self._random)
+        struck = keys.strike(self._note, self._length_s, self._random)
         wait = int(self._random.uniform(0, JITTER_S) * RATE_HZ)
         self._sound = np.concatenate([np.zeros(wait, np.float32), struck])
         self._audible_in = wait + keys.first_audible(struck)
@@ -76,7 +77,7 @@ def repeated(sound: Sound) -> Iterator[Sound]:
 
 
 async def main(hub: str, room: str, number: int, act: str) -> None:
-    struck = Struck(number)
+    struck = Struck(number, STRIKE_S[act]) if act in STRIKE_S else None
     piece = repeated(music.load(music.PIECES[number % len(music.PIECES)]))
     address, topic = Address(hub, "lan"), topic_of("room:{code}", RoomCode(room))
     ended = asyncio.Event()
@@ -84,7 +85,7 @@ async def main(hub: str, room: str, number: int, act: str) -> None:
     async with open_player(address, topic, f"Musician {number + 1}") as outgoing:
         start, blocks = time.monotonic(), 0
         while not ended.is_set():
-            block, note = struck.next() if act == "attacks" else (next(piece), None)
+            block, note = struck.next() if struck else (next(piece), None)
             handed_over = time.monotonic()
             outgoing.write(np.stack([block, block], axis=1))
             if note is not None:
