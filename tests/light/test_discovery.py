@@ -313,6 +313,22 @@ def is_at(host: str, driven: tuple[Controller, ...]) -> bool:
     return [controller.host for controller in driven] == [host]
 
 
+def test_a_local_host_name_is_asked_for_by_mdns() -> None:
+    async def scenario() -> None:
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            loopback() as theirs,
+            loopback() as ours,
+            open_sim(10, "Local", announce=True, zeroconf=theirs) as sim,
+        ):
+            entry = named(sim, host=f"wled-{mac_of('Local')[-6:]}.local")
+            async with discovering(LightConfig(controllers=[entry]), (), ours) as (_, controllers):
+                driven = await until_driven(controllers, bool)
+                assert (driven.mac, driven.data_port) == (mac_of("Local"), sim.ddp_port)
+
+    asyncio.run(scenario())
+
+
 def test_without_mdns_the_named_are_still_driven(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         async with asyncio.timeout(PATIENCE_S), open_sim(10) as sim:
