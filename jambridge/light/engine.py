@@ -77,11 +77,14 @@ class Engine:
             self._hear()
 
     def _hear(self) -> None:
-        if self._ensemble.receive(read_wakes(self._wake_fd), _now()):
-            self._urgent_at = _now()
-            self._show()  # the flash does not wait for the notes to be found
-        if self._ensemble.detect():
-            self._urgent_at = _now()
+        for attacked in self._ensemble.receive(read_wakes(self._wake_fd), _now()):
+            if attacked:
+                self._urgent_at = _now()
+                self._show()  # the flash does not wait for the notes to be found
+        for changed in self._ensemble.detect():
+            if changed:
+                self._urgent_at = _now()
+            self._show()
 
     def _show(self) -> None:
         now = _now()

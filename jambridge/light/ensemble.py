@@ -1,7 +1,8 @@
 """Everyone who is heard: one Hearing a source, and what they play together."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from jambridge.audio.feed import Source
 from jambridge.audio.ring import Rings, Wake
@@ -41,24 +42,32 @@ class Ensemble:
         self._listen = listen
         self._hearings = {slot: listen(hearing.source) for slot, hearing in self._hearings.items()}
 
-    def receive(self, wakes: Iterable[Wake], now: LocalSeconds) -> bool:
-        """Take in the newest sound of every slot; whether someone attacked a note."""
-        started_s = time.thread_time()
+    def receive(self, wakes: Iterable[Wake], now: LocalSeconds) -> Iterator[bool]:
+        """Take in the newest sound of every slot, source by source; whether each attacked a note."""
         newest = {wake.slot: wake for wake in wakes}
-        attacked = False
         for wake in newest.values():
             hearing = self._hearings.get(wake.slot)
             if hearing and hearing.source.generation == wake.generation:
-                attacked |= hearing.receive(self._rings, wake, now)
-        self.detector_s += time.thread_time() - started_s
-        return attacked
+                with self._timed():
+                    attacked = hearing.receive(self._rings, wake, now)
+                yield attacked
 
-    def detect(self) -> bool:
-        """Find the notes in what was received; whether others sound now."""
+    def detect(self) -> Iterator[bool]:
+        """Find the notes in what was received, hop by hop, so that a frame due meanwhile need not wait for all.
+
+        Whether others sound than before each hop.
+        """
+        for hearing in list(self._hearings.values()):
+            while hearing.has_hop():
+                with self._timed():
+                    changed = hearing.detect()
+                yield changed
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
         started_s = time.thread_time()
-        changed = [hearing.detect() for hearing in self._hearings.values()]
+        yield
         self.detector_s += time.thread_time() - started_s
-        return any(changed)
 
     def loudest(self, now: LocalSeconds) -> list[Note]:
         return scene.merge(hearing.notes(now) for hearing in self._hearings.values())

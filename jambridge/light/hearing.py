@@ -61,12 +61,15 @@ class Hearing:
             return True
         return False
 
+    def has_hop(self) -> bool:
+        """Whether a whole hop has been received that is not yet searched for notes."""
+        return len(self._for_notes) >= HOP_FRAMES
+
     def detect(self) -> bool:
-        """Find the notes of every whole hop received; whether others sound now."""
+        """Find the notes of the oldest hop received; whether others sound now."""
         before = _pitches(self._detection.notes)
-        hops, self._for_notes = _steps(self._for_notes, HOP_FRAMES)
-        for hop in hops:
-            (self._detection,) = self._detector.process(hop[np.newaxis])
+        hop, self._for_notes = self._for_notes[np.newaxis, :HOP_FRAMES], self._for_notes[HOP_FRAMES:]
+        (self._detection,) = self._detector.process(hop)
         return before != _pitches(self._detection.notes)
 
     def notes(self, now: LocalSeconds) -> tuple[Note, ...]:

@@ -66,8 +66,8 @@ class Room:
         return Hearing(source, self.onsets[-1], BLOCK, self.notes[-1])
 
     def hear(self, player: Player, samples: Mono, now: float) -> tuple[bool, bool]:
-        attacked = self.ensemble.receive([player.play(self.rings, samples, now)], LocalSeconds(now))
-        return attacked, self.ensemble.detect()
+        attacked = any(list(self.ensemble.receive([player.play(self.rings, samples, now)], LocalSeconds(now))))
+        return attacked, any(list(self.ensemble.detect()))
 
     def pitches(self, now: float) -> list[int]:
         return [note.midi for note in self.ensemble.loudest(LocalSeconds(now))]
@@ -87,11 +87,11 @@ def test_an_attack_is_told_before_the_notes_are_found(room: Room) -> None:
     room.ensemble.set_sources([player.source])
     room.hear(player, level(0.0), 1.0)
 
-    attacked = room.ensemble.receive([player.play(room.rings, level(0.5), 1.02)], LocalSeconds(1.02))
+    (attacked,) = room.ensemble.receive([player.play(room.rings, level(0.5), 1.02)], LocalSeconds(1.02))
 
     assert attacked and not room.pitches(1.02)
     assert room.ensemble.flash(LocalSeconds(1.02)) == 1.0
-    assert room.ensemble.detect()
+    assert list(room.ensemble.detect()) == [True]
     assert room.pitches(1.02) == [50]
 
 
