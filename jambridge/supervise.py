@@ -52,6 +52,8 @@ async def supervise(
     Raises:
         UnavailableError: from the service: what was asked for is not there, and trying again would not help.
     """
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  a coroutine runs in a task
     delay_s = FIRST_DELAY_S
     while True:
         started_s = monotonic()
@@ -62,13 +64,15 @@ async def supervise(
                 await service.run()
             _report(health, JambridgeError("ended by itself"))
         except asyncio.CancelledError as exc:
-            if asyncio.current_task().cancelling():  # type: ignore[union-attr]
+            if task.cancelling():
                 raise  # we are being stopped
             _report(health, exc)  # leaked from a library: a failure like any other
         except UnavailableError:
             raise
         except Exception as exc:  # noqa: BLE001  the one place that isolates failures
             _report(health, exc)
+        if task.cancelling():
+            raise asyncio.CancelledError  # the service failed while we were being stopped
         if monotonic() - started_s >= SETTLED_S:
             delay_s = FIRST_DELAY_S
         health.state = State.WAITING

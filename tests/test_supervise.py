@@ -103,3 +103,29 @@ def test_what_is_not_there_ends_the_process_instead_of_being_tried_again() -> No
 
     with pytest.raises(UnavailableError):
         asyncio.run(supervise(Health("room"), room))
+
+
+def test_a_service_that_fails_while_being_stopped_is_not_restarted() -> None:
+    class Stubborn:
+        async def run(self) -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                raise DeviceError("would not let go") from None
+
+    @asynccontextmanager
+    async def stubborn() -> AsyncIterator[Stubborn]:
+        yield Stubborn()
+
+    async def scenario() -> None:
+        health = Health("room")
+        task = asyncio.create_task(supervise(health, stubborn))
+        while health.state != State.RUNNING:  # noqa: ASYNC110  the service's own progress
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        async with asyncio.timeout(2):
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(scenario())

@@ -177,8 +177,7 @@ class RoomClient:
             return
         present.setdefault(self._me.id, self._me)  # our own track is still under way
         members = self._edges.roster.update(present, LocalSeconds(time.monotonic()))
-        host = presence.host(members, self._edges.view.value.host)
-        self._edges.view.set(RoomView("connected", members, host))
+        self._edges.view.set(RoomView("connected", members, presence.host(members)))
         self._edges.members.set(members)
 
     def _on_broadcast(self, message: Any) -> None:

@@ -28,12 +28,11 @@ def ordered(members: Iterable[Participant]) -> tuple[Participant, ...]:
     return tuple(sorted(members, key=lambda member: (member.joined_at, member.id)))
 
 
-def host(members: Sequence[Participant], present: PeerId | None) -> PeerId | None:
-    """The present host stays while it is here; else the earliest who claims to be, else the earliest."""
-    if any(member.id == present for member in members):
-        return present
-    claimants = [member for member in members if member.is_host]
-    return next((member.id for member in ordered(claimants or members)), None)
+def host(members: Iterable[Participant]) -> PeerId | None:
+    """The earliest of those who came first (two may have, at once), else the earliest of all: the same at everyone."""
+    everyone = ordered(members)
+    claimants = [member for member in everyone if member.is_host]
+    return next((member.id for member in (*claimants, *everyone)), None)
 
 
 class Roster:

@@ -98,16 +98,16 @@ def test_the_first_four_who_send_play_and_everybody_hears_them(run: Run) -> None
     assert pairs == {"a": "bcdlm", "b": "acdlm", "c": "abdlm", "d": "abclm", "e": "", "l": "abcd", "m": "abcd"}
 
 
-def test_the_host_stays_while_present_and_then_the_earliest_claimant_follows(run: Run) -> None:
+def test_who_came_first_is_the_host_and_the_earliest_follows(run: Run) -> None:
     hosts = run("""
         const { host } = await import("/page/roles.js");
         const members = [
           { id: "a", joinedAt: 1 }, { id: "b", joinedAt: 3, isHost: true }, { id: "c", joinedAt: 2, isHost: true },
         ];
-        return [host(members, "b"), host(members, "gone"), host(members.slice(0, 1)), host([])];
+        return [host(members), host(members.slice(0, 2)), host(members.slice(0, 1)), host([])];
     """)
 
-    assert hosts == ["b", "c", "a", None]
+    assert hosts == ["c", "b", "a", None]
 
 
 def test_presence_counts_a_key_once_and_survives_nonsense(run: Run) -> None:

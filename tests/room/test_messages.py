@@ -93,17 +93,17 @@ def test_of_two_sockets_with_one_key_the_newest_counts() -> None:
     assert dropped == 2
 
 
-def test_the_present_host_stays_and_the_earliest_follows() -> None:
+def test_who_came_first_is_the_host_and_the_earliest_follows() -> None:
     ada, bob, cy = person("ada", 1, is_host=True), person("bob", 2), person("cy", 3, is_host=True)
-    assert presence.host([ada, bob, cy], None) == "ada"
-    assert presence.host([bob, cy], PeerId("bob")) == "bob"
-    assert presence.host([bob, person("dan", 9)], PeerId("ada")) == "bob"
-    assert presence.host([], PeerId("ada")) is None
+    assert presence.host([cy, bob, ada]) == "ada"
+    assert presence.host([bob, cy]) == "cy"
+    assert presence.host([person("dan", 9), bob]) == "bob"
+    assert presence.host([]) is None
 
 
 def test_an_unreadable_time_of_joining_never_wins_the_room() -> None:
     late = messages.parse_participant("x", {"name": "x", "isHost": True, "joinedAt": "yesterday"})
-    assert presence.host([late, person("ada", 5, is_host=True)], None) == "ada"
+    assert presence.host([late, person("ada", 5, is_host=True)]) == "ada"
 
 
 def test_members_lost_with_the_connection_are_awaited_and_leavers_are_not() -> None:

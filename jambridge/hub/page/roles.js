@@ -18,10 +18,9 @@ export function partners(self, members) {
   return new Set(others.map((member) => member.id).filter((id) => id !== self.id));
 }
 
-/** The id of the host: `present` stays while it is here; else the most senior who claims to be, else of all. */
-export function host(members, present = null) {
+/** The id of the host: the most senior of those who came first (two may have, at once), else of all. */
+export function host(members) {
   const sorted = [...members].sort(bySeniority);
-  if (sorted.some((member) => member.id === present)) return present;
   return (sorted.find((member) => member.isHost) ?? sorted[0])?.id ?? null;
 }
 

@@ -102,7 +102,7 @@ export class Session {
     const now = performance.now();
     const others = this.#roster.update(this.#present, now);
     this.#members = [this.#self, ...others.sort((one, other) => one.joinedAt - other.joinedAt)];
-    this.#host = host(this.#members, this.#host);
+    this.#host = host(this.#members);
     this.#mesh.connectWith(partners(this.#self, this.#members));
     clearTimeout(this.#grace);
     if (this.#roster.awaitedUntil !== null)
