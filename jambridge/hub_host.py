@@ -1,6 +1,7 @@
 """The hub in force: the one found on the LAN or, where there is none, a process of ours."""
 
 import asyncio
+import ipaddress
 import logging
 import socket
 import sys
@@ -25,6 +26,7 @@ _STOP_S = 1.0
 _PROBE_EVERY_S = 2.0
 _PROBES_MISSED = 3
 _MAX_LINE = 4096
+_EVERYWHERE = ("0.0.0.0", "::")
 _BESIDE_ANOTHER = 75  # the exit status of a hub that met one with a lower id
 
 
@@ -98,6 +100,8 @@ async def open_hub(
         return
     async with _own_process(settings, max_members, state) as own:
         log.info("hub started url=%s page=%s", own.address.url, own.address.page)
+        if ipaddress.ip_address(reachable_address(settings.bind)).is_loopback and settings.bind in _EVERYWHERE:
+            log.warning("there is no network: nobody can join from elsewhere until this machine has an address")
         in_force.set(own.address)
         yield own  # its address stays in force over a restart: the ports are the same
 
@@ -147,24 +151,25 @@ async def _own_process(settings: HubConfig, max_members: int, state: Path) -> As
 
 
 async def _listening(process: asyncio.subprocess.Process, settings: HubConfig) -> HubAddress:
-    """Read the process's one line that says where it listens."""
+    """Read the process's one line that says where it listens, or why not."""
     assert process.stdout is not None  # noqa: S101  asked for above
     try:
         async with asyncio.timeout(_START_S):
             line = await process.stdout.readline()
         said = strict_json.loads_object(line, _MAX_LINE)
+        if isinstance(said.get("error"), str):
+            raise LinkError(f"the hub {said['error']}")
         port, tls_port = int(said["port"]), int(said["tls_port"])
     except (TimeoutError, WireError, KeyError, TypeError, ValueError) as exc:
-        status = process.returncode if process.returncode is not None else "none yet"
-        reason = "another program uses its ports?" if status == 74 else f"exit status {status}"  # noqa: PLR2004  EX_IOERR
+        reason = "no answer" if isinstance(exc, TimeoutError) else "its process ended"
         raise LinkError(f"the hub did not start on ports {settings.port} and {settings.tls_port}: {reason}") from exc
-    here = "127.0.0.1" if settings.bind in ("0.0.0.0", "::") else _bracketed(settings.bind)
+    here = "127.0.0.1" if settings.bind in _EVERYWHERE else _bracketed(settings.bind)
     return HubAddress(f"http://{here}:{port}", f"https://{_bracketed(reachable_address(settings.bind))}:{tls_port}")
 
 
 def reachable_address(bind: str) -> str:
     """The address by which others on the LAN reach us; no packet is sent to find it."""
-    if bind not in ("0.0.0.0", "::"):
+    if bind not in _EVERYWHERE:
         return bind
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

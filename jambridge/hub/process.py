@@ -39,10 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return asyncio.run(_serve(_hub_options(options), options))
     except LinkError as exc:
-        sys.stderr.write(f"hub: {exc}\n")
+        _complain(str(exc), to_parent=options.with_parent)
         return ExitStatus.IO
     except OSError as exc:
-        sys.stderr.write(f"hub: cannot use the state directory {options.state_dir}: {exc.strerror or exc}\n")
+        reason = f"cannot use the state directory {options.state_dir}: {exc.strerror or exc}"
+        _complain(reason, to_parent=options.with_parent)
         return ExitStatus.PERMISSION if isinstance(exc, PermissionError) else ExitStatus.IO
 
 
@@ -159,6 +160,16 @@ def _say_where(hub: "HubServer", hub_id: str) -> None:
     with suppress(BrokenPipeError):  # nobody listens any more: then standard input says so as well
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
+
+
+def _complain(reason: str, *, to_parent: bool) -> None:
+    """Say why not: to the process that started this one and will say it once over all its tries, or to a person."""
+    if to_parent:
+        with suppress(BrokenPipeError):
+            sys.stdout.write(json.dumps({"error": reason}) + "\n")
+            sys.stdout.flush()
+    else:
+        sys.stderr.write(f"hub: {reason}\n")
 
 
 def _stop_event(*, parent: bool) -> asyncio.Event:

@@ -78,6 +78,8 @@ class Discovery:
             await asyncio.sleep(SETTLED_S)
             self._settled = True
             self._decide()
+            if not self._watches and self._section.discover != "off":
+                log.warning("no WLED found yet: connect one, or name its host under light.controllers")
             await asyncio.Event().wait()
 
     async def _browse(self) -> None:

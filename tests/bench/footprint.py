@@ -44,7 +44,7 @@ def alone_mb(usages: list[Usage]) -> float:
 
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
-    with open_stage(["music"]) as stage:
+    with open_stage("music") as stage:
         time.sleep(SETTLE_S)
         root = psutil.Process(stage.daemon.process.pid)
         began, before = time.monotonic(), measure(root)

@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def _record(act: str, seconds: float) -> tuple[list[Attack], list[Frame]]:
-    with open_stage([act]) as stage:
+    with open_stage(act) as stage:
         time.sleep(SETTLE_S)
         begin = time.monotonic()
         time.sleep(seconds)

@@ -15,7 +15,7 @@ SHOW_S = 0.015  # WLED shows at most once in that time
 
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
-    with open_stage(["music"]) as stage:
+    with open_stage("music") as stage:
         time.sleep(SETTLE_S)
         began = time.monotonic()
         time.sleep(seconds)

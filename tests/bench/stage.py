@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,8 @@ from rich.table import Table
 
 from tests.scenarios.capture import Capture, capture
 from tests.scenarios.daemon import Daemon, Program, open_daemon, open_wled
-from tests.scenarios.namespaces import Host, network
+from tests.scenarios.musicians import playing
+from tests.scenarios.namespaces import network
 
 ROOM = "BENCH1"
 PEERS = 3
@@ -40,8 +40,8 @@ class Stage:
 
 
 @contextmanager
-def open_stage(act: Sequence[str], pixels: int = PIXELS) -> Iterator[Stage]:
-    """Everything in place and running; `act` are the arguments of each musician, see musician.py."""
+def open_stage(act: str, pixels: int = PIXELS) -> Iterator[Stage]:
+    """Everything in place and running; `act` is what each musician does, see musician.py."""
     if os.geteuid():
         raise SystemExit("the benches make network namespaces: please run them as root")
     with ExitStack() as stack:
@@ -52,7 +52,9 @@ def open_stage(act: Sequence[str], pixels: int = PIXELS) -> Iterator[Stage]:
         daemon = stack.enter_context(open_daemon(box, directory, ROOM))
         daemon.await_ready()
         daemon.await_status(lambda status: status["room"]["connection"] == "connected", "the room is joined")
-        musicians = tuple(stack.enter_context(_musician(host, box, number, act)) for number, host in enumerate(others))
+        musicians = tuple(
+            stack.enter_context(playing(host, box, ROOM, number, act)) for number, host in enumerate(others)
+        )
         daemon.await_status(lambda status: len(_heard(status)) == PEERS, "every musician is heard")
         daemon.await_status(_is_driven, "the strip is driven")
         yield Stage(daemon, wled, wire, musicians)
@@ -73,16 +75,3 @@ def _heard(status: dict[str, dict[str, list[dict[str, int]]]]) -> list[dict[str,
 
 def _is_driven(status: dict[str, dict[str, list[dict[str, str]]]]) -> bool:
     return any(one["state"] == "driven" for one in status["light"]["controllers"])
-
-
-@contextmanager
-def _musician(host: Host, box: Host, number: int, act: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
-    hub = f"http://{box.address}:3001"
-    command = [sys.executable, "-m", "tests.bench.musician", hub, ROOM, str(number), *act]
-    process = subprocess.Popen(host.command(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()

@@ -1,0 +1,162 @@
+"""However short a daemon's life and whatever it is doing: it starts without a network and ends well."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.capture import capture
+from tests.scenarios.daemon import JAMBRIDGE, Daemon, open_daemon, open_wled, until
+from tests.scenarios.musicians import playing
+from tests.scenarios.namespaces import Host, lonely_host, network
+
+pytestmark = pytest.mark.scenario
+
+ROOM = "END234"
+PIXELS = 300
+EXIT_S = 3.0
+READY_S = 3.0
+RELEASED_S = 0.1
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.3, 0.6, 1.0, 1.5])
+def test_sigterm_during_start_up_is_a_clean_exit(tmp_path: Path, after_s: float) -> None:
+    with lonely_host() as box, open_daemon(box, tmp_path, ROOM) as daemon:
+        until(lambda: _catches_sigterm(daemon), "the interpreter has reached our first line")
+        time.sleep(after_s)  # the moment is what is tested; whatever it meets must hold
+
+        exit_status, took_s = daemon.terminate()
+
+        assert exit_status == 0, daemon.said()
+        assert took_s < EXIT_S
+        assert "Traceback" not in daemon.said()
+
+
+def test_sigterm_while_joining_a_room_that_never_answers_is_a_clean_exit(tmp_path: Path) -> None:
+    with network(2) as (box, other), _mute_server(other, 3001) as knocked:
+        settings = {"hub": {"url": f"http://{other.address}:3001"}}
+        with open_daemon(box, tmp_path, ROOM, settings) as daemon:
+            daemon.await_ready()
+            until(lambda: _knocks(knocked), "it tries to join")
+
+            exit_status, took_s = daemon.terminate()
+
+            assert exit_status == 0, daemon.said()
+            assert took_s < EXIT_S
+            assert "Traceback" not in daemon.said()
+
+
+def test_sigterm_while_playing_releases_the_strip_before_everything_else(tmp_path: Path) -> None:
+    with (
+        network(3) as (box, strip, guest),
+        capture(strip) as wire,
+        open_wled(strip, tmp_path, PIXELS) as wled,
+        open_daemon(box, tmp_path, ROOM) as daemon,
+        playing(guest, box, ROOM),
+    ):
+        until(lambda: wled.is_live, "the strip shows our light")
+        until(lambda: any(frame.pixels.any() for frame in wire.frames(PIXELS)), "in colours")
+        asked_at = time.monotonic()
+
+        exit_status, took_s = daemon.terminate()
+
+        assert exit_status == 0, daemon.said()
+        assert took_s < EXIT_S
+        (released_at, *_) = wire.releases(asked_at)
+        assert released_at - asked_at < RELEASED_S
+        assert not wire.ddp(released_at + 0.02), "frames after the release would take the strip again"
+        last = wire.frames(PIXELS)[-1]
+        assert last.pixels.any(), "no black frame before the release"
+        until(lambda: not wled.is_live, "the WLED shows its own state")
+        assert "Traceback" not in daemon.said()
+
+
+def test_a_second_start_is_ready_within_three_seconds_without_a_network(tmp_path: Path) -> None:
+    with network(1) as (box,), open_daemon(box, tmp_path, ROOM) as daemon:
+        daemon.await_ready()
+        assert daemon.terminate()[0] == 0
+
+    with lonely_host() as box:
+        began = time.monotonic()
+        with open_daemon(box, tmp_path, ROOM) as daemon:
+            daemon.await_ready()
+            took_s = time.monotonic() - began
+            print(f"ready after {took_s:.2f} s")
+            assert took_s < READY_S
+            assert daemon.get("/healthz")[0] == 200
+            assert daemon.terminate()[0] == 0
+            assert "Traceback" not in daemon.said()
+
+
+def test_a_daemon_that_dies_leaves_neither_hub_nor_light_process_behind(tmp_path: Path) -> None:
+    with network(1) as (box,), open_daemon(box, tmp_path, ROOM) as daemon:
+        daemon.await_ready()
+        until(lambda: daemon.children("jambridge.hub") and daemon.children("jambridge.light.engine"), "both run")
+        orphans = daemon.children("jambridge.hub") + daemon.children("jambridge.light.engine")
+
+        daemon.process.kill()
+        daemon.process.wait()
+
+        until(
+            lambda: not any(orphan.is_running() and orphan.status() != "zombie" for orphan in orphans), "both are gone"
+        )
+
+
+def test_an_impossible_room_code_is_said_and_exits_with_64() -> None:
+    done = _run("--room", "not a room code")
+
+    assert done.returncode == 64
+    assert "Invalid room code" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_every_problem_of_the_configuration_is_said_with_its_line_and_exits_with_78(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("light:\n  brightnes: 0.5\n  max_fps: 1000\nhub:\n  port: many\n")
+
+    done = _run("--config", str(config))
+
+    assert done.returncode == 78
+    for line, word in ((2, "brightness"), (3, "max_fps"), (5, "port")):
+        assert any(f":{line}" in said and word in said for said in done.stderr.splitlines()), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def _catches_sigterm(daemon: Daemon) -> bool:
+    """Whether it has a handler for it (man 5 proc_pid_status, SigCgt); before, it dies of it as any program does."""
+    with suppress(FileNotFoundError):
+        status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+        caught = int(re.findall(r"SigCgt:\s*([0-9a-f]+)", status)[0], 16)
+        return bool(caught >> (signal.SIGTERM - 1) & 1)
+    return False
+
+
+def _run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*JAMBRIDGE, *arguments], capture_output=True, text=True, timeout=60, check=False, env=os.environ
+    )
+
+
+@contextmanager
+def _mute_server(host: Host, port: int) -> Iterator[socket.socket]:
+    """Takes connections and never says a word."""
+    listener = host.here(lambda: socket.create_server(("0.0.0.0", port)))
+    listener.setblocking(False)
+    with listener:
+        yield listener
+
+
+def _knocks(listener: socket.socket) -> bool:
+    try:
+        connection, _ = listener.accept()
+    except BlockingIOError:
+        return False
+    connection.detach()  # left open until the process ends: a server that hangs
+    return True
