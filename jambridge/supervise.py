@@ -59,9 +59,8 @@ async def supervise(
         started_s = monotonic()
         health.state = State.STARTING
         try:
-            async with open_service() as service:
-                health.state = State.RUNNING
-                await service.run()
+            # In a task of its own: on 3.11 a TaskGroup that failed leaves its task looking as if it were being stopped.
+            await asyncio.create_task(_run_once(health, open_service))
             _report(health, JambridgeError("ended by itself"))
         except asyncio.CancelledError as exc:
             if task.cancelling():
@@ -79,6 +78,12 @@ async def supervise(
         health.restarts += 1
         await sleep(delay_s)
         delay_s = min(2 * delay_s, longest_delay_s)
+
+
+async def _run_once(health: Health, open_service: Callable[[], AbstractAsyncContextManager[Service]]) -> None:
+    async with open_service() as service:
+        health.state = State.RUNNING
+        await service.run()
 
 
 def _report(health: Health, exc: BaseException) -> None:

@@ -129,3 +129,24 @@ def test_a_service_that_fails_while_being_stopped_is_not_restarted() -> None:
                 await task
 
     asyncio.run(scenario())
+
+
+class FailsInAGroup(FailsTwice):
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(super().run())
+
+
+def test_a_failing_task_group_is_a_failure_and_not_a_request_to_stop() -> None:
+    async def scenario() -> None:
+        health, service = Health("led"), FailsInAGroup(DeviceError("unplugged"))
+        task = asyncio.create_task(supervise(health, service.open, sleep=lambda _: asyncio.sleep(0)))
+        async with asyncio.timeout(2):
+            await service.settled.wait()
+
+        assert (health.state, health.restarts) == (State.RUNNING, 2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(scenario())
