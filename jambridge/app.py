@@ -24,7 +24,7 @@ from jambridge.hub_host import HubAddress, open_hub
 from jambridge.identity import Identity
 from jambridge.light.control import LightSettings
 from jambridge.light.discovery import open_discovery
-from jambridge.light.process import open_light
+from jambridge.light.process import open_light, release
 from jambridge.light.wled import Controller
 from jambridge.peers.mesh import open_mesh
 from jambridge.room.announce import find_hubs
@@ -131,8 +131,10 @@ async def run(config: Config) -> ExitStatus:
     ending = asyncio.create_task(services.until_one_gives_up())
     try:
         await asyncio.wait({stopped, ending}, return_when=asyncio.FIRST_COMPLETED)
-        if light.present is not None:
-            light.present.release()  # first of all: the strips are the user's again
+        if light.present is not None:  # first of all: the strips are the user's again
+            light.present.release()
+        else:
+            release(controllers.value)
         if not stopped.done():
             ending.result()
         return ExitStatus.OK

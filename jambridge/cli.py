@@ -222,12 +222,12 @@ def sim_wled(
     draw: Annotated[bool, typer.Option("--draw/--no-draw", help="In the terminal.")] = True,
 ) -> None:
     """A WLED without hardware: HTTP, mDNS, DDP, E1.31 and release, by WLED's own rules."""
-    from jambridge.light import sim_terminal
+    from jambridge.sim import terminal
 
     each = tuple(int(text) for text in outputs.split(",")) if outputs else (pixels,)
     raise typer.Exit(
         asyncio.run(
-            sim_terminal.show(
+            terminal.show(
                 draw=draw,
                 pixels=sum(each),
                 name=name,

@@ -1,26 +1,16 @@
 """Hands each source's sound to the light process: a ring slot a source, and news of what was written."""
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jambridge.audio.ring import Rings, Wake, WakePipe
+from jambridge.audio.source import Source
 from jambridge.edges import Latest
 from jambridge.units import SAMPLE_RATE_HZ, Frames, LocalSeconds, PeerId
 
 RING_FRAMES = SAMPLE_RATE_HZ  # one second: a reader that lags by more starts anew at the newest
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Who plays in which slot; a slot used again has the next generation."""
-
-    slot: int
-    generation: int
-    id: PeerId
-    name: str
 
 
 class Feed:

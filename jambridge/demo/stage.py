@@ -23,9 +23,9 @@ from jambridge.audio.file import open_sound
 from jambridge.audio.pace import Stereo, silence, stereo_blocks
 from jambridge.errors import UnavailableError
 from jambridge.light import drawing
-from jambridge.light.sim import SimulatedWled, open_sim
 from jambridge.room import code
 from jambridge.room.client import Address
+from jambridge.sim.wled import SimulatedWled, open_sim
 from jambridge.status import invitation
 from jambridge.strict_json import JsonObject
 

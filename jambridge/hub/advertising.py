@@ -6,8 +6,8 @@ import logging
 import aiohttp
 
 from jambridge import strict_json
+from jambridge.addresses import local_addresses
 from jambridge.errors import LinkError, WireError
-from jambridge.hub.addresses import local_addresses
 from jambridge.room.announce import Hub, announce, watch
 
 log = logging.getLogger(__name__)

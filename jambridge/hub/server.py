@@ -16,10 +16,10 @@ from pathlib import Path
 from aiohttp import web
 
 from jambridge import __version__
+from jambridge.addresses import local_addresses
 from jambridge.errors import LinkError
 from jambridge.http_log import BadRequests
 from jambridge.hub import certificate, origins
-from jambridge.hub.addresses import local_addresses
 from jambridge.hub.certificate import Certificate
 from jambridge.hub.gate import Gate, GuardedProtocol
 from jambridge.hub.limits import Limits, Patience

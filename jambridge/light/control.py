@@ -11,7 +11,7 @@ from types import UnionType
 from typing import Any, Literal, NewType, TypeVar, get_args, get_origin, get_type_hints
 
 from jambridge import strict_json
-from jambridge.audio.feed import Source
+from jambridge.audio.source import Source
 from jambridge.errors import WireError
 from jambridge.light.colour import ColorMode
 from jambridge.light.safety import MOST_FLASHES_PER_S

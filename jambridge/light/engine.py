@@ -16,8 +16,8 @@ import time
 from contextlib import suppress
 from functools import partial
 
-from jambridge.audio.feed import Source
 from jambridge.audio.ring import Rings, read_wakes
+from jambridge.audio.source import Source
 from jambridge.errors import WireError
 from jambridge.light import control, scene
 from jambridge.light.colour import Colours

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from jambridge.audio.feed import Source
 from jambridge.audio.ring import Rings, Wake
+from jambridge.audio.source import Source
 from jambridge.light import scene
 from jambridge.light.control import SourceReport
 from jambridge.light.hearing import Hearing

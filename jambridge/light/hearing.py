@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from jambridge.audio.feed import Source
 from jambridge.audio.ring import Mono, Rings, Wake
+from jambridge.audio.source import Source
 from jambridge.light import scene
 from jambridge.light.control import SourceReport
 from jambridge.notes.detector import Detection

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
-from jambridge.audio.feed import Source
 from jambridge.audio.ring import Rings, WakePipe
+from jambridge.audio.source import Source
 from jambridge.edges import Latest
 from jambridge.errors import DeviceError, WireError
 from jambridge.light import control

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jambridge.audio.feed import Source
+from jambridge.audio.source import Source
 from jambridge.errors import WireError
 from jambridge.light import control
 from jambridge.light.control import Controllers, LightSettings, OutputReport, Quit, Report, SourceReport, Sources
@@ -15,7 +15,7 @@ from jambridge.units import PeerId
 
 counts = st.integers(0, 10**15)
 finite = st.floats(allow_nan=False, allow_infinity=False)
-text = st.text(st.characters(), max_size=20)  # lone surrogates too: names come from outside
+text = st.text(st.characters(codec="utf-8"))  # half characters are no JSON
 sources = st.builds(Source, st.integers(0, 8), counts, text.map(PeerId), text)
 controllers = st.builds(
     Controller, text, text, text, st.integers(1, 999), brightness=finite, gamma=finite, yielded=st.booleans()

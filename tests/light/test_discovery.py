@@ -19,9 +19,9 @@ from jambridge.config import ControllerConfig, LightConfig
 from jambridge.edges import Latest
 from jambridge.light import ddp
 from jambridge.light.discovery import Discovery, Found, open_discovery
-from jambridge.light.sim import SimulatedWled, mac_of, open_sim
 from jambridge.light.watch import Patience
 from jambridge.light.wled import Controller
+from jambridge.sim.wled import SimulatedWled, mac_of, open_sim
 from tests.fakes.hostile_http import open_hostile, response
 
 PATIENCE_S = 30

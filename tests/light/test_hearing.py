@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from jambridge.audio.feed import Source
 from jambridge.audio.ring import Mono, Rings, Wake
+from jambridge.audio.source import Source
 from jambridge.light.ensemble import Ensemble
 from jambridge.light.hearing import Hearing
 from jambridge.notes.detector import Detection

@@ -20,9 +20,9 @@ from jambridge.errors import DeviceError
 from jambridge.light import control, process
 from jambridge.light.control import LightSettings, Report
 from jambridge.light.process import Lights, open_light
-from jambridge.light.sim import SimulatedWled, open_sim
-from jambridge.light.virtual import Shown
 from jambridge.light.wled import Controller
+from jambridge.sim.virtual import Shown
+from jambridge.sim.wled import SimulatedWled, open_sim
 from jambridge.supervise import Health, supervise
 from jambridge.units import PeerId
 

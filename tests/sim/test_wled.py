@@ -9,7 +9,7 @@ import pytest
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from jambridge.light import ddp, wled
-from jambridge.light.sim import SERVICE, SimulatedWled, open_sim
+from jambridge.sim.wled import SERVICE, SimulatedWled, open_sim
 from tests.light.test_e131 import packet as e131_packet
 
 

@@ -13,10 +13,10 @@ from typing import TextIO
 
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
+from jambridge.addresses import local_addresses
 from jambridge.edges import Latest
-from jambridge.hub.addresses import local_addresses
-from jambridge.light import sim_http, sim_json
-from jambridge.light.virtual import Shown, Traits, VirtualWled
+from jambridge.sim import answers, http
+from jambridge.sim.virtual import Shown, Traits, VirtualWled
 from jambridge.strict_json import JsonObject
 from jambridge.units import LocalSeconds
 
@@ -98,13 +98,13 @@ class SimulatedWled:
             self._timer.cancel()
 
     def info(self) -> JsonObject:
-        return sim_json.info(self.unit, self.udp_port, self.address, self.fps, int(_now() - self._started_at))
+        return answers.info(self.unit, self.udp_port, self.address, self.fps, int(_now() - self._started_at))
 
     def cfg(self) -> JsonObject:
-        return sim_json.cfg(self.unit, self.udp_port)
+        return answers.cfg(self.unit, self.udp_port)
 
     def state(self) -> JsonObject:
-        return sim_json.state(self.unit)
+        return answers.state(self.unit)
 
     def change(self, wish: JsonObject) -> None:
         """Take what was posted to /json/state; only what concerns a stream is looked at."""
@@ -179,7 +179,7 @@ async def open_sim(
             stack.callback(transport.close)
             ports[protocol] = transport.get_extra_info("sockname")[1]
         sim.ddp_port, sim.udp_port, sim.e131_port = ports["ddp"], ports["udp"], ports["e131"]
-        sim.http_port = await sim_http.serve(sim, host, http_port, stack)
+        sim.http_port = await http.serve(sim, host, http_port, stack)
         sim.address = host
         if announce:
             if zeroconf is None:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from jambridge.errors import DeviceError
 from jambridge.light import drawing
-from jambridge.light.sim import SimulatedWled, open_sim
+from jambridge.sim.wled import SimulatedWled, open_sim
 
 _DRAW_S = 1 / 30
 

@@ -5,7 +5,7 @@ Source: WLED 6d16dc2 json.cpp `serializeInfo`, `serializeState`, cfg.cpp `serial
 
 from itertools import accumulate
 
-from jambridge.light.virtual import VirtualWled
+from jambridge.sim.virtual import VirtualWled
 from jambridge.strict_json import JsonObject
 
 _VERSION = "0.15.5"

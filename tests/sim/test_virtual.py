@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from jambridge.light import ddp
-from jambridge.light.virtual import Shown, Traits, VirtualWled
 from jambridge.light.wled import RELEASE
+from jambridge.sim.virtual import Shown, Traits, VirtualWled
 from jambridge.units import LocalSeconds
 from tests.light.test_e131 import packet as e131_packet
 
