@@ -15,7 +15,7 @@ from jambridge.units import PeerId
 
 counts = st.integers(0, 10**15)
 finite = st.floats(allow_nan=False, allow_infinity=False)
-text = st.text(st.characters(codec="utf-8"))  # half characters are no JSON
+text = st.text(st.characters(codec="utf-8"), max_size=20)  # what a parser or a name lets through
 sources = st.builds(Source, st.integers(0, 8), counts, text.map(PeerId), text)
 controllers = st.builds(
     Controller, text, text, text, st.integers(1, 999), brightness=finite, gamma=finite, yielded=st.booleans()
