@@ -47,14 +47,17 @@ def main() -> None:
     with open_stage("music") as stage:
         time.sleep(SETTLE_S)
         root = psutil.Process(stage.daemon.process.pid)
+        detecting = stage.daemon.status()["light"]["process"]["detector_s"]
         began, before = time.monotonic(), measure(root)
         time.sleep(seconds)
         after, elapsed_s = measure(root), time.monotonic() - began
-        heard = len(stage.daemon.status()["audio"]["peers"])
+        status = stage.daemon.status()
+        heard, detecting = len(status["audio"]["peers"]), status["light"]["process"]["detector_s"] - detecting
     shares = {pid: (one.cpu_s - before[pid].cpu_s) / elapsed_s for pid, one in after.items() if pid in before}
     rows = [(one.name, f"{one.pss_mb:.1f}", "", f"{shares.get(pid, 0.0):.3f}") for pid, one in after.items()]
     pss_mb, cores = sum(one.pss_mb for one in after.values()), sum(shares.values())
     rows.append(("all", f"{pss_mb:.1f}", f"{alone_mb(list(after.values())):.1f}", f"{cores:.3f}"))
+    rows.append(("of it, the detectors", "", "", f"{detecting / elapsed_s:.3f}"))
     rows.append(("bar", str(MOST_MB), "", str(MOST_CORES)))
     title = f"The daemon with {heard} peers and 300 LEDs over {elapsed_s:.0f} s"
     table(title, ("process", "PSS, MB", "alone, MB", "processor, cores"), rows)
