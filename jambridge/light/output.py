@@ -70,6 +70,7 @@ class Output:
         self._limiter = FlashLimiter()
         self._driving = False
         self.sent_at = LocalSeconds(-math.inf)
+        self._tick = -1
         self._frames_sent = self._skipped = self._errors = 0
         self._error: str | None = None
         self._frames_before = 0
@@ -89,14 +90,14 @@ class Output:
         self.set(settings)
 
     def due(self, *, sounding: bool, urgent: bool) -> LocalSeconds:
-        return self._pace.due(self.sent_at, sounding=sounding, urgent=urgent)
+        return self._pace.due(self.sent_at, self._tick, sounding=sounding, urgent=urgent)
 
     def show(self, colours: Colours, now: LocalSeconds) -> None:
         """Send `colours`, shape (pixels, 3), 0..1, as one burst."""
         controller = self.controller
         safe = self._limiter.limit(colours * self._brightness, now)
         frame = colour.encode(safe, controller.channels, controller.gamma)
-        self.sent_at, self._driving = now, True
+        self.sent_at, self._tick, self._driving = now, self._pace.tick(now, self._tick), True
         try:
             for packet in ddp.encode(frame, self._frames_sent):
                 self._link.send(packet)

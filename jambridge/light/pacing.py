@@ -1,7 +1,8 @@
 """When the next frame leaves for one strip. Pure.
 
-Frames leave on multiples of 1/`fps`, no closer than the strip can show them; one that must leave early (an attack)
-does so as soon as the strip can take it, and those after it slip back onto the grid. Nothing is ever queued.
+Each frame stands for one tick, a multiple of 1/`fps`, and leaves on it. One that must leave early (an attack) takes the
+next tick's place, as soon as the strip can take it and at most one tick ahead: so there are never more than `fps`
+frames a second. Nothing is ever queued.
 """
 
 import math
@@ -27,12 +28,17 @@ class Pace:
     fps: float
     keepalive_s: float
 
-    def due(self, sent_at: LocalSeconds, *, sounding: bool, urgent: bool) -> LocalSeconds:
-        """When the frame after the one of `sent_at` may leave; the past means at once."""
+    def tick(self, now: LocalSeconds, before: int) -> int:
+        """The tick that a frame leaving now stands for; `before` is that of the frame before."""
+        return max(before + 1, math.floor(now * self.fps + _SAME_TICK))
+
+    def due(self, sent_at: LocalSeconds, tick: int, *, sounding: bool, urgent: bool) -> LocalSeconds:
+        """When the frame after the one of `sent_at`, which stood for `tick`, may leave; the past means at once."""
         soonest = sent_at + max(self.interval_s, _EARLY / self.fps)
-        if urgent or math.isinf(sent_at):
+        if math.isinf(sent_at):
             return LocalSeconds(soonest)
+        if urgent:
+            return LocalSeconds(max(soonest, tick / self.fps))
         if not sounding:
             return LocalSeconds(sent_at + self.keepalive_s)
-        tick = math.floor(sent_at * self.fps + _SAME_TICK) + 1
-        return LocalSeconds(max(tick / self.fps, soonest))
+        return LocalSeconds(max(soonest, (tick + 1) / self.fps))
