@@ -96,7 +96,7 @@ class Engine:
         def draw(pixels: int) -> Colours:
             return scene.draw(notes, flash, pixels, self._settings.color_mode)
 
-        if self._rig.show(draw, now, self._urgent_at, sounding=self._sounds(now)):
+        if self._rig.show(draw, _now, self._urgent_at, sounding=self._sounds(now)):
             self._ticks += 1
             self._late_ticks += now - self._promised_at > LATE_S
 

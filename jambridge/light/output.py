@@ -2,6 +2,7 @@
 
 import math
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -14,6 +15,9 @@ from jambridge.light.wled import RELEASE, Controller
 from jambridge.units import LocalSeconds
 
 _RELEASES = 3  # in one burst: a lost one would be two and a half seconds of a frozen picture
+
+
+Clock = Callable[[], LocalSeconds]
 
 
 class Link(Protocol):
@@ -92,12 +96,13 @@ class Output:
     def due(self, *, sounding: bool, urgent: bool) -> LocalSeconds:
         return self._pace.due(self.sent_at, self._tick, sounding=sounding, urgent=urgent)
 
-    def show(self, colours: Colours, now: LocalSeconds) -> None:
+    def show(self, colours: Colours, clock: Clock) -> None:
         """Send `colours`, shape (pixels, 3), 0..1, as one burst."""
+        now = clock()
         controller = self.controller
         safe = self._limiter.limit(colours * self._brightness, now)
         frame = colour.encode(safe, controller.channels, controller.gamma)
-        self.sent_at, self._tick, self._driving = now, self._pace.tick(now, self._tick), True
+        self._tick, self._driving = self._pace.tick(now, self._tick), True
         try:
             for packet in ddp.encode(frame, self._frames_sent):
                 self._link.send(packet)
@@ -109,6 +114,7 @@ class Output:
         else:
             self._frames_sent += 1
             self._error = None
+        self.sent_at = clock()  # the strip's time begins when the frame has left, however long that took
 
     def release(self) -> None:
         """Give the WLED its own state back, without a black frame; nothing if it was not driven."""

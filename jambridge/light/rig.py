@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from jambridge.light.colour import Colours
 from jambridge.light.control import LightSettings, OutputReport
-from jambridge.light.output import Link, Output
+from jambridge.light.output import Clock, Link, Output
 from jambridge.light.wled import Controller
 from jambridge.units import LocalSeconds
 
@@ -45,18 +45,16 @@ class Rig:
             default=LocalSeconds(math.inf),
         )
 
-    def show(
-        self, draw: Callable[[int], Colours], now: LocalSeconds, urgent_at: LocalSeconds, *, sounding: bool
-    ) -> bool:
+    def show(self, draw: Callable[[int], Colours], clock: Clock, urgent_at: LocalSeconds, *, sounding: bool) -> bool:
         """Send a frame to every WLED that can take one now; whether any did. `draw` is given a number of pixels."""
         pictures: dict[int, Colours] = {}
         sent = False
         for output in self._outputs.values():
-            if output.due(sounding=sounding, urgent=output.sent_at < urgent_at) <= now:
+            if output.due(sounding=sounding, urgent=output.sent_at < urgent_at) <= clock():
                 pixels = output.controller.pixels
                 if pixels not in pictures:
                     pictures[pixels] = draw(pixels)
-                output.show(pictures[pixels], now)
+                output.show(pictures[pixels], clock)
                 sent = True
         return sent
 

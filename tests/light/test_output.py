@@ -1,5 +1,6 @@
 import errno
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -21,11 +22,15 @@ def at(seconds: float) -> LocalSeconds:
     return LocalSeconds(seconds)
 
 
+def still(seconds: float) -> Callable[[], LocalSeconds]:
+    return lambda: LocalSeconds(seconds)
+
+
 def test_a_frame_arrives_whole_and_the_strip_is_handed_back_without_a_black_one() -> None:
     strip = FakeStrip()
     output = Output(ONE, strip, LightSettings())
 
-    output.show(RED, at(1))
+    output.show(RED, still(1))
     output.release()
 
     assert strip.shown == [bytes([255, 0, 0]) * 600]
@@ -37,7 +42,7 @@ def test_what_was_never_driven_is_not_released() -> None:
     output = Output(ONE, strip, LightSettings())
 
     output.release()
-    output.show(RED, at(1))
+    output.show(RED, still(1))
     output.release()
     output.release()
 
@@ -49,7 +54,7 @@ def test_brightness_is_the_persons_times_the_strips() -> None:
     dim = Controller("aaaaaaaaaaaa", "one", "10.0.0.1", 600, gamma=1.0, brightness=0.5)
     output = Output(dim, strip, LightSettings(brightness=0.8))
 
-    output.show(RED, at(1))
+    output.show(RED, still(1))
 
     assert strip.shown[-1][:3] == bytes([102, 0, 0])
 
@@ -58,7 +63,7 @@ def test_an_rgbw_strip_is_sent_white() -> None:
     strip = FakeStrip()
     output = Output(Controller("aaaaaaaaaaaa", "one", "10.0.0.1", 2, channels=4), strip, LightSettings())
 
-    output.show(np.ones((2, 3), np.float32), at(1))
+    output.show(np.ones((2, 3), np.float32), still(1))
 
     assert strip.shown == [bytes([0, 0, 0, 255]) * 2]
 
@@ -68,7 +73,7 @@ def test_a_strobe_leaves_as_three_flashes() -> None:
     output = Output(ONE, strip, LightSettings())
 
     for tick in range(60):
-        output.show(RED * float(tick % 6 < 3), at(tick / 60))
+        output.show(RED * float(tick % 6 < 3), still(tick / 60))
 
     levels = [frame[0] > 100 for frame in strip.shown]
     assert sum(after and not before for before, after in zip([False, *levels], levels, strict=False)) == 3
@@ -88,10 +93,10 @@ def test_a_frame_that_cannot_leave_is_dropped_and_counted(
     output = Output(ONE, strip, LightSettings())
 
     strip.fails = failure
-    output.show(RED, at(1))
+    output.show(RED, still(1))
     broken = output.report(1.0)
     strip.fails = None
-    output.show(RED, at(2))
+    output.show(RED, still(2))
     healed = output.report(1.0)
 
     assert (broken.frames_sent, broken.skipped, broken.errors, broken.error) == (0, skipped, errors, error)
@@ -109,7 +114,7 @@ class Strips:
 
 
 def show(rig: Rig, seconds: float) -> bool:
-    return rig.show(lambda pixels: RED[:pixels], at(seconds), NEVER, sounding=True)
+    return rig.show(lambda pixels: RED[:pixels], still(seconds), NEVER, sounding=True)
 
 
 def test_each_strip_is_drawn_for_its_own_length_at_its_own_pace() -> None:
@@ -158,7 +163,7 @@ def test_a_strip_with_a_new_address_goes_on_there_and_its_flashes_still_count() 
         host = f"10.0.0.{1 + index // 10 % 2}"
         rig.set_controllers([Controller("aaaaaaaaaaaa", "one", host, 4, interval_s=0.001)])
         picture = RED[:4] * float(index % 2)
-        rig.show({4: picture}.__getitem__, at(index / 60), NEVER, sounding=True)
+        rig.show({4: picture}.__getitem__, still(index / 60), NEVER, sounding=True)
 
     bright = [frame for strip in strips.by_host.values() for frame in strip.shown if frame[0] == 255]
     assert len(strips.by_host) == 2
@@ -173,5 +178,5 @@ def test_an_attack_makes_a_frame_due_early() -> None:
 
     assert rig.due(NEVER, sounding=False) == 2.0
     assert rig.due(at(1.001), sounding=False) == pytest.approx(1.0155)
-    assert rig.show(lambda pixels: RED[:pixels], at(1.016), at(1.001), sounding=False)
+    assert rig.show(lambda pixels: RED[:pixels], still(1.016), at(1.001), sounding=False)
     assert rig.due(at(1.001), sounding=False) == pytest.approx(2.016)
