@@ -1,9 +1,7 @@
 """The hub in force: the one found on the LAN or, where there is none, a process of ours."""
 
 import asyncio
-import ipaddress
 import logging
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -12,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
-from jambridge import strict_json
+from jambridge import addresses, strict_json
 from jambridge.config import HubConfig
 from jambridge.edges import Latest
 from jambridge.errors import LinkError, WireError
@@ -61,15 +59,43 @@ class ForeignHub:
 class OwnHub:
     """A hub process of ours; it ends with us, since it watches its standard input."""
 
-    def __init__(self, process: asyncio.subprocess.Process, address: HubAddress) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        bind: str,
+        ports: tuple[int, int],
+        in_force: Latest[HubAddress | None],
+    ) -> None:
         self._process = process
-        self.address = address
+        self._bind = bind
+        self._port, self._tls_port = ports
+        self._in_force = in_force
+
+    @property
+    def address(self) -> HubAddress:
+        """Where it is now: on this machine for us, at this machine's present address for browsers."""
+        everywhere = self._bind in _EVERYWHERE
+        here = "127.0.0.1" if everywhere else _bracketed(self._bind)
+        there = _bracketed(addresses.default_route() or "127.0.0.1") if everywhere else here
+        return HubAddress(f"http://{here}:{self._port}", f"https://{there}:{self._tls_port}")
 
     async def run(self) -> None:
-        status = await self._process.wait()
+        following = asyncio.create_task(self._follow_network())
+        try:
+            status = await self._process.wait()
+        finally:
+            following.cancel()
         if status == _BESIDE_ANOTHER:
             raise LinkError("another hub on this network stays, ours made way")
         raise LinkError(f"the hub process ended with status {status}")
+
+    async def _follow_network(self) -> None:
+        seen = addresses.local_addresses()
+        if not seen and self._bind in _EVERYWHERE:
+            log.warning("there is no network: nobody can join from elsewhere until this machine has an address")
+        while True:
+            seen = await addresses.changed(seen)
+            self._in_force.set(self.address)
 
 
 @asynccontextmanager
@@ -98,10 +124,9 @@ async def open_hub(
         finally:
             in_force.set(None)
         return
-    async with _own_process(settings, max_members, state) as own:
+    async with _own_process(settings, max_members, state) as process:
+        own = OwnHub(process, settings.bind, await _listening(process, settings), in_force)
         log.info("hub started url=%s page=%s", own.address.url, own.address.page)
-        if ipaddress.ip_address(reachable_address(settings.bind)).is_loopback and settings.bind in _EVERYWHERE:
-            log.warning("there is no network: nobody can join from elsewhere until this machine has an address")
         in_force.set(own.address)
         yield own  # its address stays in force over a restart: the ports are the same
 
@@ -116,7 +141,7 @@ def _lowest(hubs: Sequence[Hub]) -> HubAddress | None:
 
 
 @asynccontextmanager
-async def _own_process(settings: HubConfig, max_members: int, state: Path) -> AsyncIterator[OwnHub]:
+async def _own_process(settings: HubConfig, max_members: int, state: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     options = [
         *("--bind", settings.bind),
         *("--port", str(settings.port)),
@@ -138,7 +163,7 @@ async def _own_process(settings: HubConfig, max_members: int, state: Path) -> As
         start_new_session=True,  # a terminal's Ctrl-C is ours to hand on, after goodbye was said
     )
     try:
-        yield OwnHub(process, await _listening(process, settings))
+        yield process
     finally:
         with suppress(ProcessLookupError):
             process.terminate()
@@ -150,8 +175,8 @@ async def _own_process(settings: HubConfig, max_members: int, state: Path) -> As
             await process.wait()
 
 
-async def _listening(process: asyncio.subprocess.Process, settings: HubConfig) -> HubAddress:
-    """Read the process's one line that says where it listens, or why not."""
+async def _listening(process: asyncio.subprocess.Process, settings: HubConfig) -> tuple[int, int]:
+    """Read the process's one line that says on which ports it listens, or why not."""
     assert process.stdout is not None  # noqa: S101  asked for above
     try:
         async with asyncio.timeout(_START_S):
@@ -159,24 +184,10 @@ async def _listening(process: asyncio.subprocess.Process, settings: HubConfig) -
         said = strict_json.loads_object(line, _MAX_LINE)
         if isinstance(said.get("error"), str):
             raise LinkError(f"the hub {said['error']}")
-        port, tls_port = int(said["port"]), int(said["tls_port"])
+        return int(said["port"]), int(said["tls_port"])
     except (TimeoutError, WireError, KeyError, TypeError, ValueError) as exc:
         reason = "no answer" if isinstance(exc, TimeoutError) else "its process ended"
         raise LinkError(f"the hub did not start on ports {settings.port} and {settings.tls_port}: {reason}") from exc
-    here = "127.0.0.1" if settings.bind in _EVERYWHERE else _bracketed(settings.bind)
-    return HubAddress(f"http://{here}:{port}", f"https://{_bracketed(reachable_address(settings.bind))}:{tls_port}")
-
-
-def reachable_address(bind: str) -> str:
-    """The address by which others on the LAN reach us; no packet is sent to find it."""
-    if bind not in _EVERYWHERE:
-        return bind
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # TEST-NET-1, RFC 5737: only the route is asked for
-        except OSError:
-            return "127.0.0.1"
-        return str(probe.getsockname()[0])
 
 
 def _bracketed(address: str) -> str:

@@ -6,14 +6,13 @@ import logging
 import aiohttp
 
 from jambridge import strict_json
-from jambridge.addresses import local_addresses
+from jambridge.addresses import LOOK_S, changed, local_addresses
 from jambridge.errors import LinkError, WireError
 from jambridge.room.announce import Hub, announce, watch
 
 log = logging.getLogger(__name__)
 
 TOGETHER_S = 30.0  # later, a hub that is in use stays whatever else appears: its members would be interrupted
-_LOOK_AT_ADDRESSES_S = 10.0
 _PROBE_S = 2.0
 _MAX_HEALTH_BYTES = 16 * 1024
 _WILDCARDS = ("0.0.0.0", "::")
@@ -41,17 +40,17 @@ async def advertise(hub_id: str, bind: str, port: int, tls_port: int) -> None:
     """
     failed = False
     while True:
-        addresses = _announced(bind)
+        there = local_addresses()
+        announced = (there or ("127.0.0.1",)) if bind in _WILDCARDS else (bind,)
         try:
-            async with announce(Hub(hub_id, addresses, port, tls_port)):
+            async with announce(Hub(hub_id, announced, port, tls_port)):
                 failed = False
-                while _announced(bind) == addresses:  # noqa: ASYNC110  the kernel's list has no event here
-                    await asyncio.sleep(_LOOK_AT_ADDRESSES_S)
+                await changed(there)
         except LinkError as exc:
             if not failed:
                 log.warning("hub not announced, others must be told its address error=%s", exc)
             failed = True
-            await asyncio.sleep(_LOOK_AT_ADDRESSES_S)
+            await asyncio.sleep(LOOK_S)
 
 
 async def _lower(hub_id: str) -> Hub:
@@ -61,10 +60,6 @@ async def _lower(hub_id: str) -> Hub:
             hub = await found.get()
             if hub.id < hub_id and await _answers(hub):
                 return hub
-
-
-def _announced(bind: str) -> tuple[str, ...]:
-    return (local_addresses() or ("127.0.0.1",)) if bind in _WILDCARDS else (bind,)
 
 
 async def _answers(hub: Hub) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import aiohttp
 from zeroconf.asyncio import AsyncZeroconf
 
+from jambridge import addresses
 from jambridge.config import ControllerConfig, LightConfig
 from jambridge.edges import Latest
 from jambridge.errors import LinkError, WireError
@@ -83,15 +84,18 @@ class Discovery:
             await asyncio.Event().wait()
 
     async def _browse(self) -> None:
-        """Keep looking; without a network, try again."""
+        """Keep looking, anew on every network that comes up; without one, try again."""
         told = False
         while True:
+            network = addresses.local_addresses()
             try:
                 async with mdns.open_mdns(self._shared) as zeroconf, mdns.browse(zeroconf, self._announced):
                     self._zeroconf = zeroconf
                     if told:
                         log.info("looking for WLEDs by mDNS again")
-                    await asyncio.Event().wait()
+                    told = False
+                    await addresses.changed(network)
+                    continue
             except LinkError as exc:
                 if not told:
                     log.warning("only WLEDs with a host in the configuration are used: %s", exc)
