@@ -160,3 +160,27 @@ def _knocks(listener: socket.socket) -> bool:
         return False
     connection.detach()  # left open until the process ends: a server that hangs
     return True
+
+
+def test_a_network_that_comes_up_later_is_used(tmp_path: Path) -> None:
+    """A box is often ready before its Wi-Fi is: then there is neither a route nor an address yet."""
+    with network(2) as (box, strip), open_wled(strip, tmp_path, PIXELS):
+        _ip_on(box, "address", "flush", "dev", "eth0")
+        box.unplug()
+        with open_daemon(box, tmp_path, ROOM) as daemon:
+            daemon.await_ready()
+            daemon.await_said("there is no network")
+
+            _ip_on(box, "address", "add", f"{box.address}/24", "dev", "eth0")
+            box.plug_in()
+
+            daemon.await_said(f"https://{box.address}:3443/jam/{ROOM}")
+            daemon.await_status(
+                lambda status: any(one["state"] == "driven" for one in status["light"]["controllers"]),
+                "the strip is found by mDNS",
+            )
+            assert "Traceback" not in daemon.said()
+
+
+def _ip_on(host: Host, *arguments: str) -> None:
+    subprocess.run(["ip", "-n", host.name, *arguments], check=True)
