@@ -48,11 +48,7 @@ class ForeignHub:
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while missed < _PROBES_MISSED:
                 await asyncio.sleep(_PROBE_EVERY_S)
-                try:
-                    async with session.get(f"{self.address.url}/healthz") as answer:
-                        missed = 0 if answer.status < 500 else missed + 1  # noqa: PLR2004  server errors
-                except (aiohttp.ClientError, TimeoutError, OSError):
-                    missed += 1
+                missed = 0 if await _is_there(session, self.address.url) else missed + 1
         raise LinkError(f"the hub at {self.address.url} is gone")
 
 
@@ -115,7 +111,7 @@ async def open_hub(
     if settings.url:
         found = HubAddress(settings.url.rstrip("/"), settings.url.rstrip("/"))
     elif settings.mode == "auto":
-        found = _lowest(await look(LOOK_S))
+        found = await _lowest(await look(LOOK_S))
     if found is not None:
         log.info("hub found url=%s", found.url)
         in_force.set(found)
@@ -131,13 +127,24 @@ async def open_hub(
         yield own  # its address stays in force over a restart: the ports are the same
 
 
-def _lowest(hubs: Sequence[Hub]) -> HubAddress | None:
-    """Everyone who sees several hubs takes the lowest id, so all meet in one."""
-    hub = min(hubs, key=lambda hub: hub.id, default=None)
-    if hub is None or not hub.addresses:
-        return None
-    host = _bracketed(hub.addresses[0])
-    return HubAddress(f"http://{host}:{hub.port}", f"https://{host}:{hub.tls_port}")
+async def _lowest(hubs: Sequence[Hub]) -> HubAddress | None:
+    """Everyone who sees several hubs takes the lowest id, so all meet in one; announced is not yet reachable."""
+    timeout = aiohttp.ClientTimeout(total=_PROBE_EVERY_S)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        for hub in sorted(hubs, key=lambda hub: hub.id):
+            for host in map(_bracketed, hub.addresses):
+                url = f"http://{host}:{hub.port}"
+                if await _is_there(session, url):
+                    return HubAddress(url, f"https://{host}:{hub.tls_port}")
+    return None
+
+
+async def _is_there(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(f"{url}/healthz", allow_redirects=False) as answer:
+            return answer.status < 500  # noqa: PLR2004  server errors
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
 
 
 @asynccontextmanager

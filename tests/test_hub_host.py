@@ -43,7 +43,8 @@ def test_a_hub_that_is_found_is_used_until_it_is_gone(tmp_path: Path) -> None:
 
             async def look(_seconds: float) -> Sequence[Hub]:
                 return (
-                    Hub("b", ("127.0.0.1",), theirs.port, theirs.tls_port, "1.0.0"),
+                    Hub("a", ("127.0.0.1",), 9, 9, "1.0.0"),
+                    Hub("b", ("127.0.0.3", "127.0.0.1"), theirs.port, theirs.tls_port, "1.0.0"),
                     Hub("c", ("127.0.0.2",), 9, 9, "1.0.0"),
                 )
 

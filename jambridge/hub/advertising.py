@@ -41,7 +41,7 @@ async def advertise(hub_id: str, bind: str, port: int, tls_port: int) -> None:
     failed = False
     while True:
         there = local_addresses()
-        announced = (there or ("127.0.0.1",)) if bind in _WILDCARDS else (bind,)
+        announced = _reachable(bind, there)
         try:
             async with announce(Hub(hub_id, announced, port, tls_port)):
                 failed = False
@@ -51,6 +51,14 @@ async def advertise(hub_id: str, bind: str, port: int, tls_port: int) -> None:
                 log.warning("hub not announced, others must be told its address error=%s", exc)
             failed = True
             await asyncio.sleep(LOOK_S)
+
+
+def _reachable(bind: str, there: tuple[str, ...]) -> tuple[str, ...]:
+    """The addresses at which a socket bound to `bind` is heard: 0.0.0.0 takes no IPv6."""
+    if bind not in _WILDCARDS:
+        return (bind,)
+    heard = tuple(address for address in there if bind == "::" or ":" not in address)
+    return heard or ("127.0.0.1",)
 
 
 async def _lower(hub_id: str) -> Hub:

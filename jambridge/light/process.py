@@ -142,6 +142,7 @@ class Lights:
                 with suppress(ProcessLookupError):
                     self._child.kill()
                 release(self._controllers.value)
+                await self._child.wait()
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ import hashlib
 import ipaddress
 import json
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -91,12 +92,17 @@ async def open_status(server: StatusServer, bind: str, port: int) -> AsyncIterat
             await web.TCPSite(runner, bind, port).start()
         except OSError as exc:
             raise DeviceError(
-                f"the status page cannot listen on {bind}:{port}: {exc.strerror} (set http.port to a free port)"
+                f"the status page cannot listen on {bind}:{port}: {_reason(exc)} (set http.port to a free port)"
             ) from exc
         yield server
     finally:
         await runner.cleanup()
         http_log.removeFilter(server.bad_requests)
+
+
+def _reason(exc: OSError) -> str:
+    """The kernel's words; asyncio's are many more."""
+    return os.strerror(exc.errno) if exc.errno else str(exc)
 
 
 def _is_local(name: str) -> bool:
