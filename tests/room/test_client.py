@@ -39,7 +39,6 @@ class Seat:
         while {member.name for member in view.members} != set(names) or view.connection != "connected":
             view = await self.room.view.changed(view)
 
-
     async def goes(self, connection: str) -> None:
         while (view := self.room.view.value).connection != connection:
             await self.room.view.changed(view)
