@@ -24,10 +24,10 @@ def listen(blocks: Iterable[NDArray[np.float32]], threshold: Threshold = "normal
     """
     onsets, detector = OnsetDetector(), Detector(threshold=threshold)
     for index, hop in enumerate(hops(blocks)):
-        attacks = [onsets.process(block) for block in hop.reshape(-1, ONSET_BLOCK)]
+        attacks = onsets.process(hop.reshape(-1, ONSET_BLOCK))
         (detection,) = detector.process(hop[np.newaxis])
         end = LocalSeconds((index + 1) / FRAME_RATE_HZ)
-        yield NoteFrame(index, end, SOURCE, detection.notes, any(attacks), detection.level_dbfs)
+        yield NoteFrame(index, end, SOURCE, detection.notes, bool(attacks.any()), detection.level_dbfs)
 
 
 def hops(blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:

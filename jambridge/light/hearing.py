@@ -23,7 +23,7 @@ _OLDEST_S = 1e6
 
 
 class OnsetDetector(Protocol):
-    def process(self, block: Mono, /) -> bool: ...
+    def process(self, blocks: NDArray[np.float32], /) -> NDArray[np.bool_]: ...
 
 
 class NoteDetector(Protocol):
@@ -55,8 +55,7 @@ class Hearing:
         self._arrived_at = wake.arrived_at
         self._for_notes = np.concatenate([self._for_notes, fresh])
         blocks, self._for_onsets = _steps(np.concatenate([self._for_onsets, fresh]), self._onset_block)
-        attacked = [self._onsets.process(block) for block in blocks]
-        if any(attacked) and now - self._flashed_at >= _FLASH_AGAIN_S:
+        if self._onsets.process(blocks).any() and now - self._flashed_at >= _FLASH_AGAIN_S:
             self._flashed_at = now
             return True
         return False

@@ -6,12 +6,14 @@ new note after 90. Two FFTs serve all bins: one at 6 kHz for low or long windows
 """
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jambridge.notes.decimate import Decimator, lowpass
+from jambridge.notes.frame import HOP_FRAMES
 from jambridge.notes.level import Samples
 
 Kernel = NDArray[np.complex128]
@@ -22,9 +24,14 @@ BINS = (HIGHEST_MIDI - LOWEST_MIDI) * BINS_PER_SEMITONE + 1
 BIN_MIDI = LOWEST_MIDI + np.arange(BINS) / BINS_PER_SEMITONE
 BIN_HZ = 440.0 * 2.0 ** ((BIN_MIDI - 69) / 12)
 FAINTEST_DB = -120.0
+_FAINTEST = np.float32(10 ** (FAINTEST_DB / 20))
 
 _FFT_SIZE = 2048
-_UPPER_HZ, _LOWER_HZ = 24_000, 6_000  # sample rates of the two FFTs
+_COEFFICIENTS = _FFT_SIZE // 2 + 1
+_ROW = 4  # coefficients taken together: a quarter off the sparse product's time
+_ROWS = -(-_COEFFICIENTS // _ROW)
+_LOWER, _UPPER = 0, 1  # the two FFTs
+_RATES_HZ = (6_000, 24_000)
 _MOST_CYCLES = 100
 _NEGLIGIBLE = 0.01  # of a kernel's largest coefficient; what is dropped lies 40 dB down
 
@@ -64,7 +71,7 @@ def window(frames: int, peak: float) -> NDArray[np.float64]:
 
 
 def kernel(frequency_hz: float, length_s: float, peak: float, rate_hz: float) -> Kernel:
-    """Weights of an FFT's coefficients, shape (_FFT_SIZE / 2 + 1,), that give one bin.
+    """Weights of an FFT's coefficients, shape (_COEFFICIENTS,), that give one bin.
 
     A sine of amplitude 1 at `frequency_hz` gives a bin of magnitude 1. Negative frequencies are left out: the
     window is long enough for theirs not to reach the positive ones.
@@ -73,51 +80,44 @@ def kernel(frequency_hz: float, length_s: float, peak: float, rate_hz: float) ->
     times_s = np.arange(_FFT_SIZE - frames, _FFT_SIZE) / rate_hz
     atom = np.zeros(_FFT_SIZE, np.complex128)
     atom[-frames:] = 2 * window(frames, peak) * np.exp(2j * np.pi * frequency_hz * times_s)
-    weights: Kernel = np.fft.fft(atom).conj()[: _FFT_SIZE // 2 + 1] / _FFT_SIZE
+    weights: Kernel = np.fft.fft(atom).conj()[:_COEFFICIENTS] / _FFT_SIZE
     return weights
 
 
 class SparseKernels:
-    """Kernels without their negligible coefficients: every row's in one list, so that a frame is one product."""
+    """Kernels without their negligible coefficients: every bin's in one list, so that a frame is one product."""
 
-    def __init__(self, kernels: list[Kernel]) -> None:
-        sizes = [np.abs(row) for row in kernels]
-        columns = [np.flatnonzero(size > _NEGLIGIBLE * size.max()) for size in sizes]
-        self._columns = np.concatenate(columns)
-        self._values = np.concatenate([row[kept] for row, kept in zip(kernels, columns, strict=True)]).astype(
-            np.complex64
-        )
-        self._starts = np.cumsum([0, *(len(kept) for kept in columns[:-1])])
+    def __init__(self, kernels: Iterable[tuple[int, Kernel]]) -> None:
+        """Each with the number of its FFT."""
+        places, values = [], []
+        for fft, weights in kernels:
+            size = np.abs(weights)
+            rows = np.zeros((_ROWS, _ROW), np.complex64)
+            rows.ravel()[:_COEFFICIENTS] = np.where(size > _NEGLIGIBLE * size.max(), weights, 0)
+            kept = np.flatnonzero(rows.any(axis=1))
+            places.append(fft * _ROWS + kept)
+            values.append(rows[kept].ravel())
+        self._places, self._values = np.concatenate(places), np.concatenate(values)
+        self._starts = np.cumsum([0, *(len(weights) for weights in values[:-1])])
 
-    def magnitudes(self, newest: Samples) -> NDArray[np.float32]:
-        """(streams, _FFT_SIZE) samples to (streams, kernels)."""
-        coefficients = np.take(np.fft.rfft(newest, axis=1), self._columns, axis=1)
-        coefficients *= self._values
-        magnitudes: NDArray[np.float32] = np.abs(np.add.reduceat(coefficients, self._starts, axis=1))
+    def magnitudes(self, coefficients: NDArray[np.complex64]) -> NDArray[np.float32]:
+        """(streams, FFTs, _ROWS * _ROW) to (streams, kernels)."""
+        streams = len(coefficients)
+        weighted = np.take(coefficients.reshape(streams, -1, _ROW), self._places, axis=1).reshape(streams, -1)
+        weighted *= self._values
+        magnitudes: NDArray[np.float32] = np.abs(np.add.reduceat(weighted, self._starts, axis=1))
         return magnitudes
 
 
-@dataclass(frozen=True, slots=True)
-class _Kernels:
-    """Both FFTs' kernels; `order` puts their bins, lower before upper, into banks and rising frequency."""
-
-    lower: SparseKernels
-    upper: SparseKernels
-    order: NDArray[np.intp]
-
-
 @functools.cache
-def _kernels() -> _Kernels:
-    """Built once a process, in about 60 ms: it depends on nothing."""
-    lower: list[Kernel] = []
-    upper: list[Kernel] = []
-    is_lower = np.concatenate([bank.split_hz > BIN_HZ for bank in BANKS])
-    for bank in BANKS:
-        for frequency_hz, length_s in zip(BIN_HZ, bank.lengths_s(), strict=True):
-            rows, rate_hz = (lower, _LOWER_HZ) if frequency_hz < bank.split_hz else (upper, _UPPER_HZ)
-            rows.append(kernel(frequency_hz, length_s, bank.peak, rate_hz))
-    computed = np.concatenate([np.flatnonzero(is_lower), np.flatnonzero(~is_lower)])
-    return _Kernels(SparseKernels(lower), SparseKernels(upper), np.argsort(computed))
+def _kernels() -> SparseKernels:
+    """All banks'. Built once a process, in about 60 ms: it depends on nothing."""
+    return SparseKernels(
+        (fft, kernel(frequency_hz, length_s, bank.peak, _RATES_HZ[fft]))
+        for bank in BANKS
+        for frequency_hz, length_s in zip(BIN_HZ, bank.lengths_s(), strict=True)
+        for fft in [_LOWER if frequency_hz < bank.split_hz else _UPPER]
+    )
 
 
 class ConstantQ:
@@ -126,25 +126,30 @@ class ConstantQ:
     def __init__(self, streams: int) -> None:
         self._streams = streams
         self._kernels = _kernels()
-        self._to_upper = Decimator(streams, lowpass(23, 9_800, 48_000), 2)
-        self._to_lower = Decimator(streams, lowpass(63, 2_550, 24_000), 4)
-        self._upper = np.zeros((streams, _FFT_SIZE), np.float32)
-        self._lower = np.zeros((streams, _FFT_SIZE), np.float32)
+        self._to_upper = Decimator(streams, lowpass(23, 9_800, 48_000), 2, HOP_FRAMES)
+        self._to_lower = Decimator(streams, lowpass(63, 2_550, 24_000), 4, HOP_FRAMES // 2)
+        self._heard = np.zeros((streams, len(_RATES_HZ), _FFT_SIZE), np.float32)
+        self._coefficients = np.zeros((streams, len(_RATES_HZ), _ROWS * _ROW), np.complex64)
 
     def analyse(self, hops: Samples) -> NDArray[np.float32]:
         """Decibels at the end of a hop; shape (streams, banks, BINS), 0 dB is a sine of amplitude 1.
 
         Args:
-            hops: shape (streams, frames), frames a multiple of 8, finite.
+            hops: shape (streams, HOP_FRAMES), finite.
         """
         upper = self._to_upper.decimate(hops)
-        self._upper = _appended(self._upper, upper)
-        self._lower = _appended(self._lower, self._to_lower.decimate(upper))
-        both = (self._kernels.lower.magnitudes(self._lower), self._kernels.upper.magnitudes(self._upper))
-        magnitudes = np.take(np.concatenate(both, axis=1), self._kernels.order, axis=1)
-        decibels = 20 * np.log10(np.maximum(magnitudes, np.float32(10 ** (FAINTEST_DB / 20))))
+        _append(self._heard[:, _UPPER], upper)
+        _append(self._heard[:, _LOWER], self._to_lower.decimate(upper))
+        np.fft.rfft(self._heard, out=self._coefficients[:, :, :_COEFFICIENTS])  # type: ignore[arg-type]  # as in onset.py
+        decibels = self._kernels.magnitudes(self._coefficients)
+        np.maximum(decibels, _FAINTEST, out=decibels)
+        np.log10(decibels, out=decibels)
+        decibels *= 20
         return decibels.reshape(self._streams, len(BANKS), BINS)
 
 
-def _appended(past: Samples, block: Samples) -> Samples:
-    return np.concatenate([past[:, block.shape[1] :], block], axis=1)
+def _append(heard: Samples, block: Samples) -> None:
+    """Over the oldest; both (streams, frames)."""
+    frames = block.shape[1]
+    heard[:, :-frames] = heard[:, frames:]
+    heard[:, -frames:] = block

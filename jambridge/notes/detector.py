@@ -70,4 +70,4 @@ def _detection(
 
 
 def _pitches(sounding: NDArray[np.bool_]) -> list[MidiNote]:
-    return [MidiNote(int(midi)) for midi in PITCH_MIDI[sounding]]
+    return [MidiNote(midi) for midi in PITCH_MIDI[sounding].tolist()]

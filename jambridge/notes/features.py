@@ -3,6 +3,9 @@
 Stacked so, every pitch looks the same wherever it lies, and one small set of weights serves all of them.
 """
 
+from collections import deque
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +18,6 @@ PITCH_MIDI = np.arange(LOWEST_PITCH, HIGHEST_PITCH + 1)
 _FLOOR_DB = -58.0  # the reference never falls lower: noise is not raised to music
 _DECAY_DB = 0.08  # the reference's fall in a frame, 5 dB a second
 _RANGE_DB = 60.0
-_HEADROOM = 1.2
 _FRAMES = 6  # of history: the longest difference looks back five
 _NOTHING = BINS  # index of the bin, always zero, that stands for those outside the banks
 
@@ -47,23 +49,23 @@ def partial_bins(partials: dict[float, int]) -> NDArray[np.intp]:
 
 
 def _layered_bins() -> NDArray[np.intp]:
-    """The bins of all layers (see `Features.stack`) as places in one flat list."""
+    """The bins of all layers (see `Features.stack`) as places in one flat list; shape (bins, PITCHES)."""
     layers = (_SLOW_PARTIALS, _FAST_PARTIALS, _SLOW_CHANGES, _FAST_CHANGES, _FAST_CHANGES)
     bins = [partial_bins(partials) + layer * (BINS + 1) for layer, partials in enumerate(layers)]
-    return np.concatenate(bins, axis=1)
+    return np.concatenate(bins, axis=1).T.copy()
 
 
 def _registers() -> NDArray[np.float32]:
-    """Where each pitch lies, since instruments differ by register; shape (PITCHES, 8)."""
+    """Where each pitch lies, since instruments differ by register; shape (8, PITCHES)."""
     place = (PITCH_MIDI - 68) / 40.0
     humps = [np.exp(-(((PITCH_MIDI - centre) / 8.0) ** 2)) for centre in _REGISTERS_MIDI]
-    return np.stack([place, place**2, *humps], axis=1).astype(np.float32)
+    return np.stack([place, place**2, *humps]).astype(np.float32)
 
 
 _BINS_SHOWN = _layered_bins()
 _REGISTERS = _registers()
-_GLOBALS = 4
-FEATURES = _BINS_SHOWN.shape[1] + _REGISTERS.shape[1] + _GLOBALS
+_LAYERS, _GLOBALS = 5, 4
+FEATURES = len(_BINS_SHOWN) + len(_REGISTERS) + _GLOBALS
 
 
 class Features:
@@ -71,49 +73,45 @@ class Features:
 
     def __init__(self, streams: int) -> None:
         self._reference_db = np.full(streams, _FLOOR_DB, np.float32)
-        self._history: NDArray[np.float32] | None = None
-        self._stacked = np.zeros((streams, PITCHES, FEATURES), np.float32)
-        self._stacked[:, :, -_GLOBALS - _REGISTERS.shape[1] : -_GLOBALS] = _REGISTERS
+        self._history: deque[NDArray[np.float32]] = deque(maxlen=_FRAMES)
+        self._layers = np.zeros((streams, _LAYERS, BINS + 1), np.float32)
+        self._stacked = np.ones((streams, 1 + FEATURES, PITCHES), np.float32)
+        edges = np.cumsum([1, len(_BINS_SHOWN), len(_REGISTERS)])
+        _, self._shown, registers, self._globals = np.split(self._stacked, edges, axis=1)
+        registers[:] = _REGISTERS
 
     def stack(self, decibels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Spectra of one frame, shape (streams, banks, BINS), to shape (streams, PITCHES, FEATURES).
+        """Spectra of one frame, shape (streams, banks, BINS), to shape (streams, 1 + FEATURES, PITCHES).
 
-        The result is overwritten by the next call.
+        The first row is 1, as the network wants it. The result is overwritten by the next call.
         """
         scaled = self._scaled(decibels)
         past = self._remember(scaled)
         slow, fast = scaled[:, 0], scaled[:, 1]
-        rise = fast - past[2][:, 1]
-        layers = np.stack([slow, fast, slow - past[3][:, 0], rise, fast - past[5][:, 1]], axis=1)
-        shown = np.take(layers.reshape(len(layers), -1), _BINS_SHOWN, axis=1)
-        self._stacked[:, :, : _BINS_SHOWN.shape[1]] = shown
-        self._stacked[:, :, -_GLOBALS:] = self._globals(slow, fast, rise)[:, np.newaxis]
+        self._layers[:, :2] = scaled
+        np.subtract(slow, past[3][:, 0], out=self._layers[:, 2])
+        rise = np.subtract(fast, past[2][:, 1], out=self._layers[:, 3])
+        np.subtract(fast, past[5][:, 1], out=self._layers[:, 4])
+        self._shown[:] = np.take(self._layers.reshape(len(scaled), -1), _BINS_SHOWN, axis=1)
+        self._globals[:, 0] = (self._reference_db[:, np.newaxis] + 60) / 60
+        self._globals[:, 1] = np.maximum(rise, 0).sum(axis=1, keepdims=True) * (4 / BINS)
+        self._globals[:, 2:] = scaled.sum(axis=2, keepdims=True) * (2 / BINS)
         return self._stacked
 
     def _scaled(self, decibels: NDArray[np.float32]) -> NDArray[np.float32]:
         """1 at the recent peak, 0 from _RANGE_DB below; one more bin, zero, at the end."""
-        falling = np.maximum(self._reference_db - np.float32(_DECAY_DB), np.float32(_FLOOR_DB))
+        falling = np.maximum(self._reference_db - _DECAY_DB, _FLOOR_DB)
         self._reference_db = np.maximum(falling, decibels.max(axis=(1, 2)))
         scaled = np.zeros((*decibels.shape[:2], BINS + 1), np.float32)
-        below = (decibels - self._reference_db[:, np.newaxis, np.newaxis]) / np.float32(_RANGE_DB)
-        np.clip(below + 1, 0, _HEADROOM, out=scaled[:, :, :BINS])
+        bins = scaled[:, :, :BINS]
+        np.subtract(decibels, (self._reference_db - _RANGE_DB)[:, np.newaxis, np.newaxis], out=bins)
+        bins *= 1 / _RANGE_DB
+        np.maximum(bins, 0, out=bins)
         return scaled
 
-    def _remember(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The last frames, newest first, shape (_FRAMES, streams, banks, BINS + 1); the first frame has always been."""
-        if self._history is None:
-            self._history = np.repeat(scaled[np.newaxis], _FRAMES, axis=0)
-        self._history = np.concatenate([scaled[np.newaxis], self._history[:-1]])
+    def _remember(self, scaled: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
+        """The last _FRAMES frames, newest first; the first frame has always been."""
+        if not self._history:
+            self._history.extend([scaled] * _FRAMES)
+        self._history.appendleft(scaled)
         return self._history
-
-    def _globals(
-        self, slow: NDArray[np.float32], fast: NDArray[np.float32], rise: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """Loudness, attack and fullness of the whole frame; shape (streams, _GLOBALS)."""
-        values = [
-            (self._reference_db + 60) / 60,
-            np.maximum(rise[:, :BINS], 0).mean(axis=1) * 4,
-            slow[:, :BINS].mean(axis=1) * 2,
-            fast[:, :BINS].mean(axis=1) * 2,
-        ]
-        return np.stack(values, axis=1).astype(np.float32)

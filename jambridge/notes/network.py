@@ -5,11 +5,14 @@ code. The second sees the codes of the pitches that share harmonics with it, and
 partial. Trained elsewhere on rendered music; here it only runs.
 """
 
+import functools
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from jambridge.notes.features import FEATURES, PITCHES
@@ -22,7 +25,8 @@ _WIDE, _NARROW, _CODE, _CONTEXT = 40, 24, 10, 32  # units of the layers
 _NEIGHBOURS = (-24, -19, -16, -12, -7, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 7, 12, 16, 19, 24)  # semitones
 _LAGS = (2, 5, 10)  # frames
 _SEEN = _NARROW + _CODE * (1 + len(_NEIGHBOURS) + len(_LAGS))
-_NOBODY = PITCHES  # index of the code, always zero, of pitches outside the range
+_BEYOND = max(_NEIGHBOURS)  # pitches outside the range to either side, whose codes are zero
+_SHIFTS = _BEYOND + np.array(_NEIGHBOURS)
 
 SHAPES = {
     "wide": (FEATURES, _WIDE),
@@ -34,26 +38,14 @@ SHAPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
-    weights: Floats
-    bias: Floats
-
-    def __call__(self, inputs: Floats) -> Floats:
-        """(…, inputs) to (…, outputs)."""
-        outputs: Floats = inputs @ self.weights
-        outputs += self.bias
-        return outputs
-
-
-@dataclass(frozen=True, slots=True)
 class Weights:
-    """One layer each, of SHAPES."""
+    """One layer each, of SHAPES, as (outputs, 1 + inputs): the bias is the weight of an input that is always 1."""
 
-    wide: Layer
-    narrow: Layer
-    code: Layer
-    context: Layer
-    note: Layer
+    wide: Floats
+    narrow: Floats
+    code: Floats
+    context: Floats
+    note: Floats
 
     @classmethod
     def of(cls, arrays: Mapping[str, Floats]) -> "Weights":
@@ -64,11 +56,12 @@ class Weights:
         """
         layers = {}
         for name, shape in SHAPES.items():
-            layer = Layer(_array(arrays, f"{name}_weights", shape), _array(arrays, f"{name}_bias", shape[1:]))
-            layers[name] = layer
+            weights, bias = _array(arrays, f"{name}_weights", shape), _array(arrays, f"{name}_bias", shape[1:])
+            layers[name] = np.ascontiguousarray(np.vstack([bias, weights]).T, np.float32)
         return cls(**layers)
 
     @classmethod
+    @functools.cache  # one copy for all detectors of a process
     def load(cls, path: Path = MODEL) -> "Weights":
         with np.load(path) as arrays:
             return cls.of(arrays)
@@ -77,42 +70,51 @@ class Weights:
 def _array(arrays: Mapping[str, Floats], name: str, shape: tuple[int, ...]) -> Floats:
     if name not in arrays or arrays[name].shape != shape:
         raise ValueError(f"the note model has no {name} of shape {shape}")
-    return np.ascontiguousarray(arrays[name], np.float32)
-
-
-def _neighbours() -> NDArray[np.intp]:
-    """Pitch indices, shape (PITCHES, neighbours)."""
-    neighbours = np.arange(PITCHES)[:, np.newaxis] + np.array(_NEIGHBOURS)
-    return np.where((neighbours >= 0) & (neighbours < PITCHES), neighbours, _NOBODY)
+    return arrays[name]
 
 
 class Network:
-    """Runs over `streams` signals frame by frame."""
+    """Runs over `streams` signals frame by frame.
+
+    Units are rows and pitches columns, so that a unit's values lie side by side. The first row of every layer's inputs
+    is 1.
+    """
 
     def __init__(self, streams: int, weights: Weights) -> None:
-        self._streams = streams
         self._weights = weights
-        self._neighbours = _neighbours().ravel()
-        self._past: Floats | None = None
+        self._wide, self._seen, self._context = (
+            np.ones((streams, 1 + units, PITCHES), np.float32) for units in (_WIDE, _SEEN, _CONTEXT)
+        )
+        codes = self._seen[:, 1 + _NARROW :].reshape(streams, -1, _CODE, PITCHES)
+        self._code, self._around, self._before = np.split(codes, [1, 1 + len(_NEIGHBOURS)], axis=1)
+        self._past: deque[Floats] = deque(maxlen=max(_LAGS) + 1)
+        self._padded = np.zeros((streams, _CODE, _BEYOND + PITCHES + _BEYOND), np.float32)
+        self._shifted = np.moveaxis(sliding_window_view(self._padded, PITCHES, axis=2), 2, 1)
 
     def logits(self, features: Floats) -> Floats:
-        """(streams, PITCHES, FEATURES) of one frame to (streams, PITCHES): above 0 more likely sounding than not."""
-        hidden = _relu(self._weights.narrow(_relu(self._weights.wide(features))))
-        codes = np.zeros((self._streams, PITCHES + 1, _CODE), np.float32)
-        np.tanh(self._weights.code(hidden), out=codes[:, :PITCHES])
-        past = self._remember(codes)
-        around = np.take(codes, self._neighbours, axis=1).reshape(self._streams, PITCHES, -1)
-        before = [past[lag][:, :PITCHES] for lag in _LAGS]
-        seen = np.concatenate([hidden, codes[:, :PITCHES], around, *before], axis=2)
-        return self._weights.note(_relu(self._weights.context(seen)))[:, :, 0]
+        """(streams, 1 + FEATURES, PITCHES) of one frame to (streams, PITCHES).
 
-    def _remember(self, codes: Floats) -> Floats:
-        """The last codes, newest first, shape (frames, …); the first frame has always been."""
-        if self._past is None:
-            self._past = np.repeat(codes[np.newaxis], max(_LAGS) + 1, axis=0)
-        self._past = np.concatenate([codes[np.newaxis], self._past[:-1]])
-        return self._past
+        Above 0 a pitch more likely sounds than not.
+        """
+        weights, seen_alone = self._weights, self._seen[:, : 1 + _NARROW]
+        _relu(np.matmul(weights.wide, features, out=self._wide[:, 1:]))
+        _relu(np.matmul(weights.narrow, self._wide, out=seen_alone[:, 1:]))
+        self._look_around(np.tanh(weights.code @ seen_alone))
+        _relu(np.matmul(weights.context, self._seen, out=self._context[:, 1:]))
+        logits: Floats = weights.note @ self._context
+        return logits[:, 0]
+
+    def _look_around(self, codes: Floats) -> None:
+        """Let every pitch see the codes (streams, _CODE, PITCHES), its own, its neighbours' and its own past ones."""
+        if not self._past:
+            self._past.extend([codes] * (max(_LAGS) + 1))  # the first frame has always been
+        self._past.appendleft(codes)
+        self._padded[:, :, _BEYOND:-_BEYOND] = codes
+        self._code[:, 0] = codes
+        self._around[:] = self._shifted[:, _SHIFTS]
+        for index, lag in enumerate(_LAGS):
+            self._before[:, index] = self._past[lag]
 
 
-def _relu(values: Floats) -> Floats:
-    return np.maximum(values, 0, out=values)
+def _relu(values: Floats) -> None:
+    np.maximum(values, 0, out=values)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from jambridge.notes.constantq import BIN_MIDI, BINS, BINS_PER_SEMITONE, LOWEST_MIDI
+from jambridge.notes.constantq import BINS, BINS_PER_SEMITONE, LOWEST_MIDI
 from jambridge.units import MidiNote, hz, midi
 
 _FULL_DB = 60.0  # velocity 0 … 1 spans -60 … 0 dBFS
@@ -22,14 +22,16 @@ def frequency_hz(slow_db: NDArray[np.float32], note: MidiNote) -> float | None:
         slow_db: shape (BINS,), the slow bank: near a steady tone very nearly a parabola.
         note: within the banks.
     """
-    first = _bin(note) - 1
-    peak = first + int(np.argmax(slow_db[first : first + 3]))
-    left, top, right = (float(level) for level in slow_db[peak - 1 : peak + 2])
+    centre = _bin(note)
+    levels: list[float] = slow_db[centre - 2 : centre + 3].tolist()
+    top = max(levels[1:4])
+    peak = levels.index(top, 1)
+    left, right = levels[peak - 1], levels[peak + 1]
     curvature = left - 2 * top + right
     if curvature >= 0 or top < max(left, right):
         return None
-    offset = (left - right) / (2 * curvature)
-    return hz(float(BIN_MIDI[peak] + offset / BINS_PER_SEMITONE))
+    bins = centre - 2 + peak + (left - right) / (2 * curvature)
+    return hz(LOWEST_MIDI + bins / BINS_PER_SEMITONE)
 
 
 def without_shadows(measured_hz: Mapping[MidiNote, float | None]) -> dict[MidiNote, float]:
@@ -53,7 +55,7 @@ def _next(note: MidiNote, semitones: int) -> MidiNote:
 
 def velocity(banks_db: NDArray[np.float32], note: MidiNote) -> float:
     """Strength 0..1 of `note` in spectra of shape (banks, BINS): a fundamental of 0 dBFS is 1, of -60 nearly 0."""
-    level_db = float(banks_db[:, _bin(note)].max())
+    level_db: float = max(banks_db[:, _bin(note)].tolist())
     return min(1.0, max(_FAINTEST, 1 + level_db / _FULL_DB))
 
 

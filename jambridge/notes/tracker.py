@@ -26,7 +26,6 @@ OPERATING_POINTS: dict[Threshold, OperatingPoint] = {
     "normal": OperatingPoint(begin=1.0, at_once=2.0, end=0.0),  # .95 .82 .88 · 0.6 · 43 ms
     "strict": OperatingPoint(begin=2.0, at_once=3.0, end=0.0),  # .96 .79 .87 · 0.2 · 46 ms
 }
-_CONFIRMED = 2  # frames
 
 
 class Tracker:
@@ -35,13 +34,14 @@ class Tracker:
     def __init__(self, streams: int, point: OperatingPoint) -> None:
         self._point = point
         self._sounding = np.zeros((streams, PITCHES), bool)
-        self._above = np.zeros((streams, PITCHES), np.intp)
-        self._below = np.zeros((streams, PITCHES), np.intp)
+        self._above = np.zeros((streams, PITCHES), bool)
+        self._below = np.zeros((streams, PITCHES), bool)
 
     def follow(self, logits: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which pitches sound, of logits (streams, PITCHES); the same shape."""
-        self._above = np.where(logits > self._point.begin, self._above + 1, 0)
-        self._below = np.where(logits < self._point.end, self._below + 1, 0)
-        begun = (self._above >= _CONFIRMED) | (logits > self._point.at_once)
-        self._sounding = (self._sounding | begun) & (self._below < _CONFIRMED)
+        above, below = logits > self._point.begin, logits < self._point.end
+        begun = (above & self._above) | (logits > self._point.at_once)
+        ended = below & self._below
+        self._above, self._below = above, below
+        self._sounding = (self._sounding | begun) & ~ended
         return self._sounding

@@ -22,10 +22,11 @@ class LoudOnsets:
     def __init__(self) -> None:
         self.heard = 0
 
-    def process(self, block: Mono, /) -> bool:
-        assert block.shape == (BLOCK,)
-        self.heard += 1
-        return bool((block == 0.5).any())
+    def process(self, blocks: NDArray[np.float32], /) -> NDArray[np.bool_]:
+        assert blocks.shape[1:] == (BLOCK,)
+        self.heard += len(blocks)
+        attacked: NDArray[np.bool_] = (blocks == 0.5).any(axis=1)
+        return attacked
 
 
 class LevelNotes:

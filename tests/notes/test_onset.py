@@ -20,7 +20,8 @@ def told_s(sound: Sound) -> list[float]:
     """The ends of the blocks in which an attack was told."""
     detector = OnsetDetector()
     blocks = sound[: len(sound) // ONSET_BLOCK * ONSET_BLOCK].reshape(-1, ONSET_BLOCK)
-    return [(index + 1) * ONSET_BLOCK / SAMPLE_RATE_HZ for index, block in enumerate(blocks) if detector.process(block)]
+    attacked = np.concatenate([detector.process(some) for some in np.array_split(blocks, max(1, len(blocks) // 3))])
+    return [float(index + 1) * ONSET_BLOCK / SAMPLE_RATE_HZ for index in np.flatnonzero(attacked)]
 
 
 def test_blocks_fill_hops() -> None:
@@ -72,17 +73,28 @@ def test_faint_sounds_are_none() -> None:
 @given(arrays.arrays(np.float32, (4, ONSET_BLOCK), elements=st.floats(width=32)))
 def test_any_samples_are_survived(blocks: Sound) -> None:
     detector = OnsetDetector()
-    for block in blocks:
-        detector.process(block)
-    for block in silence(1).reshape(-1, ONSET_BLOCK):
-        detector.process(block)
+    detector.process(blocks)
+    detector.process(silence(1).reshape(-1, ONSET_BLOCK))
 
-    assert [detector.process(block) for block in pluck(60, 0.05).reshape(-1, ONSET_BLOCK)].count(True) == 1
+    assert detector.process(pluck(60, 0.05).reshape(-1, ONSET_BLOCK)).sum() == 1
 
 
-def test_another_shape_is_refused() -> None:
-    with pytest.raises(ValueError, match="a block must be"):
-        OnsetDetector().process(np.zeros(ONSET_BLOCK + 1, np.float32))
+@settings(max_examples=50, deadline=None)
+@given(counts=st.lists(st.integers(0, 12), max_size=12))
+def test_blocks_at_once_are_as_one_by_one(counts: list[int]) -> None:
+    blocks = np.concatenate([silence(0.05), pluck(60, 0.15), pluck(67, 0.4)]).reshape(-1, ONSET_BLOCK)
+    many, single = OnsetDetector(), OnsetDetector()
+
+    attacked = np.concatenate([many.process(some) for some in np.split(blocks, np.cumsum(counts, dtype=np.intp))])
+
+    assert attacked.tolist() == [bool(single.process(block[np.newaxis])[0]) for block in blocks]
+    assert attacked.sum() == 2
+
+
+@pytest.mark.parametrize("shape", [(ONSET_BLOCK,), (1, ONSET_BLOCK + 1), (1, 1, ONSET_BLOCK)])
+def test_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="blocks must be"):
+        OnsetDetector().process(np.zeros(shape, np.float32))
 
 
 def test_struck_strings_are_told_as_well_and_as_soon_as_was_measured() -> None:
