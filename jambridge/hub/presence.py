@@ -14,6 +14,8 @@ from jambridge.strict_json import JsonObject
 SocketId = NewType("SocketId", int)
 Deliveries = list[tuple[SocketId, Frame]]
 
+_RESERVED = frozenset({"phx_ref", "phx_ref_prev", "presence_ref"})  # theirs would break the clients that rename ours
+
 
 @dataclass(slots=True)
 class Member:
@@ -39,12 +41,15 @@ def state(topic: str, members: Iterable[Member]) -> Frame:
 
 
 def track(member: Member, payload: JsonObject, make_ref: Callable[[], str]) -> JsonObject | None:
-    """Make `payload` the member's meta; returns the diff, or None where nothing changed."""
+    """Make `payload`, less the names that the server fills in, the member's meta.
+
+    Returns the diff, or None where nothing changed.
+    """
+    payload = {name: value for name, value in payload.items() if name not in _RESERVED}
     if member.tracked == payload:
         return None
     left = member.meta
     meta = {**payload, "phx_ref": make_ref()}
-    meta.pop("phx_ref_prev", None)
     if left is not None:
         meta["phx_ref_prev"] = left["phx_ref"]
     member.tracked, member.meta = payload, meta

@@ -109,6 +109,17 @@ def test_a_changed_presence_names_the_one_before_and_the_same_again_is_silent() 
     )
 
 
+def test_the_references_in_a_presence_are_the_hubs_own() -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a"), 0.0)
+    theirs = {"name": "Anna", "phx_ref": "x", "phx_ref_prev": "y", "presence_ref": "z"}
+
+    shown = told(rooms.receive(ANNA, track(theirs), 0.0), ANNA)[1]
+
+    assert shown[1]["joins"]["a"]["metas"] == [{"name": "Anna", "phx_ref": "r1"}]
+    assert told(rooms.receive(ANNA, track({"name": "Anna"}), 0.0), ANNA) == [OK]
+
+
 @pytest.mark.parametrize("parting", ["untrack", "leave", "disconnect"])
 def test_every_parting_is_shown_to_the_others(parting: str) -> None:
     rooms = rooms_of()
