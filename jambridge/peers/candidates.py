@@ -51,11 +51,7 @@ def parse(line: str) -> Candidate | None:
     priority, port = int(match["priority"]), int(match["port"])
     if not (0 < priority < 1 << 31 and 0 < port < 1 << 16):
         raise WireError("a candidate's priority or port is out of range")
-    if (
-        match["component"] != "1"
-        or match["transport"].lower() != "udp"
-        or match["type"] not in ("host", "srflx", "relay")
-    ):
+    if match["component"] != "1" or match["transport"].lower() != "udp" or match["type"] not in _TYPES:
         return None
     return Candidate(match["foundation"], priority, _host(match["host"]), port, match["type"])
 
