@@ -12,8 +12,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from jambridge import __version__, identity
 from jambridge.audio.feed import Feeds
@@ -49,6 +52,7 @@ EXIT_WITHIN_S = 2.7
 NO_ROOM_AFTER_S = 10.0
 LIGHT_SILENT_S = 3.0
 WATCH_S = 0.5
+NO_RELOAD = "the configuration is read at the start only: restart to apply a change"
 
 
 async def run(config: Config) -> ExitStatus:
@@ -75,7 +79,9 @@ async def run(config: Config) -> ExitStatus:
         partial(open_light, feeds.rings, feeds.wakes, feeds.sources, controllers, settings),
         longest_delay_s=LIGHT_RETRY_S,
     )
-    discovery = services.start("discovery", partial(open_discovery, config.light, frozenset(own.adopted), controllers))
+    discovery = services.start(
+        "discovery", partial(open_discovery, config.light, partial(_adopted, state), controllers)
+    )
     ice_servers = config.webrtc.ice_servers if supabase else []
     mesh = services.start(
         "mesh",
@@ -104,7 +110,7 @@ async def run(config: Config) -> ExitStatus:
         report = light.present.report if light.present else None
         return snapshot.whole(
             time.monotonic() - started,
-            room=snapshot.room(code, room.view.value, me.id, room.dropped),
+            room=snapshot.room(code, _link(config, hub.value, code), room.view.value, me.id, room.dropped),
             audio=snapshot.audio(mesh.present),
             notes=snapshot.notes(report),
             light=snapshot.light(
@@ -124,40 +130,48 @@ async def run(config: Config) -> ExitStatus:
     status = StatusServer(whole, faults, lambda: room.view.value.connection == "connected", _hosts(config))
     services.start("status", partial(open_status, status, config.http.bind, config.http.port))
 
-    beside = [
-        asyncio.create_task(_follow_hub(hub, address, config, code)),
-        asyncio.create_task(_watch(faults, room, alerts)),
-    ]
-    ending = asyncio.create_task(services.until_one_gives_up())
+    ending = asyncio.gather(
+        services.until_one_gives_up(),
+        _follow_hub(hub, address, config, code),
+        _watch(faults, services, room, alerts),
+    )
     try:
-        await asyncio.wait({stopped, ending}, return_when=asyncio.FIRST_COMPLETED)
+        whichever: set[asyncio.Future[Any]] = {stopped, ending}
+        await asyncio.wait(whichever, return_when=asyncio.FIRST_COMPLETED)
         if light.present is not None:  # first of all: the strips are the user's again
             light.present.release()
         else:
             release(controllers.value)
         if not stopped.done():
-            ending.result()
+            await ending
         return ExitStatus.OK
     finally:
         notify("STOPPING=1")
-        for task in (*beside, ending):
-            task.cancel()
+        ending.cancel()
         await services.stop("mesh", "room")
 
 
 def _stop_on_signals() -> asyncio.Future[None]:
-    """Done at the first signal; whatever hangs then, the process is gone in time."""
+    """Done at the first signal; whatever hangs then, the process is gone in time.
+
+    Not the event loop's own handlers: these run between two lines of whatever keeps the loop from running.
+    """
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[None] = loop.create_future()
+    asked = False
 
-    def stop() -> None:
-        if stopped.done():
-            os._exit(ExitStatus.OK)  # asked twice
-        stopped.set_result(None)
-        loop.call_later(EXIT_WITHIN_S, os._exit, ExitStatus.OK)
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            os._exit(ExitStatus.OK)  # once more: at once
+        asked = True
+        signal.setitimer(signal.ITIMER_REAL, EXIT_WITHIN_S)
+        loop.call_soon_threadsafe(stopped.set_result, None)
 
+    signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(ExitStatus.OK))
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+        signal.signal(number, stop)
+    signal.signal(signal.SIGHUP, lambda _number, _frame: loop.call_soon_threadsafe(log.warning, NO_RELOAD))
     return stopped
 
 
@@ -203,6 +217,11 @@ def _light_settings(config: Config) -> LightSettings:
     )
 
 
+def _adopted(state: Path) -> tuple[str, ...]:
+    """Read again each time: `leds adopt` is another process."""
+    return identity.load(state).adopted
+
+
 def _hosts(config: Config) -> frozenset[str]:
     return frozenset(host.lower() for host in (*config.http.allowed_hosts, config.http.bind))
 
@@ -211,32 +230,46 @@ async def _follow_hub(
     hub: Latest[HubAddress | None], address: Latest[Address | None], config: Config, code: RoomCode
 ) -> None:
     """Point the room at the hub in force, and invite others to it."""
+    said = None
     if address.value is not None:
-        _invite(config.share.base_url or "", code)
+        _invite(_link(config, None, code), code)
         return
     seen = None
     while True:
         seen = await hub.changed(seen)
         address.set(Address(seen.url, HUB_KEY) if seen else None)
-        if seen is not None:
-            _invite(config.share.base_url or seen.page, code)
+        link = _link(config, seen, code)
+        if seen is not None and link != said:
+            _invite(link, code)
+            said = link
 
 
-def _invite(base: str, code: RoomCode) -> None:
-    if not base:
-        sys.stdout.write(f"Room {code}\n")
-    elif os.environ.get("JOURNAL_STREAM"):
-        sys.stdout.write(f"Room {code}, link {invitation.link(base, code)}\n")
-    else:
-        sys.stdout.write(invitation.card(code, invitation.link(base, code)))
-    sys.stdout.flush()
+def _link(config: Config, hub: HubAddress | None, code: RoomCode) -> str | None:
+    """Where a browser joins, if that is known."""
+    base = config.share.base_url or (hub.page if hub else None)
+    return invitation.link(base, code) if base else None
 
 
-async def _watch(faults: Callable[[], dict[str, str]], room: RoomEdges, alerts: Alerts) -> None:
+def _invite(link: str | None, code: RoomCode) -> None:
+    """Print room and link; the QR code where somebody may look at it. A terminal that is gone is no reason to end."""
+    line = f"Room {code}" + (f", link {link}" if link else "") + "\n"
+    try:
+        if link is None or os.environ.get("JOURNAL_STREAM"):
+            sys.stdout.write(line)
+        else:
+            sys.stdout.write(invitation.card(code, link))
+    except UnicodeEncodeError:
+        sys.stdout.write(line)
+    except OSError as exc:
+        log.warning("nobody reads our output: %s error=%s", line.strip(), exc.strerror)
+    with suppress(OSError):
+        sys.stdout.flush()
+
+
+async def _watch(faults: Callable[[], dict[str, str]], services: Services, room: RoomEdges, alerts: Alerts) -> None:
     """Tell systemd that we are ready and alive, and people whether the room is there."""
-    is_told = False
-    fed_at = away_since = time.monotonic()
-    was_connected = False
+    started = fed_at = time.monotonic()
+    is_told = was_connected = False
     period_s = watchdog_period_s()
     while True:
         now = time.monotonic()
@@ -247,12 +280,20 @@ async def _watch(faults: Callable[[], dict[str, str]], room: RoomEdges, alerts: 
         if healthy and period_s is not None and now - fed_at >= period_s - WATCH_S:
             notify("WATCHDOG=1")
             fed_at = now
-        if room.view.value.connection == "connected":
-            away_since, was_connected = now, True
-            alerts.clear(Text.RECONNECTING)
-            alerts.clear(Text.NO_CONNECTION)
-        elif was_connected:
-            alerts.set(Text.RECONNECTING, "the room's server does not answer")
-        elif now - away_since > NO_ROOM_AFTER_S:
-            alerts.set(Text.NO_CONNECTION, "the room's server does not answer")
+        is_connected = room.view.value.connection == "connected"
+        was_connected |= is_connected
+        _tell(alerts, services, is_connected, was_connected, patient=now - started < NO_ROOM_AFTER_S)
         await asyncio.sleep(WATCH_S)
+
+
+def _tell(alerts: Alerts, services: Services, is_connected: bool, was_connected: bool, *, patient: bool) -> None:
+    """The room's alert in force: none, or why it is away."""
+    failures = [services.health[name].last_error for name in ("room", "hub") if name in services.health]
+    cause = next((failure for failure in failures if failure), "no answer yet")
+    away = not is_connected and (was_connected or not patient or cause == Text.FULL)
+    text = Text.FULL if cause == Text.FULL else Text.RECONNECTING if was_connected else Text.NO_CONNECTION
+    for one in (Text.FULL, Text.RECONNECTING, Text.NO_CONNECTION):
+        if away and one == text:
+            alerts.set(one, cause)
+        else:
+            alerts.clear(one)

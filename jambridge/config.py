@@ -217,6 +217,8 @@ class Config(Section):
     def _token_off_loopback(cls, value: HttpConfig) -> HttpConfig:
         if value.token_file is None and not _is_loopback(value.bind):
             raise ValueError(f"http.bind {value.bind} is reachable from outside: set http.token_file as well")
+        if not _is_loopback(value.bind):
+            raise ValueError(f"http.bind {value.bind}: not yet, the status has no token check; use 127.0.0.1")
         return value
 
 

@@ -68,7 +68,7 @@ def midi_ports() -> MidiPorts:
 
 async def find_lights(section: LightConfig, adopted: Collection[str]) -> tuple[Found, ...]:
     """Every WLED seen within a few seconds, with what would be done with it; none is driven."""
-    async with open_discovery(section, adopted, Latest(())) as discovery:
+    async with open_discovery(section, lambda: adopted, Latest(())) as discovery:
         looking = asyncio.create_task(discovery.run())
         await asyncio.wait({looking}, timeout=LOOK_S)
         looking.cancel()

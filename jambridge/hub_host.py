@@ -43,12 +43,7 @@ class ForeignHub:
         self.address = address
 
     async def run(self) -> None:
-        missed = 0
-        timeout = aiohttp.ClientTimeout(total=_PROBE_EVERY_S)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            while missed < _PROBES_MISSED:
-                await asyncio.sleep(_PROBE_EVERY_S)
-                missed = 0 if await _is_there(session, self.address.url) else missed + 1
+        await _until_silent(self.address.url)
         raise LinkError(f"the hub at {self.address.url} is gone")
 
 
@@ -76,14 +71,20 @@ class OwnHub:
         return HubAddress(f"http://{here}:{self._port}", f"https://{there}:{self._tls_port}")
 
     async def run(self) -> None:
-        following = asyncio.create_task(self._follow_network())
-        try:
-            status = await self._process.wait()
-        finally:
-            following.cancel()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow_network())
+            group.create_task(self._follow_process())
+            group.create_task(self._follow_answers())
+
+    async def _follow_process(self) -> None:
+        status = await self._process.wait()
         if status == _BESIDE_ANOTHER:
             raise LinkError("another hub on this network stays, ours made way")
         raise LinkError(f"the hub process ended with status {status}")
+
+    async def _follow_answers(self) -> None:
+        await _until_silent(self.address.url)
+        raise LinkError("the hub process does not answer any more")
 
     async def _follow_network(self) -> None:
         seen = addresses.local_addresses()
@@ -137,6 +138,16 @@ async def _lowest(hubs: Sequence[Hub]) -> HubAddress | None:
                 if await _is_there(session, url):
                     return HubAddress(url, f"https://{host}:{hub.tls_port}")
     return None
+
+
+async def _until_silent(url: str) -> None:
+    """Ask the hub at `url` every two seconds, until it has missed three."""
+    missed = 0
+    timeout = aiohttp.ClientTimeout(total=_PROBE_EVERY_S)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        while missed < _PROBES_MISSED:
+            await asyncio.sleep(_PROBE_EVERY_S)
+            missed = 0 if await _is_there(session, url) else missed + 1
 
 
 async def _is_there(session: aiohttp.ClientSession, url: str) -> bool:

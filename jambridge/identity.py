@@ -1,9 +1,9 @@
 """What the box remembers of itself between starts: its name, its room, and the lights it was given."""
 
 import json
+import logging
 import os
 import secrets
-import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from jambridge import strict_json
 from jambridge.errors import DeviceError, UsageError, WireError
 from jambridge.room import code
 from jambridge.units import RoomCode
+
+log = logging.getLogger(__name__)
 
 _FILE = "identity.json"
 _MAX_BYTES = 64 * 1024
@@ -55,7 +57,10 @@ def load(directory: Path) -> Identity:
         adopted=tuple(str(mac) for mac in adopted) if isinstance(adopted, list) else (),
     )
     if asdict(identity) != {**kept, "adopted": identity.adopted}:
-        save(directory, identity)
+        try:
+            save(directory, identity)
+        except DeviceError as exc:  # a full disk is no reason to stay silent: it is another name next time
+            log.warning("name and room are not kept over restarts error=%s", exc)
     return identity
 
 
@@ -80,11 +85,13 @@ def save(directory: Path, identity: Identity) -> None:
     Raises:
         DeviceError: the directory cannot be written.
     """
+    draft = directory / f".{_FILE}.{os.getpid()}"
     try:
-        with tempfile.NamedTemporaryFile("w", dir=directory, prefix=_FILE, delete=False) as file:
+        with draft.open("w") as file:
             json.dump(asdict(identity), file)
             file.flush()
             os.fsync(file.fileno())
-        Path(file.name).replace(directory / _FILE)
+        draft.replace(directory / _FILE)
     except OSError as exc:
+        draft.unlink(missing_ok=True)
         raise DeviceError(f"cannot write {directory / _FILE}: {exc.strerror}") from exc

@@ -63,7 +63,7 @@ async def _light(sound: Path, config: Config, host: str) -> None:
     light_only = config.light.model_copy(update={"discover": "off", "controllers": [named]})
     settings = Latest(LightSettings(color_mode=light_only.color_mode, threshold=config.notes.threshold))
     services = Services()
-    services.start("discovery", lambda: open_discovery(light_only, (), controllers))
+    services.start("discovery", lambda: open_discovery(light_only, tuple, controllers))
     services.start("light", lambda: open_light(feeds.rings, feeds.wakes, feeds.sources, controllers, settings))
     try:
         try:

@@ -33,6 +33,9 @@ def test_a_damaged_file_is_made_anew(damage: bytes, tmp_path_factory: pytest.Tem
     assert len(made.room) == 6
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_told_and_done_without(tmp_path: Path) -> None:
+    made = identity.load(tmp_path / "missing")
+    assert made.name
     with pytest.raises(DeviceError, match="cannot write"):
-        identity.load(tmp_path / "missing")
+        identity.save(tmp_path / "missing", made)
+    assert not list(tmp_path.iterdir())

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -50,14 +50,14 @@ class Discovery:
     def __init__(
         self,
         section: LightConfig,
-        adopted: Collection[str],
+        adopted: Callable[[], Collection[str]],
         controllers: Latest[tuple[Controller, ...]],
         zeroconf: AsyncZeroconf | None,
         session: aiohttp.ClientSession,
         patience: Patience,
     ) -> None:
         self._section = section
-        self._adopted = frozenset(adopted)
+        self._adopted = adopted
         self._controllers = controllers
         self._shared = zeroconf
         self._zeroconf: AsyncZeroconf | None = None
@@ -182,7 +182,7 @@ class Discovery:
             for mac, (unit, watch) in heard.items()
         ]
         unheard = sum(entry not in entries.values() for entry in self._section.controllers)
-        verdicts = consent.decide(sightings, self._section.discover, self._adopted, unheard, settled=self._settled)
+        verdicts = consent.decide(sightings, self._section.discover, self._adopted(), unheard, settled=self._settled)
         before = {controller.mac for controller in self._controllers.value if not controller.yielded}
         controllers = []
         for mac, (unit, watch) in sorted(heard.items()):
@@ -229,7 +229,7 @@ class Discovery:
 @asynccontextmanager
 async def open_discovery(
     section: LightConfig,
-    adopted: Collection[str],
+    adopted: Callable[[], Collection[str]],
     controllers: Latest[tuple[Controller, ...]],
     zeroconf: AsyncZeroconf | None = None,
     patience: Patience = _PATIENCE,
@@ -238,7 +238,7 @@ async def open_discovery(
 
     Args:
         section: `light` of the configuration.
-        adopted: MACs, 12 lower-case hexadecimal digits.
+        adopted: gives MACs, 12 lower-case hexadecimal digits; asked again with every answer.
         controllers: kept when this service ends: a strip need not go dark because discovery starts again.
         zeroconf: shared with others; else its own.
         patience: with those who do not answer.

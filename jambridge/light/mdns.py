@@ -15,6 +15,8 @@ from jambridge.light import wled
 SERVICE = "_wled._tcp.local."
 _ANSWER_WITHIN_MS = 1500
 _MOST_ADDRESSES = 4
+# A unicast answer would reach only one of the programs on this machine that listen on port 5353.
+_QUESTION = dns_sd.DNSQuestionType.QM
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ async def open_mdns(shared: AsyncZeroconf | None) -> AsyncIterator[AsyncZeroconf
         return
     try:
         own = AsyncZeroconf()
-    except (OSError, dns_sd.Error) as exc:
+    except (OSError, dns_sd.Error, RuntimeError) as exc:  # RuntimeError: no interface has an address
         raise LinkError(f"no mDNS on this network: {exc}") from exc
     try:
         yield own
@@ -65,7 +67,7 @@ async def browse(zeroconf: AsyncZeroconf, seen: Callable[[str, bool], None]) -> 
         seen(name, state_change is not dns_sd.ServiceStateChange.Removed)
 
     try:
-        browser = AsyncServiceBrowser(zeroconf.zeroconf, SERVICE, handlers=[changed])
+        browser = AsyncServiceBrowser(zeroconf.zeroconf, SERVICE, handlers=[changed], question_type=_QUESTION)
     except (OSError, dns_sd.Error, RuntimeError) as exc:
         raise LinkError(f"no mDNS on this network: {exc}") from exc
     try:
@@ -84,7 +86,7 @@ async def resolve(zeroconf: AsyncZeroconf | None, name: str) -> Announcement:
         raise LinkError("there is no mDNS on this network")
     try:
         service = AsyncServiceInfo(SERVICE, name)
-        known = await service.async_request(zeroconf.zeroconf, _ANSWER_WITHIN_MS)
+        known = await service.async_request(zeroconf.zeroconf, _ANSWER_WITHIN_MS, _QUESTION)
     except (OSError, dns_sd.Error) as exc:
         raise LinkError(f"mDNS: {exc}") from exc
     usable = tuple(filter(_usable, service.parsed_addresses()))[:_MOST_ADDRESSES]
@@ -100,7 +102,7 @@ async def addresses(zeroconf: AsyncZeroconf, host: str) -> list[str]:
     """Addresses of a `.local` host name; none if nobody answers to it."""
     try:
         resolver = dns_sd.AddressResolver(host.rstrip(".") + ".")  # type: ignore[attr-defined]  # public, not in __all__
-        await resolver.async_request(zeroconf.zeroconf, _ANSWER_WITHIN_MS)
+        await resolver.async_request(zeroconf.zeroconf, _ANSWER_WITHIN_MS, _QUESTION)
     except (OSError, dns_sd.Error):
         return []
     return list(filter(_usable, resolver.parsed_addresses()))[:_MOST_ADDRESSES]

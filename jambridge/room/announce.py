@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import ifaddr
-from zeroconf import Error, InterfaceChoice, IPVersion, ServiceStateChange, Zeroconf
+from zeroconf import DNSQuestionType, Error, InterfaceChoice, IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from jambridge import __version__
@@ -25,6 +25,8 @@ _VERSION = re.compile(r"[A-Za-z0-9.+-]{1,32}")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _MAX_PORT = 65_535
 _MAX_WAITING = 32  # hubs found and not yet taken, and names being resolved: a hostile network can announce thousands
+QUESTION = DNSQuestionType.QM
+"""Multicast answers: a unicast one reaches only one of the programs on this machine that listen on port 5353."""
 _RESOLVE_MS = 2000
 _SETTLE_S = 0.25  # after the first hub, the others of the same network have answered as well
 
@@ -75,7 +77,9 @@ async def watch() -> AsyncIterator["Watch"]:
     """
     async with _network() as network:
         found = Watch(network.zeroconf)
-        async with AsyncServiceBrowser(network.zeroconf, SERVICE, handlers=[found.service_changed]):
+        async with AsyncServiceBrowser(
+            network.zeroconf, SERVICE, handlers=[found.service_changed], question_type=QUESTION
+        ):
             try:
                 yield found
             finally:
@@ -137,7 +141,7 @@ class Watch:
     async def _resolve(self, name: str) -> None:
         try:
             info = AsyncServiceInfo(SERVICE, name)
-            if await info.async_request(self._zeroconf, _RESOLVE_MS):
+            if await info.async_request(self._zeroconf, _RESOLVE_MS, QUESTION):
                 self._found.put(parse(info.properties, info.port or 0, info.parsed_addresses(IPVersion.All)))
         except (WireError, Error, OSError, ValueError) as exc:
             self.dropped += 1

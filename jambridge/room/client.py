@@ -32,6 +32,7 @@ JOIN_TIMEOUT_S = 8.0
 LEAVE_TIMEOUT_S = 0.7
 MISSING_AFTER_S = 1.0  # nobody within a second of the first presence state: there is no such session
 MAX_SIGNAL_BYTES = 32 * 1024
+MOST_PRESENCE_NEWS = 500  # in one go: the library reads on while its buffer is full, and nothing else runs
 _BUSY_S = 0.2  # while awaiting lost members
 
 Connection = Literal["connected", "reconnecting", "disconnected"]
@@ -87,14 +88,20 @@ class RoomEdges:
 class RoomClient:
     """One connection to one room."""
 
-    def __init__(self, channel: AsyncRealtimeChannel, me: Participant, edges: RoomEdges) -> None:
+    def __init__(
+        self, listening: asyncio.Task[None] | None, channel: AsyncRealtimeChannel, me: Participant, edges: RoomEdges
+    ) -> None:
         self._channel = channel
         self._me = me
         self._edges = edges
-        self._failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._failed: asyncio.Future[str] = self._loop.create_future()
+        self._presence_news = 0
         self._guard = RoomGuard()
         self._synced = asyncio.Event()
         self._tracked = False
+        if listening is not None:  # it dies of what it cannot merge, without a word and with its heartbeat going on
+            listening.add_done_callback(lambda _: self._fail("the client library stopped listening"))
 
     async def join(self, *, must_exist: bool) -> None:
         """Subscribe, wait for the first presence, and take a place in it.
@@ -103,7 +110,7 @@ class RoomClient:
             LinkError: the room did not answer, or refused.
             UnavailableError: nobody is there, and somebody had to be.
         """
-        self._channel.on_presence_sync(self._never_raising(self._on_presence))
+        self._channel.on_presence_sync(self._look_soon)
         self._channel.on_broadcast("*", self._never_raising(self._on_broadcast))
         self._edges.roster.rejoined(LocalSeconds(time.monotonic()))
         await self._channel.subscribe(self._on_state)
@@ -168,16 +175,25 @@ class RoomClient:
         if not self._failed.done():
             self._failed.set_result(reason)
 
+    def _look_soon(self) -> None:
+        """Once for all that arrived together: each look reads the whole presence."""
+        self._presence_news += 1
+        if self._presence_news > MOST_PRESENCE_NEWS:
+            self._fail("presence changes faster than it can be followed")
+        elif self._presence_news == 1:
+            self._loop.call_soon(self._never_raising(self._on_presence))
+
     def _on_presence(self) -> None:
+        self._presence_news = 0
         present, dropped = presence.parse_state(self._channel.presence_state())
         if dropped:
             self._edges.count("presence")
         self._synced.set()
         if not self._tracked:
             return
-        present.setdefault(self._me.id, self._me)  # our own track is still under way
+        present[self._me.id] = self._me  # whatever anyone says with our key
         members = self._edges.roster.update(present, LocalSeconds(time.monotonic()))
-        self._edges.view.set(RoomView("connected", members, presence.host(members)))
+        self._edges.view.set(RoomView("connected", members, presence.host(members, time.time())))
         self._edges.members.set(members)
 
     def _on_broadcast(self, message: Any) -> None:
@@ -236,7 +252,7 @@ async def open_room(
             }
         },
     )
-    room = RoomClient(channel, me, edges)
+    room = RoomClient(client.realtime._listen_task, channel, me, edges)  # noqa: SLF001  there is no other way to see it end
     try:
         edges.outbox.clear()
         async with asyncio.timeout(JOIN_TIMEOUT_S):

@@ -5,6 +5,7 @@ an error.
 """
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from jambridge.units import PeerId
 
 SIGNAL_EVENT = "webrtc-signal"
 MAX_TEXT = 64  # characters of a name, id or instrument
+
+_KEY = re.compile(r"[\x21-\x7e]{1,64}")  # ids reach logs and are ordered alike in every language
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,8 @@ def parse_participant(key: str, meta: Mapping[str, Any]) -> Participant:
         WireError: it has no usable name, or the key is too long. Other odd fields fall back to their defaults.
     """
     name = meta.get("name")
-    if not key or len(key) > MAX_TEXT or not isinstance(name, str):
-        raise WireError("a presence without a name")
+    if not _KEY.fullmatch(key) or not isinstance(name, str):
+        raise WireError("a presence without a name, or with a key that is none")
     instrument, client, sends = meta.get("instrument"), meta.get("client"), meta.get("sends")
     capabilities = meta.get("capabilities")
     return Participant(

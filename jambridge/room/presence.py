@@ -1,5 +1,6 @@
 """Who is in the room and who hosts it, from presence. Pure."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,15 +11,23 @@ from jambridge.units import LocalSeconds, PeerId
 REJOIN_GRACE_S = 15.0
 """After a hub's restart its members come back one by one; their sound never stopped, so neither do we."""
 
+MOST_MEMBERS = 64  # a hub of ours admits ten; another's may be hostile
+PLAUSIBLE_S = 24 * 3600.0
+SKEW_S = 3600.0
+"""Clocks of phones and boxes without one of their own differ."""
+
 
 def parse_state(state: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[dict[PeerId, Participant], int]:
-    """Members by id, and how many presences were unusable. Of one key with two sockets the newest counts."""
+    """At most MOST_MEMBERS members by id, and how many presences were unusable.
+
+    Of a key with two sockets the first counts: the second may be anybody's, who saw the key.
+    """
     members: dict[PeerId, Participant] = {}
-    dropped = 0
-    for key, metas in state.items():
+    dropped = max(0, len(state) - MOST_MEMBERS)
+    for key, metas in itertools.islice(state.items(), MOST_MEMBERS):
         try:
-            members[PeerId(key)] = parse_participant(key, metas[-1])
-        except (WireError, LookupError, TypeError):
+            members[PeerId(key)] = parse_participant(key, metas[0])
+        except (WireError, LookupError, TypeError, AttributeError):
             dropped += 1
     return members, dropped
 
@@ -28,11 +37,15 @@ def ordered(members: Iterable[Participant]) -> tuple[Participant, ...]:
     return tuple(sorted(members, key=lambda member: (member.joined_at, member.id)))
 
 
-def host(members: Iterable[Participant]) -> PeerId | None:
-    """The earliest of those who came first (two may have, at once), else the earliest of all: the same at everyone."""
+def host(members: Iterable[Participant], now: float) -> PeerId | None:
+    """The earliest of those who came first (two may have, at once), else the earliest of all: the same at everyone.
+
+    Who claims to have joined more than a day before `now` (seconds since 1970), or in the future, is last.
+    """
     everyone = ordered(members)
-    claimants = [member for member in everyone if member.is_host]
-    return next((member.id for member in (*claimants, *everyone)), None)
+    plausible = [member for member in everyone if now - PLAUSIBLE_S < member.joined_at < now + SKEW_S]
+    claimants = [member for member in plausible if member.is_host]
+    return next((member.id for member in (*claimants, *plausible, *everyone)), None)
 
 
 class Roster:

@@ -19,10 +19,12 @@ from jambridge.units import MidiNote, PeerId, RoomCode, note_name
 SCHEMA_VERSION = 1
 
 
-def room(code: RoomCode, view: RoomView, self_id: PeerId, dropped: Mapping[str, int]) -> JsonObject:
-    """`code_hint` tells rooms apart without being a key to them."""
+def room(code: RoomCode, link: str | None, view: RoomView, self_id: PeerId, dropped: Mapping[str, int]) -> JsonObject:
+    """`code` and `link` are keys to the room, `code_hint` tells rooms apart where those must not stand."""
     return {
         "code_hint": f"{code[:2]}…{code[-1]}",
+        "code": code,
+        "link": link,
         "state": "joined" if view.connection == "connected" else "joining",
         "connection": view.connection,
         "host_id": view.host,

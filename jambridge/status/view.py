@@ -38,22 +38,25 @@ def fetch(bind: str, port: int) -> JsonObject:
         with urllib.request.urlopen(f"http://{host}:{port}/status", timeout=_TIMEOUT_S) as answer:
             return strict_json.loads_object(answer.read(_MAX_BYTES), _MAX_BYTES)
     except (urllib.error.URLError, OSError, WireError, json.JSONDecodeError) as exc:
-        reason = getattr(exc, "reason", exc)
-        raise UnavailableError(f"no jambridge answers on {host}:{port} ({reason}): is it running?") from exc
+        raise UnavailableError(
+            f"no jambridge answers on {host}:{port}: is it running? Start it with: jambridge --room ABC123"
+        ) from exc
 
 
 def render(status: JsonObject) -> RenderableType:
     """Room, sound, light and services, each a table; what is wrong comes first."""
     room, alerts = status["room"], status["alerts"]
     lines: list[RenderableType] = [
-        Text.from_markup(f"[bold]{escape(alert['text'])}[/] {escape(alert['cause'])}", style="red") for alert in alerts
+        Text.from_markup(f"[bold]{escape(alert['text'])}[/]: {escape(alert['cause'])}", style="red") for alert in alerts
     ]
     lines.append(
         Text.from_markup(
-            f"Room [bold]{escape(room['code_hint'])}[/]  {_light(room['connection'])}  up {status['uptime_s']:.0f} s"
+            f"Room [bold]{escape(room['code'])}[/]  {_light(room['connection'])}  up {status['uptime_s']:.0f} s"
+            f"  {escape(room['link'] or '')}"
         )
     )
-    return Group(*lines, _people(status), _controllers(status), _services(status))
+    lit = _controllers(status) if status["light"]["controllers"] else Text("No light found: see jambridge leds list")
+    return Group(*lines, Text(), _people(status), Text(), lit, Text(), _services(status))
 
 
 def _people(status: JsonObject) -> Table:

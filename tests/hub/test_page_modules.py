@@ -104,10 +104,13 @@ def test_who_came_first_is_the_host_and_the_earliest_follows(run: Run) -> None:
         const members = [
           { id: "a", joinedAt: 1 }, { id: "b", joinedAt: 3, isHost: true }, { id: "c", joinedAt: 2, isHost: true },
         ];
-        return [host(members), host(members.slice(0, 2)), host(members.slice(0, 1)), host([])];
+        return [
+          host(members, 9), host(members.slice(0, 2), 9), host(members.slice(0, 1), 9), host([], 9),
+          host([{ id: "forger", joinedAt: -1e15, isHost: true }, ...members], 9),
+        ];
     """)
 
-    assert hosts == ["c", "b", "a", None]
+    assert hosts == ["c", "b", "a", None, "c"]
 
 
 def test_presence_counts_a_key_once_and_survives_nonsense(run: Run) -> None:

@@ -42,7 +42,7 @@ async def discovering(
     zeroconf: AsyncZeroconf | None = None,
 ) -> AsyncIterator[tuple[Discovery, Controllers]]:
     controllers: Controllers = Latest(())
-    async with open_discovery(section, adopted, controllers, zeroconf, QUICK) as discovery:
+    async with open_discovery(section, lambda: adopted, controllers, zeroconf, QUICK) as discovery:
         running = asyncio.create_task(discovery.run())
         try:
             yield discovery, controllers

@@ -17,7 +17,7 @@ json = st.recursive(
     max_leaves=8,
 )
 fields = st.sampled_from(["name", "isHost", "joinedAt", "instrument", "client", "sends", "capabilities"])
-ids = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=20).map(PeerId)
+ids = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=20).map(PeerId)
 people = st.builds(
     Participant,
     id=ids,
@@ -87,23 +87,41 @@ def person(peer: str, joined_at: float, *, is_host: bool = False) -> Participant
     return Participant(PeerId(peer), peer, is_host, joined_at)
 
 
-def test_of_two_sockets_with_one_key_the_newest_counts() -> None:
-    members, dropped = presence.parse_state({"a": [{"name": "old"}, {"name": "new"}], "b": [{}], "c": []})
-    assert members[PeerId("a")].name == "new"
+def test_of_two_sockets_with_one_key_the_first_counts() -> None:
+    members, dropped = presence.parse_state({"a": [{"name": "first"}, {"name": "forger"}], "b": [{}], "c": []})
+    assert members[PeerId("a")].name == "first"
     assert dropped == 2
+
+
+def test_a_flood_of_members_is_cut() -> None:
+    members, dropped = presence.parse_state({str(key): [{"name": "x"}] for key in range(1000)})
+    assert (len(members), dropped) == (presence.MOST_MEMBERS, 1000 - presence.MOST_MEMBERS)
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a\nE jambridge.app: forged", "\x1b[31m", "é", "x" * 65])
+def test_a_key_that_could_paint_a_log_is_none(key: str) -> None:
+    with pytest.raises(WireError):
+        messages.parse_participant(key, {"name": "Ada"})
 
 
 def test_who_came_first_is_the_host_and_the_earliest_follows() -> None:
     ada, bob, cy = person("ada", 1, is_host=True), person("bob", 2), person("cy", 3, is_host=True)
-    assert presence.host([cy, bob, ada]) == "ada"
-    assert presence.host([bob, cy]) == "cy"
-    assert presence.host([person("dan", 9), bob]) == "bob"
-    assert presence.host([]) is None
+    assert presence.host([cy, bob, ada], now=9) == "ada"
+    assert presence.host([bob, cy], now=9) == "cy"
+    assert presence.host([person("dan", 9), bob], now=9) == "bob"
+    assert presence.host([], now=9) is None
+
+
+def test_nobody_becomes_host_by_an_old_or_future_date() -> None:
+    ada = person("ada", 1_000_000.0)
+    for forged in (-6e10, 0.0, 1_000_000.0 + 7200, float("inf")):
+        forger = person("forger", forged, is_host=True)
+        assert presence.host([forger, ada], now=1_000_010.0) == "ada"
 
 
 def test_an_unreadable_time_of_joining_never_wins_the_room() -> None:
     late = messages.parse_participant("x", {"name": "x", "isHost": True, "joinedAt": "yesterday"})
-    assert presence.host([late, person("ada", 5, is_host=True)]) == "ada"
+    assert presence.host([late, person("ada", 5, is_host=True)], now=9) == "ada"
 
 
 def test_members_lost_with_the_connection_are_awaited_and_leavers_are_not() -> None:

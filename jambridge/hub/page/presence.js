@@ -1,15 +1,16 @@
 /**
  * Who is in the room: Phoenix presence, folded from `presence_state` and `presence_diff`. Pure.
  *
- * A state is a Map from key to its metas, the newest last. What comes from outside is bounded and checked here.
+ * A state is a Map from key to its metas, the oldest first. What comes from outside is bounded and checked here.
  */
 
 const MAX_MEMBERS = 64;
 const MAX_METAS = 8;
 const MAX_TEXT = 64;
+const KEY = /^[\x21-\x7e]{1,64}$/;
 
 export function fromState(payload) {
-  return new Map(entries(payload).map(([key, metas]) => [key, metas.slice(-MAX_METAS)]));
+  return new Map(entries(payload).map(([key, metas]) => [key, metas.slice(0, MAX_METAS)]));
 }
 
 /** A new state; a meta is known by its `phx_ref`. */
@@ -19,7 +20,7 @@ export function withDiff(state, payload) {
   for (const [key, metas] of joins) {
     const added = new Set(metas.map((meta) => meta.phx_ref));
     const kept = (next.get(key) ?? []).filter((meta) => !added.has(meta.phx_ref));
-    if (next.has(key) || next.size < MAX_MEMBERS) next.set(key, [...kept, ...metas].slice(-MAX_METAS));
+    if (next.has(key) || next.size < MAX_MEMBERS) next.set(key, [...kept, ...metas].slice(0, MAX_METAS));
   }
   for (const [key, metas] of entries(payload?.leaves)) {
     const gone = new Set(metas.map((meta) => meta.phx_ref));
@@ -30,9 +31,9 @@ export function withDiff(state, payload) {
   return next;
 }
 
-/** The members of a state; a key with several metas counts once, by its newest. */
+/** The members of a state. Of a key with two sockets the first counts: the second may be anybody's, who saw the key. */
 export function participants(state) {
-  return [...state].map(([key, metas]) => participant(key, metas.at(-1))).filter(Boolean);
+  return [...state].map(([key, metas]) => participant(key, metas[0])).filter(Boolean);
 }
 
 function participant(id, meta) {
@@ -51,7 +52,7 @@ function participant(id, meta) {
 function entries(payload) {
   if (typeof payload !== "object" || payload === null) return [];
   return Object.entries(payload)
-    .filter(([key, value]) => key && key.length <= MAX_TEXT && Array.isArray(value?.metas))
+    .filter(([key, value]) => KEY.test(key) && Array.isArray(value?.metas))
     .slice(0, MAX_MEMBERS)
     .map(([key, value]) => [key, value.metas.filter((meta) => typeof meta === "object" && meta !== null)])
     .filter(([, metas]) => metas.length);
