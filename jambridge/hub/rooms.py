@@ -5,6 +5,7 @@ a `fromPeerId` that is not the sender's own presence key is refused.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,8 +19,9 @@ from jambridge.hub.presence import Deliveries, Member, SocketId
 from jambridge.room.flood import FloodGuard, TokenBucket
 from jambridge.strict_json import JsonObject
 
-MAX_KEY = 64  # characters of a presence key
+BAD_KEY = "bad presence key"
 UNMATCHED = "unmatched topic"
+_KEY = re.compile(r"[\x21-\x7e]{1,64}")  # it is shown on terminals and in log lines
 
 
 @dataclass(slots=True)
@@ -126,8 +128,8 @@ class Rooms:
     def _refusal(self, member: Member, topic: str) -> str | None:
         if not topic.startswith(phoenix.TOPIC_PREFIX):
             return UNMATCHED
-        if len(member.key) > MAX_KEY:
-            return f"a presence key has at most {MAX_KEY} characters"
+        if not _KEY.fullmatch(member.key):
+            return BAD_KEY
         if len(self._socket(member.socket).topics) >= self._limits.max_topics:
             return "ChannelRateLimitReached: Too many channels"
         keys = {other.key for other in self._rooms[topic].members.values()} if topic in self._rooms else set()
