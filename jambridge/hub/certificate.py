@@ -70,6 +70,8 @@ def names_of(host: str, addresses: Iterable[str]) -> frozenset[str]:
 def ensure(directory: Path, names: frozenset[str], now: dt.datetime) -> Certificate:
     """The certificate in `directory`, made or renewed where it is missing, broken, near its end or lacks a name.
 
+    One that is not valid yet is kept: the clock is behind, and people have installed the authority.
+
     Raises:
         OSError: the directory cannot be written.
     """
@@ -197,8 +199,7 @@ def _permits(authority: _Pair, names: frozenset[str]) -> bool:
 
 
 def _lasts(pair: _Pair, now: dt.datetime) -> bool:
-    certificate = pair.certificate
-    return certificate.not_valid_before_utc <= now and now + _RENEW_BEFORE <= certificate.not_valid_after_utc
+    return now + _RENEW_BEFORE <= pair.certificate.not_valid_after_utc
 
 
 def _issued_by(leaf: _Pair, authority: _Pair) -> bool:

@@ -83,6 +83,17 @@ def test_a_new_name_and_a_near_end_renew_the_leaf_and_keep_the_authority(tmp_pat
     assert first.authority == moved.authority == later.authority
 
 
+def test_a_clock_that_is_behind_changes_nothing(tmp_path: Path) -> None:
+    first = certificate.ensure(tmp_path, NAMES, NOW)
+    behind = certificate.ensure(tmp_path, NAMES, NOW - dt.timedelta(days=700))
+    moved = certificate.ensure(tmp_path, NAMES | {"10.0.0.7"}, NOW - dt.timedelta(days=700))
+    right = certificate.ensure(tmp_path, NAMES, NOW)
+
+    assert behind == first
+    assert moved.authority == right.authority == first.authority
+    handshake(right, "pi.local")
+
+
 def test_apples_rules_for_leaves_hold(tmp_path: Path) -> None:
     leaf = x509.load_pem_x509_certificates(certificate.ensure(tmp_path, NAMES, NOW).file.read_bytes())[0]
 
