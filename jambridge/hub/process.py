@@ -93,8 +93,12 @@ def _kept_id(directory: Path) -> str:
     made = secrets.token_hex(8)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = directory / f".{_ID_FILE}.{made}"
-    temporary.write_text(f"{made}\n")
-    temporary.replace(path)
+    try:
+        temporary.write_text(f"{made}\n")
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     return made
 
 

@@ -112,6 +112,14 @@ def test_a_state_directory_that_is_a_file_is_one_line(tmp_path: Path) -> None:
         assert "state directory" in hub.stderr.read()
 
 
+def test_an_id_that_cannot_be_kept_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "hub-id").mkdir()
+    with process(tmp_path, *FREE) as hub:
+        assert hub.wait(PATIENCE_S) == 74
+
+    assert [file.name for file in tmp_path.iterdir()] == ["hub-id"]
+
+
 def test_of_two_that_came_up_together_the_lower_id_stays(tmp_path: Path) -> None:
     ports = ("--port", "0", "--tls-port", "0", "--advertise")
     with (
