@@ -31,7 +31,7 @@ from jambridge.audio.opus import CHANNELS
 from jambridge.errors import LinkError
 from jambridge.peers import sdp, tap
 from jambridge.peers.candidates import Candidate
-from jambridge.peers.sdp import Description
+from jambridge.peers.sdp import Description, Media
 from jambridge.peers.tap import Tap
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class Connection:
             LinkError: aiortc cannot use this offer.
         """
         await self.apply(offer)
-        return await self._describe()
+        return await self._describe(offer.media)
 
     async def apply(self, description: Description) -> None:
         """Take the peer's description.
@@ -116,7 +116,7 @@ class Connection:
             await self._pc.setRemoteDescription(RTCSessionDescription(description.text, description.type))
         except _ERRORS as exc:
             raise LinkError(f"a description cannot be used: {exc!r}") from exc
-        self._mid = description.media[0].mid
+        self._mid = description.sound.mid
         self._described.set()
 
     async def dial(self, candidates: Sequence[Candidate]) -> None:
@@ -160,10 +160,10 @@ class Connection:
         kinds = {pair.local_candidate.type, pair.remote_candidate.type}
         return next((kind for kind in ("relay", "srflx") if kind in kinds), "host")
 
-    async def _describe(self) -> str:
+    async def _describe(self, offered: Sequence[Media] = ()) -> str:
         try:
             await self._pc.setLocalDescription()
-            return sdp.outgoing(self._pc.localDescription.sdp)
+            return sdp.outgoing(self._pc.localDescription.sdp, offered)
         except _ERRORS as exc:
             raise LinkError(f"no description can be made: {exc!r}") from exc
 

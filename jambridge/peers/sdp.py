@@ -3,11 +3,13 @@
 Source: RFC 8866 (SDP), RFC 8839 and 8842 (ICE and DTLS in SDP), RFC 7587 section 7 (Opus). aiortc's parser raises half
 a dozen kinds of error on hostile text, some of them later and in tasks of its own. So a peer's description is reduced
 to the few fields that a connection needs, each checked, and aiortc is given a text written from those. Header
-extensions and SSRCs are left out on purpose: one section of sound needs neither.
+extensions and SSRCs are left out on purpose: one section of sound needs neither. So are data channels: nothing uses
+one, and aiortc keeps fragments of SCTP messages without a limit. aiortc never sees their section; our answer rejects
+it (RFC 3264 section 6).
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jambridge.errors import WireError
@@ -29,8 +31,6 @@ _VALUES = {
     "ice-ufrag": re.compile(r"[A-Za-z0-9+/]{4,256}", re.ASCII),
     "ice-pwd": re.compile(r"[A-Za-z0-9+/]{22,256}", re.ASCII),
     "setup": re.compile(r"actpass|active|passive"),
-    "sctp-port": re.compile(r"[1-9]\d{0,3}|[1-5]\d{4}", re.ASCII),  # 5000 in practice; above 59999 never
-    "max-message-size": re.compile(r"\d{1,10}", re.ASCII),
 }
 _HEX = r"[0-9A-Fa-f]{2}"
 _FINGERPRINT = re.compile(
@@ -49,8 +49,6 @@ class Media:
     mid: str
     direction: str
     payload_type: int | None
-    sctp_port: int = 5000
-    max_message_size: int = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +64,23 @@ class Description:
     candidates: tuple[Candidate, ...] = ()
 
     @property
+    def sound(self) -> Media:
+        return next(media for media in self.media if media.payload_type is not None)
+
+    @property
     def text(self) -> str:
-        """The description without its candidates, which are added one by one."""
-        lines = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0"]
-        lines.append(f"a=group:BUNDLE {' '.join(media.mid for media in self.media)}")
-        for media in self.media:
-            lines += _section(media)
-            lines += [f"a=ice-ufrag:{self.ice_ufrag}", f"a=ice-pwd:{self.ice_pwd}", f"a=setup:{self.setup}"]
-            lines += [f"a=fingerprint:{fingerprint}" for fingerprint in self.fingerprints]
+        """Its sound alone, without its candidates, which are added one by one."""
+        lines = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0", f"a=group:BUNDLE {self.sound.mid}"]
+        lines += [
+            f"m=audio 9 UDP/TLS/RTP/SAVPF {self.sound.payload_type}",
+            "c=IN IP4 0.0.0.0",
+            f"a=mid:{self.sound.mid}",
+            f"a={self.sound.direction}",
+            "a=rtcp-mux",
+            f"a=rtpmap:{self.sound.payload_type} opus/48000/2",
+        ]
+        lines += [f"a=ice-ufrag:{self.ice_ufrag}", f"a=ice-pwd:{self.ice_pwd}", f"a=setup:{self.setup}"]
+        lines += [f"a=fingerprint:{fingerprint}" for fingerprint in self.fingerprints]
         return "\r\n".join(lines) + "\r\n"
 
 
@@ -81,7 +88,8 @@ def parse(kind: str, text: object) -> Description:
     """The `sdp` of a browser's RTCSessionDescriptionInit of type `kind`, offer or answer.
 
     Raises:
-        WireError: it is too large, malformed, or not about one section of Opus and at most one of data channels.
+        WireError: it is too large, malformed, or not about one section of Opus and, in an offer, at most one of data
+            channels.
     """
     if not isinstance(text, str) or len(text) > MAX_BYTES:
         raise WireError("an SDP is a text of at most 32 KiB")
@@ -94,10 +102,13 @@ def parse(kind: str, text: object) -> Description:
     media = tuple(_media(section) for section in sections)
     if sum(section.payload_type is not None for section in media) != 1:
         raise WireError("an SDP has one section of sound")
+    if kind == "answer" and len(media) != 1:
+        raise WireError("an answer has the one section that was offered")
     if len({section.mid for section in media}) != len(media):
         raise WireError("two media sections have the same mid")
-    # Everything is bundled: the transport is the first section's, or the session's where that says nothing.
-    transport = session.with_defaults(sections[0])
+    # The transport is the sound's, for nothing else is accepted, or the session's where that says nothing.
+    sound = next(section for section, one in zip(sections, media, strict=True) if one.payload_type is not None)
+    transport = session.with_defaults(sound)
     setup = transport.one("setup")
     if setup not in _SETUPS[kind]:
         raise WireError(f"setup:{setup} does not belong in an {kind}")
@@ -108,13 +119,16 @@ def parse(kind: str, text: object) -> Description:
         ice_pwd=transport.one("ice-pwd"),
         fingerprints=_fingerprints(transport),
         media=media,
-        candidates=tuple(_candidates(sections[0])),
+        candidates=tuple(_candidates(sound)),
     )
 
 
-def outgoing(text: str) -> str:
-    """Our own description as it goes out: Opus parameters and packet time added, header extensions taken out."""
-    lines = []
+def outgoing(text: str, offered: Sequence[Media] = ()) -> str:
+    """Our own description as it goes out: Opus parameters and packet time added, header extensions taken out.
+
+    An answer has every section that was `offered`, in order; data channels are rejected.
+    """
+    lines: list[str] = []
     for line in text.splitlines():
         if line.startswith(("a=extmap:", "a=ptime:", "a=fmtp:")):
             continue
@@ -122,6 +136,10 @@ def outgoing(text: str) -> str:
         opus = _OPUS.fullmatch(line.removeprefix("a=rtpmap:"))
         if opus:
             lines += [f"a=fmtp:{opus[1]} {OPUS_FORMAT}", f"a=ptime:{PTIME_MS}"]
+    for place, media in enumerate(offered):
+        if media.payload_type is None:
+            at = len(lines) if place else next(at for at, line in enumerate(lines) if line.startswith("m="))
+            lines[at:at] = _rejected(media)
     return "\r\n".join(lines) + "\r\n"
 
 
@@ -164,8 +182,7 @@ def _media(section: _Section) -> Media:
     if match[1] == "application":
         if match[3] != "UDP/DTLS/SCTP" or match[4] != "webrtc-datachannel":
             raise WireError("a data section is UDP/DTLS/SCTP webrtc-datachannel")
-        size = section.one("max-message-size") if "max-message-size" in section.attributes else "65536"
-        return Media(mid, "sendrecv", None, int(section.one("sctp-port")), int(size))
+        return Media(mid, "sendrecv", None)
     if match[2] == "0":
         raise WireError("the section of sound is refused")
     if "rtcp-mux" not in section.attributes:
@@ -206,20 +223,5 @@ def _candidate(value: str) -> Candidate | None:
         return None
 
 
-def _section(media: Media) -> list[str]:
-    if media.payload_type is None:
-        return [
-            "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
-            "c=IN IP4 0.0.0.0",
-            f"a=mid:{media.mid}",
-            f"a=sctp-port:{media.sctp_port}",
-            f"a=max-message-size:{media.max_message_size}",
-        ]
-    return [
-        f"m=audio 9 UDP/TLS/RTP/SAVPF {media.payload_type}",
-        "c=IN IP4 0.0.0.0",
-        f"a=mid:{media.mid}",
-        f"a={media.direction}",
-        "a=rtcp-mux",
-        f"a=rtpmap:{media.payload_type} opus/48000/2",
-    ]
+def _rejected(media: Media) -> list[str]:
+    return ["m=application 0 UDP/DTLS/SCTP webrtc-datachannel", "c=IN IP4 0.0.0.0", f"a=mid:{media.mid}"]
