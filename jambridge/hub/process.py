@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _leave_early)
     signal.signal(signal.SIGINT, _leave_early)
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="hub: %(message)s")
+    _log_as(of_daemon=options.with_parent)
     try:
         return asyncio.run(_serve(_hub_options(options), options))
     except LinkError as exc:
@@ -45,6 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason = f"cannot use the state directory {options.state_dir}: {exc.strerror or exc}"
         _complain(reason, to_parent=options.with_parent)
         return ExitStatus.PERMISSION if isinstance(exc, PermissionError) else ExitStatus.IO
+
+
+def _log_as(*, of_daemon: bool) -> None:
+    """Lines as the daemon's, among which they stand, or short ones for a person."""
+    if of_daemon:
+        from jambridge import logs
+
+        logs.configure("info", "auto")
+    else:
+        logging.basicConfig(level=logging.INFO, format="hub: %(message)s")
 
 
 def _parser() -> argparse.ArgumentParser:

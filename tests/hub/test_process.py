@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -20,10 +21,11 @@ PATIENCE_S = 30
 
 
 @contextmanager
-def process(directory: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+def process(directory: Path, *options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "jambridge.hub", "--state-dir", str(directory), "--bind", "127.0.0.1", *options]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as hub:
+    surroundings = os.environ | environment
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=surroundings) as hub:
         try:
             yield hub
         finally:
@@ -110,6 +112,19 @@ def test_a_state_directory_that_is_a_file_is_one_line(tmp_path: Path) -> None:
         assert hub.wait(PATIENCE_S) == 74
         assert hub.stderr is not None
         assert "state directory" in hub.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("journal", "line"),
+    [
+        ("", r"\d\d:\d\d:\d\d I jambridge\.hub\.certificate: certificate made .*\n"),
+        ("8:1", r"<6>jambridge\.hub\.certificate: certificate made .*\n"),
+    ],
+)
+def test_with_a_parent_its_log_lines_are_like_the_daemons(tmp_path: Path, journal: str, line: str) -> None:
+    with process(tmp_path, *FREE, "--with-parent", JOURNAL_STREAM=journal) as hub:
+        assert hub.stderr is not None
+        assert re.fullmatch(line, hub.stderr.readline())
 
 
 def test_an_id_that_cannot_be_kept_leaves_nothing_behind(tmp_path: Path) -> None:
