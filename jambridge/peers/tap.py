@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 MAX_CONCEALED_FRAMES = SAMPLE_RATE_HZ // 10  # the rest of a longer gap is left out: late sound helps nobody
 MAX_JUMP = 100  # packets; a further one is a new beginning, as in aiortc's own buffer
 MAX_SOURCES = 16  # synchronization sources a connection: aiortc keeps statistics of every one
+MAX_RATE = 500  # packets a second; frames of 2.5 ms, the shortest, are 400
+MAX_BURST = 200  # packets at once, after a stall
+FLOOD_S = 5.0  # of packets above that rate, never pausing for longer than a second: no stall of a network
 FADE_FRAMES = SAMPLE_RATE_HZ // 50  # how long the last sound is repeated, falling silent
 LEVEL_FRAMES = SAMPLE_RATE_HZ // 10  # the level shown is that of about so many frames
 _LOSS_PACKETS = 1000  # the loss shown is that of about so many packets
@@ -48,6 +51,8 @@ class Reception:
     late: int = 0
     concealed: int = 0
     malformed: int = 0
+    excess: int = 0
+    """Packets above the rate that a musician needs, left out."""
     failures: int = 0
     loss: float = 0.0
     """Share of packets that never came, 0..1, of the last ten seconds or so."""
@@ -64,10 +69,11 @@ class Tap:
     def __init__(self, write: Write, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.reception = Reception()
         self.flooded = False
-        """More sources than a musician has: the connection is to be closed."""
+        """More sources or packets than a musician has: the connection is to be closed."""
         self._write = write
         self._monotonic = monotonic
         self._decoder = OpusDecoder()
+        self._allowance = _Allowance(monotonic())
         self._sources: set[int] = set()
         self._ssrc: int | None = None
         self._expected: int | None = None  # sequence number of the next packet in order
@@ -92,8 +98,13 @@ class Tap:
         self._emit(block)
 
     def _take(self, packet: RtpPacket) -> None:
+        now = self._monotonic()
         self.reception.packets += 1
-        self.reception.heard_at = LocalSeconds(self._monotonic())
+        if not self._allowance.takes(now):
+            self.reception.excess += 1
+            self.flooded |= self._allowance.is_flooded
+            return
+        self.reception.heard_at = LocalSeconds(now)
         if packet.ssrc != self._ssrc and not self._begin_source(packet.ssrc):
             return
         if self._expected is None:
@@ -196,6 +207,31 @@ class Tap:
             self.reception.loss += weight * (1 - self.reception.loss)
         if not lost:
             self.reception.loss -= weight * self.reception.loss
+
+
+class _Allowance:
+    """How many packets may come: up to a burst at once, refilled at the rate."""
+
+    def __init__(self, now: float) -> None:
+        self._left = float(MAX_BURST)
+        self._refilled_at = now
+        self._exceeded_at = self._exceeding_since = -math.inf
+
+    def takes(self, now: float) -> bool:
+        """Whether one more packet at `now`, seconds, is within the allowance."""
+        self._left = min(self._left + MAX_RATE * (now - self._refilled_at), MAX_BURST)
+        self._refilled_at = now
+        if self._left >= 1:
+            self._left -= 1
+            return True
+        if now - self._exceeded_at > 1:
+            self._exceeding_since = now
+        self._exceeded_at = now
+        return False
+
+    @property
+    def is_flooded(self) -> bool:
+        return self._exceeded_at - self._exceeding_since >= FLOOD_S
 
 
 def install(receiver: object, tap: Tap) -> bool:

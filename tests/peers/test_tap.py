@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from jambridge.audio.opus import FRAME_FRAMES, OpusEncoder
 from jambridge.peers import tap
-from jambridge.peers.tap import MAX_CONCEALED_FRAMES, MAX_SOURCES, Tap
+from jambridge.peers.tap import MAX_BURST, MAX_CONCEALED_FRAMES, MAX_RATE, MAX_SOURCES, Tap
 
 
 @dataclass
@@ -149,6 +149,49 @@ def test_too_many_sources_are_noticed_and_not_played() -> None:
 
     assert sound.flooded
     assert len(listener.blocks) == MAX_SOURCES
+
+
+def arriving(rate: int, seconds: float) -> tuple[Listener, Tap]:
+    """Decodable packets at `rate` a second."""
+    now = 0.0
+    packet = stream(1)[0]
+    listener = Listener()
+    sound = Tap(listener.write, monotonic=lambda: now)
+    for index in range(int(rate * seconds)):
+        now = index / rate
+        sound.add(Packet(index & 0xFFFF, index * FRAME_FRAMES & 0xFFFFFFFF, packet.payload))
+    return listener, sound
+
+
+def test_the_shortest_opus_packets_are_all_played() -> None:
+    listener, sound = arriving(400, seconds=6)
+
+    assert len(listener.blocks) == 2400
+    assert (sound.reception.excess, sound.flooded) == (0, False)
+
+
+def test_a_flood_is_cut_before_decoding_and_ends_the_connection_when_it_lasts() -> None:
+    listener, short = arriving(5000, seconds=4)
+    decoded = sum(len(block) == FRAME_FRAMES for block in listener.blocks)
+    assert decoded <= MAX_BURST + 4 * MAX_RATE
+    assert short.reception.excess >= 20_000 - MAX_BURST - 4 * MAX_RATE
+    assert not short.flooded
+
+    _, lasting = arriving(5000, seconds=6)
+    assert lasting.flooded
+
+
+def test_stalls_of_a_network_are_no_flood() -> None:
+    now = 0.0
+    sound = Tap(Listener().write, monotonic=lambda: now)
+    packets = stream(300)
+    for stall in range(10):
+        now = 3.0 * stall
+        for packet in packets:
+            sound.add(packet)
+
+    assert sound.reception.excess == 10 * (300 - MAX_BURST)
+    assert not sound.flooded
 
 
 def test_a_sink_that_raises_does_not_reach_aiortc() -> None:
