@@ -250,12 +250,7 @@ def hub(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None
     """A room for the LAN without an account, on its own; `jambridge hub --help` says its options."""
     from jambridge.hub.process import main as hub_main
 
-    given = arguments or []
-    if not any(argument.startswith("--state-dir") for argument in given):
-        from jambridge.identity import state_directory
-
-        given = [*given, "--state-dir", str(state_directory())]
-    raise typer.Exit(hub_main(given))
+    raise typer.Exit(hub_main(arguments or []))
 
 
 @command.command(hidden=True)

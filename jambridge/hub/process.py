@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from jambridge.errors import ExitStatus, LinkError
+from jambridge.errors import DeviceError, ExitStatus, LinkError
 
 if TYPE_CHECKING:
     from jambridge.hub.server import HubOptions, HubServer
@@ -37,8 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     _log_as(of_daemon=options.with_parent)
     try:
+        options.state_dir = options.state_dir or _state_directory()
         return asyncio.run(_serve(_hub_options(options), options))
-    except LinkError as exc:
+    except (LinkError, DeviceError) as exc:
         _complain(str(exc), to_parent=options.with_parent)
         return ExitStatus.IO
     except OSError as exc:
@@ -58,22 +59,47 @@ def _log_as(*, of_daemon: bool) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="jambridge hub", description="A room for the LAN, without an account.")
+    parser = _OneLineParser(prog="jambridge hub", description="A room for the LAN, without an account.")
     parser.add_argument("--bind", default="0.0.0.0", help="address to listen on")
-    parser.add_argument("--port", type=int, default=3001, help="http, for bridges; 0 takes a free one")
-    parser.add_argument("--tls-port", type=int, default=3443, help="https, for browsers; 0 takes a free one")
-    parser.add_argument("--state-dir", type=Path, required=True, help="where certificate and hub id are kept")
+    parser.add_argument("--port", type=_port, default=3001, help="http, for bridges; 0 takes a free one")
+    parser.add_argument("--tls-port", type=_port, default=3443, help="https, for browsers; 0 takes a free one")
+    parser.add_argument("--state-dir", type=Path, help="where certificate and hub id are kept (default: the daemon's)")
     parser.add_argument("--hub-id", help="instead of the one kept")
     parser.add_argument("--advertise", action=argparse.BooleanOptionalAction, default=True, help="announce by mDNS")
     parser.add_argument(
         "--make-way", action=argparse.BooleanOptionalAction, default=True, help="end where a lower hub id came up too"
     )
-    parser.add_argument("--max-connections", type=int, default=200)
-    parser.add_argument("--max-per-address", type=int, default=16)
-    parser.add_argument("--max-members", type=int, default=10, help="members of one room")
+    parser.add_argument("--max-connections", type=_count, default=200)
+    parser.add_argument("--max-per-address", type=_count, default=16)
+    parser.add_argument("--max-members", type=_count, default=10, help="members of one room")
     parser.add_argument("--allowed-origin", action="append", default=[], help="a foreign page that may connect")
     parser.add_argument("--with-parent", action="store_true", help="end when standard input, a pipe, is closed")
     return parser
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(ExitStatus.USAGE, f"hub: {message}; see {self.prog} --help\n")
+
+
+def _port(text: str) -> int:
+    return _whole(text, 0, 65535)
+
+
+def _count(text: str) -> int:
+    return _whole(text, 1, 100_000)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no number from {least} to {most}")
+    return int(text)
+
+
+def _state_directory() -> Path:
+    from jambridge.identity import state_directory
+
+    return state_directory()
 
 
 def _hub_options(options: argparse.Namespace) -> "HubOptions":
@@ -117,7 +143,7 @@ async def _serve(options: "HubOptions", asked: argparse.Namespace) -> int:
     async with _listening(options, stopped) as hub:
         if hub is None:
             return ExitStatus.OK
-        _say_where(hub, options.hub_id)
+        _say_where(hub, options.hub_id, options.bind)
         stop = asyncio.ensure_future(stopped.wait())
         working = [stop, asyncio.ensure_future(hub.run())]
         if asked.advertise:
@@ -169,11 +195,20 @@ async def _waited(event: asyncio.Event, most_s: float) -> None:
             await event.wait()
 
 
-def _say_where(hub: "HubServer", hub_id: str) -> None:
+def _say_where(hub: "HubServer", hub_id: str, bind: str) -> None:
     line = {"port": hub.port, "tls_port": hub.tls_port, "hub_id": hub_id, "fingerprint": hub.fingerprint}
     with suppress(BrokenPipeError):  # nobody listens any more: then standard input says so as well
         sys.stdout.write(json.dumps(line) + "\n")
+        if sys.stdout.isatty():
+            sys.stdout.write(f"Open {_page(bind, hub.tls_port)} in a browser to join.\n")
         sys.stdout.flush()
+
+
+def _page(bind: str, tls_port: int) -> str:
+    from jambridge.addresses import default_route
+
+    host = (default_route() or "127.0.0.1") if bind in ("0.0.0.0", "::") else bind
+    return f"https://{f'[{host}]' if ':' in host else host}:{tls_port}/"
 
 
 def _complain(reason: str, *, to_parent: bool) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import secrets
 import signal
@@ -125,6 +126,39 @@ def test_with_a_parent_its_log_lines_are_like_the_daemons(tmp_path: Path, journa
     with process(tmp_path, *FREE, "--with-parent", JOURNAL_STREAM=journal) as hub:
         assert hub.stderr is not None
         assert re.fullmatch(line, hub.stderr.readline())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--port", "70000"), ("--tls-port", "-1"), ("--port", "\u0663"), ("--max-members", "0"), ("--nonsense",)],
+)
+def test_impossible_options_are_one_line_and_status_64(tmp_path: Path, options: tuple[str, ...]) -> None:
+    with process(tmp_path, *options) as hub:
+        assert hub.wait(PATIENCE_S) == 64
+        assert hub.stderr is not None
+        (line,) = hub.stderr.read().splitlines()
+
+    assert options[0] in line
+
+
+def test_without_a_state_directory_it_takes_the_daemons(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "jambridge.hub", "--bind", "127.0.0.1", *FREE]
+    surroundings = os.environ | {"STATE_DIRECTORY": str(tmp_path / "daemon")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=surroundings) as hub:
+        kept = said(hub)["hub_id"]
+        hub.terminate()
+
+    assert (tmp_path / "daemon" / "hub-id").read_text().strip() == kept
+
+
+def test_on_a_terminal_it_says_what_to_open(tmp_path: Path) -> None:
+    ours, its = pty.openpty()
+    command = [sys.executable, "-m", "jambridge.hub", "--state-dir", str(tmp_path), "--bind", "127.0.0.1", *FREE]
+    with open(ours) as terminal, subprocess.Popen(command, stdout=its) as hub:  # noqa: PTH123  a descriptor
+        os.close(its)
+        port = json.loads(terminal.readline())["tls_port"]
+        assert f"https://127.0.0.1:{port}/" in terminal.readline()
+        hub.terminate()
 
 
 def test_an_id_that_cannot_be_kept_leaves_nothing_behind(tmp_path: Path) -> None:
