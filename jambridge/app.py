@@ -55,9 +55,9 @@ WATCH_S = 0.5
 NO_RELOAD = "the configuration is read at the start only: restart to apply a change"
 
 
-async def run(config: Config) -> ExitStatus:
-    """The daemon, from wiring to goodbye."""
-    stopped = _stop_on_signals()
+async def run(config: Config, *, with_parent: bool = False) -> ExitStatus:
+    """The daemon, from wiring to goodbye; `with_parent`: it ends with whoever holds its standard input."""
+    stopped = _stop_on_signals(with_parent=with_parent)
     started = time.monotonic()
     state = identity.state_directory()
     own = identity.load(state)
@@ -151,7 +151,7 @@ async def run(config: Config) -> ExitStatus:
         await services.stop("mesh", "room")
 
 
-def _stop_on_signals() -> asyncio.Future[None]:
+def _stop_on_signals(*, with_parent: bool) -> asyncio.Future[None]:
     """Done at the first signal; whatever hangs then, the process is gone in time.
 
     Not the event loop's own handlers: these run between two lines of whatever keeps the loop from running.
@@ -168,9 +168,16 @@ def _stop_on_signals() -> asyncio.Future[None]:
         signal.setitimer(signal.ITIMER_REAL, EXIT_WITHIN_S)
         loop.call_soon_threadsafe(stopped.set_result, None)
 
+    def read_parent() -> None:
+        if not os.read(sys.stdin.fileno(), 64):
+            loop.remove_reader(sys.stdin.fileno())
+            stop(signal.SIGTERM, None)
+
     signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(ExitStatus.OK))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    if with_parent:
+        loop.add_reader(sys.stdin.fileno(), read_parent)
     signal.signal(signal.SIGHUP, lambda _number, _frame: loop.call_soon_threadsafe(log.warning, NO_RELOAD))
     return stopped
 

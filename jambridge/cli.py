@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -59,9 +60,14 @@ def run_command(arguments: Sequence[str]) -> int:
     except PermissionError as exc:
         typer.echo(f"jambridge: {exc.filename}: {exc.strerror}", err=True)
         return ExitStatus.PERMISSION
+    except KeyboardInterrupt:
+        typer.echo("", err=True)
     except JambridgeError as exc:
         typer.echo(str(exc), err=True)
         return next((status for kind, status in _STATUS_BY_ERROR if isinstance(exc, kind)), ExitStatus.UNAVAILABLE)
+    except Exception:  # a bug: told in full, with the status that says so
+        traceback.print_exc()
+        return ExitStatus.SOFTWARE
     return ExitStatus.OK
 
 
@@ -91,9 +97,10 @@ def run(
     name: NameOption = None,
     config: ConfigOption = None,
     listen_only: ListenOption = False,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
-    """The daemon: join the room and light the LEDs until stopped."""
-    _daemon(_configuration(config, room, name, listen_only=listen_only))
+    """The daemon: join the room and light the LEDs until stopped (Ctrl-C)."""
+    _daemon(_configuration(config, room, name, listen_only=listen_only), with_parent=with_parent)
 
 
 @command.command()
@@ -164,7 +171,7 @@ def leds_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 @lights.command("adopt")
 def leds_adopt(name: Annotated[str, typer.Argument(metavar="NAME|MAC|all")], config: ConfigOption = None) -> None:
-    """Hand a WLED over to this box; it is driven from the daemon's next start on."""
+    """Hand a WLED over to this box, for good."""
     from jambridge import devices as found
     from jambridge import identity
 
@@ -175,6 +182,7 @@ def leds_adopt(name: Annotated[str, typer.Argument(metavar="NAME|MAC|all")], con
         raise UnavailableError(f"no WLED called {name!r} was found; found: {names}")
     identity.adopt(identity.state_directory(), tuple(one.mac for one in chosen))
     typer.echo("\n".join(f"{one.name} ({one.mac}) is adopted" for one in chosen))
+    typer.echo("A running daemon drives it within ten seconds.")
 
 
 @command.command()
@@ -213,10 +221,10 @@ def sim_wled(
     outputs: Annotated[str | None, typer.Option(help="Pixels of each output instead, as 300,300.")] = None,
     rgbw: Annotated[bool, typer.Option("--rgbw", help="Four channels a pixel.")] = False,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",
-    http_port: Annotated[int, typer.Option(help="0: any free one.")] = 80,
-    data_port: Annotated[int, typer.Option(help="DDP.")] = 4048,
-    udp_port: Annotated[int, typer.Option(help="Release.")] = 21_324,
-    e131_port: Annotated[int, typer.Option(help="E1.31.")] = 5568,
+    http_port: Annotated[int | None, typer.Option(min=0, max=65_535, help="80, or a free one if not allowed.")] = None,
+    data_port: Annotated[int, typer.Option(min=0, max=65_535, help="DDP; a daemon expects 4048.")] = 4048,
+    udp_port: Annotated[int, typer.Option(min=0, max=65_535, help="Release.")] = 21_324,
+    e131_port: Annotated[int, typer.Option(min=0, max=65_535, help="E1.31.")] = 5568,
     announce: Annotated[bool, typer.Option("--announce/--no-announce", help="By mDNS.")] = True,
     capture: Annotated[Path | None, typer.Option(help="Write every packet and picture, a JSON object a line.")] = None,
     draw: Annotated[bool, typer.Option("--draw/--no-draw", help="In the terminal.")] = True,
@@ -224,7 +232,12 @@ def sim_wled(
     """A WLED without hardware: HTTP, mDNS, DDP, E1.31 and release, by WLED's own rules."""
     from jambridge.sim import terminal
 
-    each = tuple(int(text) for text in outputs.split(",")) if outputs else (pixels,)
+    try:
+        each = tuple(int(text) for text in outputs.split(",")) if outputs else (pixels,)
+    except ValueError:
+        raise UsageError(
+            f"--outputs takes numbers with commas between, as 300,300, not {str(outputs)[:40]!r}"
+        ) from None
     raise typer.Exit(
         asyncio.run(
             terminal.show(
@@ -234,7 +247,7 @@ def sim_wled(
                 outputs=each,
                 rgbw=rgbw,
                 host=host,
-                http_port=http_port,
+                http_port=80 if http_port is None and os.geteuid() == 0 else http_port or 0,
                 ddp_port=data_port,
                 udp_port=udp_port,
                 e131_port=e131_port,
@@ -259,12 +272,12 @@ def schema() -> None:
     typer.echo(json.dumps(Config.model_json_schema(), indent=2))
 
 
-def _daemon(settings: Config) -> None:
+def _daemon(settings: Config, *, with_parent: bool = False) -> None:
     from jambridge import logs
     from jambridge.app import run as run_app
 
     logs.configure(settings.log.level, settings.log.format)
-    raise typer.Exit(asyncio.run(run_app(settings)))
+    raise typer.Exit(asyncio.run(run_app(settings, with_parent=with_parent)))
 
 
 def _adopted() -> tuple[str, ...]:

@@ -172,6 +172,8 @@ def _sentence(error: Any, path: Path) -> str:
             return f"must be {error['ctx']['expected']}, not {given}"
         case "model_type" | "model_attributes_type":
             return f"must be a section with keys, not {given}"
+        case "string_type":
+            return f'must be text: write it in quotes, as "{error["input"]}"'
         case "value_error":
             return str(error["ctx"]["error"])
     message = error["msg"].removeprefix("Input should be ")

@@ -43,6 +43,7 @@ set_up() {
     stamp=$venv/.installed-$extra
     wanted=$(cat "$root/pyproject.toml" "$root/scripts/setup.sh" | sha256sum)
     if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
+    trap 'say "interrupted: run it again, it goes on where it stopped"; exit 130' INT
     if ! find_python >/dev/null; then apt_install "jambridge is written in Python" python3; fi
     python=$(find_python) || { say "Python 3.11 or newer is needed; this system has $(python3 --version 2>&1)"; exit 69; }
     apt_install "sound cards (PortAudio) and certificates" libportaudio2 ca-certificates
@@ -55,11 +56,12 @@ set_up() {
             build-essential pkg-config python3-dev libasound2-dev libjack-jackd2-dev
     fi
     say "installing libraries into $venv (once; a minute or two)"
-    [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+    "$venv/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --prefer-binary \
         --editable "$root$([ "$extra" = run ] || echo "[$extra]")" >&2 ||
         { say "the libraries could not be installed: is there a network?"; exit 69; }
     rm -f "$venv"/.installed-*
     printf '%s' "$wanted" >"$venv/.installed-run"
     printf '%s' "$wanted" >"$stamp"
+    trap - INT
 }

@@ -18,7 +18,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from jambridge import player
+from jambridge import addresses, player
 from jambridge.audio.file import open_sound
 from jambridge.audio.pace import Stereo, silence, stereo_blocks
 from jambridge.errors import UnavailableError
@@ -48,12 +48,17 @@ async def perform(sound: Path | None, *, again: bool) -> None:
             hub = Address(f"http://127.0.0.1:{ports['hub']}", "demo")
             playing = asyncio.create_task(_play(hub, f"room:{room}", sound, again=again))
             drawing_task = asyncio.create_task(
-                _draw(sim, board, invitation.link(f"https://127.0.0.1:{ports['tls']}", room))
+                _draw(
+                    sim,
+                    board,
+                    invitation.link(f"https://{addresses.default_route() or '127.0.0.1'}:{ports['tls']}", room),
+                )
             )
             try:
                 await playing
             finally:
                 drawing_task.cancel()
+    sys.stdout.write("That was the demo (--loop: again and again). Your own jam: jambridge --room ABC123\n")
 
 
 async def _play(hub: Address, topic: str, sound: Path | None, *, again: bool) -> None:
@@ -95,7 +100,8 @@ async def _daemon(room: str, ports: Mapping[str, int], sim: SimulatedWled, folde
     log = folder / "daemon.log"
     with log.open("w") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "jambridge", "run", "--room", room, "--name", "Box"),
+            *(sys.executable, "-m", "jambridge", "run", "--room", room, "--name", "Box", "--with-parent"),
+            stdin=asyncio.subprocess.PIPE,
             env=environment,
             stdout=output,
             stderr=output,

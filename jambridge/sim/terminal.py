@@ -35,7 +35,7 @@ async def show(*, draw: bool, **options: Any) -> int:
                 drawing_task.cancel()
     except OSError as exc:
         raise DeviceError(
-            f"the virtual WLED cannot listen: {exc.strerror} (choose other ports, 0 for free ones)"
+            f"the virtual WLED cannot listen: {exc.strerror} (does another one run? See --http-port and the others)"
         ) from exc
     return 0
 

@@ -1,6 +1,6 @@
 """/status for people at a terminal."""
 
-import json
+import http.client
 import urllib.error
 import urllib.request
 
@@ -36,11 +36,14 @@ def fetch(bind: str, port: int) -> JsonObject:
     host = "127.0.0.1" if bind == "0.0.0.0" else bind
     try:
         with urllib.request.urlopen(f"http://{host}:{port}/status", timeout=_TIMEOUT_S) as answer:
-            return strict_json.loads_object(answer.read(_MAX_BYTES), _MAX_BYTES)
-    except (urllib.error.URLError, OSError, WireError, json.JSONDecodeError) as exc:
+            status = strict_json.loads_object(answer.read(_MAX_BYTES), _MAX_BYTES)
+    except (urllib.error.URLError, http.client.HTTPException, OSError, WireError) as exc:
         raise UnavailableError(
             f"no jambridge answers on {host}:{port}: is it running? Start it with: jambridge --room ABC123"
         ) from exc
+    if "schema_version" not in status:
+        raise UnavailableError(f"what answers on {host}:{port} is not jambridge: set http.port to a port of its own")
+    return status
 
 
 def render(status: JsonObject) -> RenderableType:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from jambridge.edges import Latest
 from jambridge.errors import LinkError, Text, UnavailableError
@@ -183,3 +184,60 @@ def test_where_no_hub_listens_is_said_in_a_sentence() -> None:
     started = time.monotonic()
     asyncio.run(scenario())
     assert time.monotonic() - started < 10
+
+
+def test_a_presence_that_the_library_cannot_merge_is_survived() -> None:
+    """A foreign hub: `presence_ref` in a payload ends the client library's listening, while its heartbeat goes on."""
+
+    async def scenario() -> None:
+        joined = asyncio.Event()
+        async with hostile_hub(joined) as address:
+            where: Latest[Address | None] = Latest(address)
+            room = RoomEdges()
+            async with open_room(where, TOPIC, person("Ada"), room) as seat:
+                joined.set()
+                with pytest.RaisesGroup(pytest.RaisesExc(LinkError, match="stopped listening")):
+                    await seat.run()
+
+    async def bounded() -> None:
+        async with asyncio.timeout(20):
+            await scenario()
+
+    asyncio.run(bounded())
+
+
+@asynccontextmanager
+async def hostile_hub(joined: asyncio.Event) -> AsyncIterator[Address]:
+    """Says what a hub says, and once `joined` is set a presence that no client can merge."""
+
+    async def serve(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            frame = message.json()
+            reply = {"status": "ok", "response": {"postgres_changes": []}}
+            answer = {"topic": frame["topic"], "event": "phx_reply", "ref": frame["ref"], "payload": reply}
+            await socket.send_json(answer)
+            if frame["event"] == "phx_join":
+                await say(socket, "presence_state", {})
+            elif frame["event"] == "presence":
+                await joined.wait()
+                metas = [{"phx_ref": "1", "name": "x", "presence_ref": ["x"]}]
+                await say(socket, "presence_diff", {"joins": {"x": {"metas": metas}}, "leaves": {}})
+                await say(socket, "presence_diff", {"joins": {}, "leaves": {"x": {"metas": metas}}})
+        return socket
+
+    async def say(socket: web.WebSocketResponse, event: str, payload: dict[str, object]) -> None:
+        await socket.send_json({"topic": f"realtime:{TOPIC}", "event": event, "ref": None, "payload": payload})
+
+    application = web.Application()
+    application.router.add_get("/realtime/v1/websocket", serve)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        yield Address(f"http://127.0.0.1:{port}", "lan")
+    finally:
+        await runner.cleanup()
