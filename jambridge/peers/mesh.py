@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jambridge.edges import Bounded, Latest
 from jambridge.errors import WireError
 from jambridge.peers.outgoing import Outgoing
-from jambridge.peers.peer import AudioSink, Peer, Surroundings, open_peer
+from jambridge.peers.peer import OpenSink, Peer, Surroundings, open_peer
 from jambridge.peers.roles import partners
 from jambridge.peers.signals import read
 from jambridge.peers.status import SILENT_DBFS, Drops, PeerState, PeerStatus
@@ -39,7 +39,7 @@ class Mesh:
         members: Latest[tuple[Participant, ...]],
         signals: Bounded[Signal],
         send: Callable[[Signal], None],
-        open_sink: Callable[[PeerId, str], AudioSink | None],
+        open_sink: OpenSink,
         outgoing: Outgoing | None,
         max_peers: int,
         ice_servers: Sequence[str],
@@ -142,7 +142,7 @@ async def open_mesh(
     members: Latest[tuple[Participant, ...]],
     signals: Bounded[Signal],
     send: Callable[[Signal], None],
-    open_sink: Callable[[PeerId, str], AudioSink | None],
+    open_sink: OpenSink,
     outgoing: Outgoing | None,
     max_peers: int,
     ice_servers: Sequence[str],
@@ -156,7 +156,7 @@ async def open_mesh(
         members: everyone in the room, this one included.
         signals: those addressed to `self_id`.
         send: must not block; drops while the room is away.
-        open_sink: called once a peer that sends; None discards the sound.
+        open_sink: called for a peer that sends, and while it is heard again after None, which discards the sound.
         outgoing: our own sound, None if we send none.
         max_peers: players beside this one.
         ice_servers: URLs; none in a LAN room.

@@ -54,6 +54,9 @@ class AudioSink(Protocol):
     def close(self) -> None: ...
 
 
+OpenSink = Callable[[PeerId, str], AudioSink | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What all peers of a mesh share."""
@@ -67,14 +70,14 @@ class Surroundings:
 
 
 class Peer:
-    def __init__(
-        self, around: Surroundings, who: Participant, sink: AudioSink | None, group: asyncio.TaskGroup
-    ) -> None:
+    def __init__(self, around: Surroundings, who: Participant, open_sink: OpenSink, group: asyncio.TaskGroup) -> None:
         self.who = who
+        self.sink = open_sink(who.id, who.name) if who.sends else None
         self._around = around
-        self._sink = sink
+        self._open_sink = open_sink
         self._group = group
         self._loop = asyncio.get_running_loop()
+        self._asked_at = self._now
         self._inbox: Bounded[Event] = Bounded(MAX_STEPS + MAX_NEWS)
         self._steps = 0
         self._connections: dict[int, Connection] = {}
@@ -239,8 +242,8 @@ class Peer:
         if number > self._sounding:
             self._sounding = number
             self._tell(Heard(number))
-        if number == self._sounding and self._sink is not None:
-            self._sink.write(block)
+        if number == self._sounding and self.sink is not None:
+            self.sink.write(block)
 
     def _look(self) -> None:
         """Tell the negotiation what the connections have heard since."""
@@ -250,6 +253,9 @@ class Peer:
                 self._carry_out(self._negotiation.receive(Broken(number), self._now))
             elif heard_at is not None:
                 self._carry_out(self._negotiation.receive(Heard(number), heard_at))
+        if self.sink is None and self.who.sends and self.is_heard and self._now - self._asked_at >= LOOK_S:
+            self._asked_at = self._now  # players who left at once may have held every place until now
+            self.sink = self._open_sink(self.who.id, self.who.name)
 
     def _note_edges(self) -> None:
         is_connected = self._negotiation.live is not None
@@ -260,18 +266,16 @@ class Peer:
 
 
 @asynccontextmanager
-async def open_peer(
-    around: Surroundings, who: Participant, open_sink: Callable[[PeerId, str], AudioSink | None]
-) -> AsyncIterator[Peer]:
+async def open_peer(around: Surroundings, who: Participant, open_sink: OpenSink) -> AsyncIterator[Peer]:
     """Yield a peer about to connect; say bye and close everything when left."""
-    sink = open_sink(who.id, who.name) if who.sends else None
+    peer = None
     try:
         async with asyncio.TaskGroup() as group:
-            peer = Peer(around, who, sink, group)
+            peer = Peer(around, who, open_sink, group)
             try:
                 yield peer
             finally:
                 await peer.close()
     finally:
-        if sink is not None:
-            sink.close()
+        if peer is not None and peer.sink is not None:
+            peer.sink.close()

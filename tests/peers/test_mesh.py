@@ -5,8 +5,10 @@ from collections.abc import Iterable
 
 import pytest
 
+from jambridge.audio.feed import Feeds
+from jambridge.peers.mesh import open_mesh
 from jambridge.peers.status import PeerState
-from jambridge.room.messages import Signal, SignalType
+from jambridge.room.messages import Participant, Signal, SignalType
 from jambridge.units import PeerId
 from tests.fakes.switch import Switch, member, until
 
@@ -136,6 +138,26 @@ def test_a_peer_that_stops_being_a_partner_is_let_go() -> None:
             async with member(switch, "d", 990, max_peers=1):
                 await until(lambda: first.hears("d", 990))
             assert [ear.closed for ear in first.ears[PeerId("b")]] == [True]
+
+    asyncio.run(scenario())
+
+
+def test_a_player_who_finds_every_place_taken_is_given_one_that_becomes_free() -> None:
+    async def scenario() -> None:
+        switch = Switch()
+        members, signals = switch.join(Participant(PeerId("a"), "a", is_host=False, joined_at=0, sends=False))
+        feeds = Feeds(1)
+        held = feeds.open(PeerId("gone"), "gone")
+        assert held is not None
+        async with open_mesh(PeerId("a"), members, signals, switch.send, feeds.open, None, 3, ()) as mesh:
+            running = asyncio.create_task(mesh.run())
+            async with member(switch, "b", 440):
+                await until(lambda: [status.state for status in mesh.peers()] == [PeerState.CONNECTED])
+                assert [source.name for source in feeds.sources.value] == ["gone"]
+                held.close()
+                await until(lambda: [source.name for source in feeds.sources.value] == ["b"])
+            await until(lambda: feeds.sources.value == ())
+            running.cancel()
 
     asyncio.run(scenario())
 
