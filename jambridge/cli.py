@@ -65,7 +65,7 @@ def run_command(arguments: Sequence[str]) -> int:
     except JambridgeError as exc:
         typer.echo(str(exc), err=True)
         return next((status for kind, status in _STATUS_BY_ERROR if isinstance(exc, kind)), ExitStatus.UNAVAILABLE)
-    except Exception:  # a bug: told in full, with the status that says so
+    except Exception:  # noqa: BLE001  a bug: told in full, with the status that says so
         traceback.print_exc()
         return ExitStatus.SOFTWARE
     return ExitStatus.OK

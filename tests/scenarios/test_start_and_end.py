@@ -182,5 +182,39 @@ def test_a_network_that_comes_up_later_is_used(tmp_path: Path) -> None:
             assert "Traceback" not in daemon.said()
 
 
+def test_a_second_box_joins_the_hub_of_the_first(tmp_path: Path) -> None:
+    """Each box has two programs of ours on the mDNS port: an answer to one of them only would be lost."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    with network(2) as (one, other), open_daemon(one, tmp_path / "first", ROOM) as first:
+        first.await_status(lambda status: status["room"]["connection"] == "connected", "the first has opened the room")
+        with open_daemon(other, tmp_path / "second", ROOM) as second:
+            second.await_status(lambda status: len(status["room"]["participants"]) == 2, "they see each other")
+
+            assert second.status()["room"]["link"] == f"https://{one.address}:3443/jam/{ROOM}"
+            assert "hub started" not in second.said()
+            assert all(service["restarts"] == 0 for service in second.status()["services"].values())
+
+
+def test_a_hub_that_hangs_is_replaced(tmp_path: Path) -> None:
+    with network(1) as (box,), open_daemon(box, tmp_path, ROOM) as daemon:
+        daemon.await_status(lambda status: status["room"]["connection"] == "connected", "in the room")
+        (hub,) = daemon.children("jambridge.hub")
+
+        hub.suspend()
+
+        daemon.await_status(lambda status: status["services"]["hub"]["restarts"] == 1, "the hub is given up")
+        daemon.await_status(lambda status: status["room"]["connection"] == "connected", "in the room of a new one")
+        assert not hub.is_running()
+
+
+def test_a_request_to_reload_is_answered_and_harms_nothing(tmp_path: Path) -> None:
+    with lonely_host() as box, open_daemon(box, tmp_path, ROOM) as daemon:
+        daemon.await_ready()
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.await_said("restart to apply a change")
+        assert daemon.get("/healthz") == (200, "ok\n")
+
+
 def _ip_on(host: Host, *arguments: str) -> None:
     subprocess.run(["ip", "-n", host.name, *arguments], check=True)
