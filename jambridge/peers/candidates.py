@@ -6,10 +6,14 @@ sender's choosing: what is not plainly a peer's own UDP address is refused.
 
 import ipaddress
 import re
+from collections.abc import Container
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from jambridge.errors import WireError
+
+Address = IPv4Address | IPv6Address
 
 MAX_CANDIDATES = 16
 """A peer, with those in its SDP."""
@@ -70,13 +74,18 @@ def parse_init(init: dict[str, Any]) -> Candidate | None:
     return parse(line)
 
 
-def may_dial(candidate: Candidate, *, allow_loopback: bool) -> bool:
-    """Whether packets may be sent there. A `.local` name may: it is answered from this network only."""
+def may_dial(candidate: Candidate, nobodys: Container[Address], *, allow_loopback: bool) -> bool:
+    """Whether packets may be sent there. A `.local` name may: it is answered from this network only.
+
+    `nobodys` are addresses of the networks around that no peer has: gateways and broadcasts.
+    """
     if candidate.is_name:
         return True
     address = ipaddress.ip_address(candidate.host)
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address
+    if address in nobodys:
+        return False
     if address.is_loopback:
         return allow_loopback
     if address.is_unspecified or address.is_multicast or address.is_reserved:  # reserved holds 255.255.255.255

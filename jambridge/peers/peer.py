@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from jambridge.edges import Bounded
 from jambridge.errors import LinkError
-from jambridge.peers.candidates import Candidate, may_dial
+from jambridge.peers import surrounding_network
+from jambridge.peers.candidates import Address, Candidate, may_dial
 from jambridge.peers.connection import Connection
 from jambridge.peers.negotiation import FRESH_S, Negotiation
 from jambridge.peers.outgoing import Outgoing
@@ -67,6 +68,8 @@ class Surroundings:
     ice_servers: Sequence[str]
     allow_loopback: bool
     drops: Drops
+    nobodys: Callable[[], Container[Address]] = surrounding_network.nobodys
+    """Addresses around this machine that are no peer's."""
 
 
 class Peer:
@@ -207,7 +210,8 @@ class Peer:
             await self._connections[number].apply(description)
 
     async def _dial(self, number: int, candidates: Sequence[Candidate]) -> None:
-        allowed = [one for one in candidates if may_dial(one, allow_loopback=self._around.allow_loopback)]
+        nobodys = self._around.nobodys()
+        allowed = [one for one in candidates if may_dial(one, nobodys, allow_loopback=self._around.allow_loopback)]
         self._around.drops.undialled += len(candidates) - len(allowed)
         with self._breaking(number):
             await self._connections[number].dial(allowed)

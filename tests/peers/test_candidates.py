@@ -1,4 +1,5 @@
 import contextlib
+import ipaddress
 from typing import Any
 
 import pytest
@@ -64,7 +65,7 @@ def test_any_text_is_a_candidate_or_none_or_a_wire_error(line: str) -> None:
     with contextlib.suppress(WireError):
         candidate = candidates.parse(line)
         if candidate is not None:
-            may_dial(candidate, allow_loopback=False)
+            may_dial(candidate, (), allow_loopback=False)
 
 
 @given(
@@ -99,10 +100,20 @@ def test_any_init_is_a_candidate_or_none_or_a_wire_error(init: dict[str, Any]) -
     ],
 )
 def test_only_a_peers_own_address_is_dialled(host: str, dialled: bool) -> None:
-    assert may_dial(Candidate("1", 1, host, 9, "host"), allow_loopback=False) is dialled
+    assert may_dial(Candidate("1", 1, host, 9, "host"), (), allow_loopback=False) is dialled
+
+
+@pytest.mark.parametrize(
+    ("host", "dialled"),
+    [("192.168.1.1", False), ("::ffff:192.168.1.1", False), ("192.168.1.255", False), ("192.168.1.2", True)],
+)
+def test_gateways_and_broadcasts_around_are_not_dialled(host: str, dialled: bool) -> None:
+    nobodys = {ipaddress.ip_address("192.168.1.1"), ipaddress.ip_address("192.168.1.255")}
+
+    assert may_dial(Candidate("1", 1, host, 9, "host"), nobodys, allow_loopback=True) is dialled
 
 
 def test_loopback_is_dialled_where_both_ends_are_one_machine() -> None:
-    assert may_dial(Candidate("1", 1, "127.0.0.1", 9, "host"), allow_loopback=True)
-    assert may_dial(Candidate("1", 1, "::1", 9, "host"), allow_loopback=True)
-    assert not may_dial(Candidate("1", 1, "224.0.0.1", 9, "host"), allow_loopback=True)
+    assert may_dial(Candidate("1", 1, "127.0.0.1", 9, "host"), (), allow_loopback=True)
+    assert may_dial(Candidate("1", 1, "::1", 9, "host"), (), allow_loopback=True)
+    assert not may_dial(Candidate("1", 1, "224.0.0.1", 9, "host"), (), allow_loopback=True)
