@@ -17,6 +17,8 @@ from jambridge.hub.rooms import Rooms
 from jambridge.room.flood import TokenBucket
 
 _GOODBYE_S = 0.4  # for all sockets together, when the hub ends
+_FAREWELL_S = 2.0  # for one that is sent away: it may not even read that
+_FRAMES = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
 
 
 class Outbox:
@@ -122,7 +124,8 @@ class Relay:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         # Compression is off: it costs 300 KiB a socket, and a bomb needs it.
-        socket = web.WebSocketResponse(timeout=1.0, compress=False, max_msg_size=phoenix.MAX_BYTES)
+        # Pings are answered here: aiohttp would do it uncounted, and begin each time to wait anew.
+        socket = web.WebSocketResponse(timeout=1.0, compress=False, autoping=False, max_msg_size=phoenix.MAX_BYTES)
         await socket.prepare(request)
         link = _Link(SocketId(next(self._ids)), socket, request, self._patience)
         self._links[link.id] = link
@@ -139,28 +142,33 @@ class Relay:
 
     async def _read(self, link: _Link) -> None:
         bucket = TokenBucket(self._limits.frame_rate, self._limits.frame_burst)
-        join_by_s = self._monotonic() + self._patience.join_s
-        while True:
-            try:
-                message = await link.socket.receive(self._time_left(link, join_by_s))
-            except TimeoutError:
-                await self._send_away(link, "idle" if link.has_joined else "no-join")
-                return
-            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+        now_s = asyncio.get_running_loop().time
+        reason = None
+        try:
+            async with asyncio.timeout(self._patience.join_s) as deadline:
+                while (message := await link.socket.receive()).type in _FRAMES:
+                    if not bucket.take(self._monotonic()):
+                        reason = "frame-flood"
+                        break
+                    await self._receive(link, message)
+                    if self._rooms.topics(link.id):
+                        link.has_joined = True
+                        deadline.reschedule(now_s() + self._patience.idle_s)
                 self._note_end(message)
-                return
-            if not bucket.take(self._monotonic()):
-                await self._send_away(link, "frame-flood")
-                return
-            self._receive(link, message)
+        except TimeoutError:
+            reason = "idle" if link.has_joined else "no-join"
+        except ConnectionError:  # it went while it was answered
+            return
+        if reason is not None:
+            await self._send_away(link, reason)
 
-    def _time_left(self, link: _Link, join_by_s: float) -> float:
-        if link.has_joined:
-            return self._patience.idle_s
-        return max(0.001, join_by_s - self._monotonic())  # aiohttp takes 0 for no limit
-
-    def _receive(self, link: _Link, message: WSMessage) -> None:
+    async def _receive(self, link: _Link, message: WSMessage) -> None:
         self.frames += 1
+        if message.type is WSMsgType.PING:
+            await link.socket.pong(message.data)
+            return
+        if message.type is WSMsgType.PONG:
+            return
         if message.type is not WSMsgType.TEXT:
             self.dropped["binary"] += 1
             return
@@ -169,7 +177,6 @@ class Relay:
         except WireError:
             self.dropped["malformed"] += 1
             return
-        link.has_joined |= frame.event == phoenix.JOIN
         self._deliver(self._rooms.receive(link.id, frame, self._monotonic()))
 
     def _deliver(self, deliveries: Deliveries) -> None:
@@ -185,7 +192,11 @@ class Relay:
 
     async def _send_away(self, link: _Link, reason: str) -> None:
         self.dropped[reason] += 1
-        await link.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=reason.encode())
+        try:
+            async with asyncio.timeout(_FAREWELL_S):
+                await link.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=reason.encode())
+        except TimeoutError:
+            link.abort()
 
     def _note_end(self, message: WSMessage) -> None:
         error = message.data

@@ -175,6 +175,64 @@ def test_who_does_not_join_or_falls_silent_is_sent_away(tmp_path: Path, joins: b
     run(scenario())
 
 
+def test_pings_are_answered_but_are_no_way_to_stay_without_joining(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            live_hub(tmp_path, patience=Patience(join_s=0.5)) as hub,
+            Member.connected(hub, autoping=False) as member,
+            asyncio.timeout(PATIENCE_S),
+        ):
+            await member.socket.ping(b"there?")
+            answer = await member.socket.receive()
+            with contextlib.suppress(ConnectionError):
+                while (await health(hub))["sockets"]:
+                    await member.socket.ping(b"still here")
+                    await asyncio.sleep(0.02)
+
+            assert (answer.type, answer.data) == (aiohttp.WSMsgType.PONG, b"there?")
+            assert (await health(hub))["dropped"] == {"no-join": 1}
+
+    run(scenario())
+
+
+def test_a_refused_join_is_none(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            live_hub(tmp_path, patience=Patience(join_s=0.2)) as hub,
+            Member.connected(hub) as member,
+        ):
+            await member.join("a", topic="elsewhere")
+
+            assert await member.closed() == aiohttp.WSCloseCode.POLICY_VIOLATION
+            assert (await health(hub))["dropped"]["no-join"] == 1
+
+    run(scenario())
+
+
+def test_a_flood_of_pings_is_a_flood_and_leaving_amid_it_no_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path, limits=Limits(frame_burst=20, frame_rate=1)) as hub:
+            async with Member.connected(hub) as member:
+                for _ in range(40):
+                    await member.socket.ping(b"x")
+                assert await member.closed() == aiohttp.WSCloseCode.POLICY_VIOLATION
+            assert (await health(hub))["dropped"] == {"frame-flood": 1}
+        async with live_hub(tmp_path, limits=UNHURRIED) as hub:
+            async with Member.connected(hub) as member:
+                for _ in range(2000):
+                    await member.socket.ping(b"x" * 100)
+                transport = member.socket.get_extra_info("socket")
+                assert transport is not None
+                transport.shutdown(socket.SHUT_RDWR)
+            await settled(hub, sockets=0)
+
+    with caplog.at_level(logging.WARNING):
+        run(scenario())
+    assert caplog.records == []
+
+
 def test_a_flood_of_any_frames_ends_the_socket(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with live_hub(tmp_path, limits=Limits(frame_burst=20, frame_rate=1)) as hub:
