@@ -75,12 +75,12 @@ def parse_init(init: dict[str, Any]) -> Candidate | None:
 
 
 def may_dial(candidate: Candidate, nobodys: Container[Address], *, allow_loopback: bool) -> bool:
-    """Whether packets may be sent there. A `.local` name may: it is answered from this network only.
+    """Whether packets may be sent there. A name may not, until it has become an address: anyone may answer it.
 
     `nobodys` are addresses of the networks around that no peer has: gateways and broadcasts.
     """
     if candidate.is_name:
-        return True
+        return False
     address = ipaddress.ip_address(candidate.host)
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address

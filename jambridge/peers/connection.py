@@ -120,7 +120,7 @@ class Connection:
         self._described.set()
 
     async def dial(self, candidates: Sequence[Candidate]) -> None:
-        """Try these addresses as well. A name in `.local` may take a second to resolve.
+        """Try these addresses as well.
 
         Raises:
             LinkError: aioice cannot use one of them.

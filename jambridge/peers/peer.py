@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Container, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from jambridge.edges import Bounded
 from jambridge.errors import LinkError
-from jambridge.peers import surrounding_network
+from jambridge.peers import local_names, surrounding_network
 from jambridge.peers.candidates import Address, Candidate, may_dial
 from jambridge.peers.connection import Connection
 from jambridge.peers.negotiation import FRESH_S, Negotiation
@@ -70,6 +70,8 @@ class Surroundings:
     drops: Drops
     nobodys: Callable[[], Container[Address]] = surrounding_network.nobodys
     """Addresses around this machine that are no peer's."""
+    resolve: Callable[[str], Awaitable[str | None]] = local_names.resolve
+    """The address of a name in `.local`."""
 
 
 class Peer:
@@ -210,10 +212,17 @@ class Peer:
             await self._connections[number].apply(description)
 
     async def _dial(self, number: int, candidates: Sequence[Candidate]) -> None:
+        with self._breaking(number):
+            await self._dial_addresses(number, [one for one in candidates if not one.is_name])
+            for named in [one for one in candidates if one.is_name]:
+                address = await self._around.resolve(named.host)
+                await self._dial_addresses(number, [replace(named, host=address or named.host)])
+
+    async def _dial_addresses(self, number: int, candidates: Sequence[Candidate]) -> None:
         nobodys = self._around.nobodys()
         allowed = [one for one in candidates if may_dial(one, nobodys, allow_loopback=self._around.allow_loopback)]
         self._around.drops.undialled += len(candidates) - len(allowed)
-        with self._breaking(number):
+        if allowed:
             await self._connections[number].dial(allowed)
 
     @contextlib.contextmanager

@@ -14,6 +14,7 @@ from jambridge.units import PeerId
 from tests.fakes.switch import until
 
 OFFER = (Path(__file__).parents[1] / "vectors" / "chromium-156-offer.sdp").read_text()
+SELF = PeerId("b")
 PEER = Participant(PeerId("a"), "a", is_host=False, joined_at=0, sends=True)
 GATEWAY = "198.51.100.1"
 
@@ -30,15 +31,42 @@ def hosts(*names: str) -> tuple[Candidate, ...]:
 def test_a_gateway_is_not_dialled() -> None:
     async def scenario() -> None:
         drops = Drops()
-        around = Surroundings(
-            PeerId("b"), lambda _: None, None, (), False, drops, lambda: {ipaddress.ip_address(GATEWAY)}
-        )
+        nobodys = {ipaddress.ip_address(GATEWAY)}
+        around = Surroundings(SELF, lambda _: None, None, (), False, drops, lambda: nobodys)
         async with open_peer(around, PEER, lambda _, __: None) as peer:
             running = asyncio.create_task(peer.run())
             peer.post(RemoteDescription("c", sdp.parse("offer", OFFER)))
             peer.post(RemoteCandidates("c", hosts(GATEWAY, "198.51.100.2")))
             await until(lambda: dialled(peer) == {"192.0.2.2", "fd00::2", "198.51.100.2"})
             assert drops.undialled == 1
+            running.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_a_name_is_dialled_where_it_leads_and_only_if_an_address_there_might_be() -> None:
+    answers = {
+        "peer.local": "198.51.100.2",
+        "gateway.local": GATEWAY,
+        "me.local": "127.0.0.1",
+        "all.local": "224.0.0.1",
+    }
+
+    async def resolve(name: str) -> str | None:
+        return answers.get(name)
+
+    async def scenario() -> None:
+        drops = Drops()
+        nobodys = {ipaddress.ip_address(GATEWAY)}
+        around = Surroundings(SELF, lambda _: None, None, (), False, drops, lambda: nobodys, resolve)
+        async with open_peer(around, PEER, lambda _, __: None) as peer:
+            running = asyncio.create_task(peer.run())
+            peer.post(RemoteDescription("c", sdp.parse("offer", OFFER)))
+            peer.post(
+                RemoteCandidates("c", hosts("nobody.local", "gateway.local", "me.local", "all.local", "peer.local"))
+            )
+            await until(lambda: dialled(peer) == {"192.0.2.2", "fd00::2", "198.51.100.2"})
+            assert drops.undialled == 4
             running.cancel()
 
     asyncio.run(scenario())
