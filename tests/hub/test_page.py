@@ -19,6 +19,19 @@ TEN_SEATS = """async () => {
   });
   return Promise.all(Array.from({ length: 10 }, (_, place) => sit(place)));
 }"""
+FOUR_PLAYERS = """async () => {
+  const { Realtime } = await import("/page/realtime.js");
+  const url = `wss://${location.host}/realtime/v1/websocket?apikey=lan&vsn=1.0.0`;
+  window.seats = [0, 1, 2, 3].map((place) => {
+    const said = { name: `P${place}`, isHost: place === 0, joinedAt: `2026-01-01T10:00:0${place}Z`, instrument: "x" };
+    const quiet = { onPresence() {}, onBroadcast() {} };
+    const onState = (state) =>
+      state === "joined" && seat.track({ ...said, client: "test/1", sends: true, capabilities: [] });
+    const seat = new Realtime({ url, topic: "realtime:room:FIVE55", key: `p${place}`, onState, ...quiet });
+    seat.open();
+    return seat;
+  });
+}"""
 OTHERS = ".member[data-self=false]"
 HEARD = "[data-level]:not([data-level='0.00'])"
 
@@ -110,6 +123,20 @@ def test_muting_silences_only_oneself(hub: Hub, musicians: Musicians) -> None:
 
     ann.get_by_role("button", name="Mute").click()
     expect_to_hear(bob, 1)
+
+
+def test_the_fifth_musician_is_told_that_nobody_hears_her_until_a_place_is_free(hub: Hub, musicians: Musicians) -> None:
+    four = musicians.open(hub.secure("FIVE55"))
+    four.evaluate(FOUR_PLAYERS)
+    fifth = musicians.join(hub.secure("FIVE55"), "Eve")
+    expect_members(fifth, 5)
+
+    own = fifth.locator(".member[data-self=true] .light")
+    expect(own).to_have_text("Nobody hears you: four play already")
+    expect(fifth.locator(f"{OTHERS} .light").first).to_have_text("Not heard here: four play at a time")
+
+    four.evaluate("window.seats[2].leave()")
+    expect(own).to_have_text("Microphone on", timeout=PATIENCE_MS)
 
 
 def test_volume_is_the_listeners_own(hub: Hub, musicians: Musicians) -> None:

@@ -2,6 +2,7 @@
 
 import { setLight } from "./light.js";
 import { Meter, share } from "./meter.js";
+import { players } from "./roles.js";
 
 const HUES = 12; // as the lights have them: 30 degrees apart
 
@@ -27,9 +28,10 @@ export class MemberList {
   show(members) {
     const ids = new Set(members.map((member) => member.id));
     for (const id of this.#cards.keys()) if (!ids.has(id)) this.#remove(id);
+    const playing = new Set(players(members).map((member) => member.id));
     for (const [place, member] of members.entries()) {
       const card = this.#cards.get(member.id) ?? this.#add(member);
-      card.show(member);
+      card.show({ ...member, playing: playing.has(member.id) });
       if (this.#list.children[place] !== card.element) this.#list.insertBefore(card.element, this.#list.children[place]);
     }
   }
@@ -154,6 +156,7 @@ function lightOf(member) {
 }
 
 function wordsOf(member) {
+  if (member.self && member.sends && !member.playing) return "Nobody hears you: four play already";
   if (member.self && member.sends) return member.muted ? "Muted" : "Microphone on";
   if (lightOf(member) === "none") return member.sends ? "Not heard here: four play at a time" : "";
   return undefined;
