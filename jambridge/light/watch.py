@@ -30,7 +30,7 @@ class Watch:
     def __init__(
         self, label: str, entry: ControllerConfig | None, session: aiohttp.ClientSession, patience: Patience
     ) -> None:
-        self.label = label
+        self.label = "".join(filter(str.isprintable, label[:64]))  # anybody can announce anything
         self.entry = entry
         self._patience = patience
         self.probe = probe.Probe(session)
