@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from jambridge.room.flood import TokenBucket
 
 _GOODBYE_S = 0.4  # for all sockets together, when the hub ends
 _FAREWELL_S = 2.0  # for one that is sent away: it may not even read that
+_PROBE_S = 1.0
 _FRAMES = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
 
 
@@ -56,6 +58,13 @@ class _Link:
         self.socket = socket
         self.outbox = Outbox(patience)
         self.has_joined = False
+        self.is_gone = False
+        self.waits = False
+        """It is not read, since its join waits for the end of another socket."""
+        self.heard = asyncio.Event()
+        """Something came since it was cleared, or nothing will any more."""
+        self._probe: asyncio.Task[bool] | None = None
+        self._answered_s = -math.inf
         self._transport = request.transport
 
     async def write(self) -> None:
@@ -64,6 +73,27 @@ class _Link:
                 await self.socket.send_str(await self.outbox.get())
             except (ConnectionError, RuntimeError):  # RuntimeError: aiohttp's word for a socket closed meanwhile
                 return
+
+    async def is_alive(self) -> bool:
+        """Whether it answers a ping; it is asked once a second at most, whoever wants to know."""
+        if self.waits or time.monotonic() - self._answered_s < _PROBE_S:
+            return True
+        if self._probe is None:
+            self._probe = asyncio.create_task(self._answers())
+        return await asyncio.shield(self._probe)
+
+    async def _answers(self) -> bool:
+        self.heard.clear()
+        try:
+            async with asyncio.timeout(_PROBE_S):
+                await self.socket.ping()
+                await self.heard.wait()
+        except (TimeoutError, ConnectionError):
+            return False
+        finally:
+            self._probe = None
+        self._answered_s = time.monotonic()
+        return not self.is_gone
 
     def abort(self) -> None:
         """Close without a handshake, which a peer that does not read would never finish."""
@@ -134,6 +164,8 @@ class Relay:
         try:
             await self._read(link)
         finally:
+            link.is_gone = True
+            link.heard.set()
             del self._links[link.id]
             self._deliver(self._rooms.disconnect(link.id))
             writer.cancel()
@@ -147,6 +179,9 @@ class Relay:
         try:
             async with asyncio.timeout(self._patience.join_s) as deadline:
                 while (message := await link.socket.receive()).type in _FRAMES:
+                    link.heard.set()
+                    if link.is_gone:  # superseded: what it had sent before comes too late
+                        return
                     if not bucket.take(self._monotonic()):
                         reason = "frame-flood"
                         break
@@ -177,7 +212,24 @@ class Relay:
         except WireError:
             self.dropped["malformed"] += 1
             return
+        holder = self._rooms.holder(link.id, frame)
+        if holder is not None:
+            await self._supersede_if_dead(self._links[holder], by=link)
         self._deliver(self._rooms.receive(link.id, frame, self._monotonic()))
+
+    async def _supersede_if_dead(self, holder: _Link, by: _Link) -> None:
+        """Free the key of a half-open socket, whose member is back while its old connection only times out."""
+        by.waits = True
+        try:
+            is_alive = await holder.is_alive()
+        finally:
+            by.waits = False
+        if is_alive or holder.is_gone:
+            return
+        self.dropped["superseded"] += 1
+        holder.is_gone = True
+        holder.abort()
+        self._deliver(self._rooms.disconnect(holder.id))
 
     def _deliver(self, deliveries: Deliveries) -> None:
         texts: dict[int, str] = {}  # a broadcast is one frame for all its receivers: encoded once

@@ -1,7 +1,8 @@
 """Rooms by topic: what every frame of a socket means to the others. Pure: frames in, deliveries out.
 
-Source: Supabase Realtime as measured, with two rules of the project's contract: a room is full with `max_members`, and
-a `fromPeerId` that is not the sender's own presence key is refused.
+Source: Supabase Realtime as measured, with three rules of the project's contract: a room is full with `max_members`;
+a `fromPeerId` that is not the sender's own presence key is refused; a key is one socket's, else anybody could be
+anybody. Whether a socket is dead and its key free is for the caller to find out, who then disconnects it.
 """
 
 import json
@@ -20,6 +21,7 @@ from jambridge.room.flood import FloodGuard, TokenBucket
 from jambridge.strict_json import JsonObject
 
 BAD_KEY = "bad presence key"
+KEY_IN_USE = "key in use"
 UNMATCHED = "unmatched topic"
 _KEY = re.compile(r"[\x21-\x7e]{1,64}")  # it is shown on terminals and in log lines
 
@@ -55,6 +57,15 @@ class Rooms:
 
     def topics(self, socket: SocketId) -> frozenset[str]:
         return frozenset(self._sockets[socket].topics) if socket in self._sockets else frozenset()
+
+    def holder(self, socket: SocketId, frame: Frame) -> SocketId | None:
+        """The other socket whose key this frame, if it is a join, asks for."""
+        room = self._rooms.get(frame.topic)
+        if room is None or frame.event != phoenix.JOIN:
+            return None
+        key = _key(frame)
+        others = (member for member in room.members.values() if member.socket != socket)
+        return next((other.socket for other in others if other.key == key), None)
 
     def receive(self, socket: SocketId, frame: Frame, now_s: float) -> Deliveries:
         """What a frame from `socket` makes the hub send."""
@@ -115,10 +126,9 @@ class Rooms:
         """The joiner; what its config leaves out or garbles is off, as on the real server."""
         config = _object(frame.payload, "config")
         broadcast, shown = _object(config, "broadcast"), _object(config, "presence")
-        key = shown.get("key")
         return Member(
             socket=socket,
-            key=key if isinstance(key, str) and key else self._make_ref(),
+            key=_key(frame) or self._make_ref(),
             join_ref=frame.join_ref or frame.ref,
             hears_itself=broadcast.get("self") is True,
             wants_acks=broadcast.get("ack") is True,
@@ -133,7 +143,9 @@ class Rooms:
         if len(self._socket(member.socket).topics) >= self._limits.max_topics:
             return "ChannelRateLimitReached: Too many channels"
         keys = {other.key for other in self._rooms[topic].members.values()} if topic in self._rooms else set()
-        if len(keys | {member.key}) > self._limits.max_members:
+        if member.key in keys:
+            return KEY_IN_USE
+        if len(keys) >= self._limits.max_members:
             return Text.FULL.value
         return None
 
@@ -210,6 +222,11 @@ class Rooms:
                 FloodGuard(self._limits.message_rate, self._limits.message_burst, self._limits.mute_s)
             )
         return self._sockets[socket]
+
+
+def _key(join: Frame) -> str | None:
+    key = _object(_object(join.payload, "config"), "presence").get("key")
+    return key if isinstance(key, str) and key else None
 
 
 def _object(parent: JsonObject, key: str) -> dict[str, Any]:

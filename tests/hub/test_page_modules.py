@@ -323,3 +323,32 @@ def test_a_ping_is_answered_with_our_clock(run: Run) -> None:
 
     assert (pong["type"], pong["id"], pong["t1"]) == ("pong", 7, 12.5)
     assert pong["t2"] <= pong["t3"]
+
+
+def test_who_finds_the_own_key_in_use_tries_again(run: Run) -> None:
+    states = run("""
+        const { Realtime } = await import("/page/realtime.js");
+        const open = (states) => {
+          const options = {
+            url: `wss://${location.host}/realtime/v1/websocket?apikey=any&vsn=1.0.0`, topic: "realtime:room:KEY123",
+            key: "mine", onState: (state) => states.push(state), onPresence() {}, onBroadcast() {},
+          };
+          const room = new Realtime(options);
+          room.open();
+          return room;
+        };
+        const until = async (condition) => {
+          while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
+        };
+        const states = [[], []];
+        const before = open(states[0]);
+        await until(() => before.state === "joined");
+        const after = open(states[1]);
+        await until(() => states[1].length > 0);
+        before.leave();
+        await until(() => ["joined", "refused"].includes(after.state));
+        after.leave();
+        return states.map((list) => [...new Set(list)]);
+    """)
+
+    assert states == [["joined", "left"], ["connecting", "joined", "left"]]

@@ -209,24 +209,25 @@ def test_the_eleventh_member_is_told_that_the_session_is_full_and_the_tenth_may_
 
     assert told(rooms.receive(SocketId(10), join("p10"), 0.0), SocketId(10)) == [error("Session is full")]
     assert told(rooms.receive(SocketId(10), broadcast("x", {}), 0.0), SocketId(10)) == [error("unmatched topic")]
-    # its old socket is half open and still counted; a second one with the same key is the same member
+    rooms.disconnect(SocketId(9))
     assert told(rooms.receive(SocketId(11), join("p9"), 0.0), SocketId(11))[0][1]["status"] == "ok"
     rooms.disconnect(SocketId(0))
     assert told(rooms.receive(SocketId(10), join("p10"), 0.0), SocketId(10))[0][1]["status"] == "ok"
 
 
-def test_two_sockets_of_one_key_are_two_metas() -> None:
+def test_a_key_is_one_sockets_until_that_is_gone() -> None:
     rooms = rooms_of()
     rooms.receive(ANNA, join("a"), 0.0)
-    rooms.receive(ANNA, track({"name": "old"}), 0.0)
-    rooms.receive(BEN, join("a"), 0.0)
-    rooms.receive(BEN, track({"name": "new"}), 0.0)
+    rooms.receive(CLEO, join("c"), 0.0)
 
-    state = told(rooms.receive(CLEO, join("c"), 0.0), CLEO)[1][1]
-    left = told(rooms.disconnect(ANNA), CLEO)
-
-    assert [meta["name"] for meta in state["a"]["metas"]] == ["old", "new"]
-    assert left[0][1]["leaves"]["a"]["metas"] == [{"name": "old", "phx_ref": "r1"}]
+    assert rooms.holder(BEN, join("a")) == ANNA
+    assert told(rooms.receive(BEN, join("a"), 0.0), BEN) == [error("key in use")]
+    assert rooms.holder(ANNA, join("a")) is None  # its own second join
+    assert rooms.holder(BEN, join("a", topic="realtime:room:OTHER")) is None
+    assert rooms.holder(BEN, join("b")) is None
+    rooms.disconnect(ANNA)
+    assert rooms.holder(BEN, join("a")) is None
+    assert told(rooms.receive(BEN, join("a"), 0.0), BEN)[0][1]["status"] == "ok"
 
 
 @pytest.mark.parametrize("key", ["b" * 65, "a b", "a\n", "\x1b[2J", "é", "a\x7f"], ids=ascii)
@@ -340,6 +341,12 @@ class RoomsModel(RuleBasedStateMachine):
         assert all(sizes.values())
         assert {topic: sum(place == topic for _, place in members) for topic in sizes} == sizes
         assert set(self.seen) <= members
+
+    @invariant()
+    def keys_of_a_room_are_different(self) -> None:
+        for topic in self.rooms.sizes:
+            state = next((state for (_, place), state in self.seen.items() if place == topic), {})
+            assert all(len(metas) == 1 for metas in state.values())
 
     @invariant()
     def watchers_of_a_room_see_the_same(self) -> None:

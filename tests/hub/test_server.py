@@ -6,6 +6,7 @@ import json
 import logging
 import random
 import socket
+import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -173,6 +174,59 @@ def test_who_does_not_join_or_falls_silent_is_sent_away(tmp_path: Path, joins: b
             assert (await health(hub))["rooms"] == 0
 
     run(scenario())
+
+
+def test_a_living_members_key_is_refused_and_pings_of_it_stay_few(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path) as hub, Member.joined(hub, "a") as anna, Member.connected(hub) as impostor:
+            listening = asyncio.create_task(anna.heard("tempo-change"))
+            for _ in range(20):
+                reply = await impostor.join("a")
+                assert reply["payload"] == {"status": "error", "response": {"reason": "key in use"}}
+            async with Member.joined(hub, "b") as ben:
+                await ben.broadcast("tempo-change", tempo=90)
+                assert (await listening)["tempo"] == 90
+            assert (await health(hub))["dropped"] == {"refused-join": 20}
+
+    run(scenario())
+
+
+def test_a_half_open_socket_is_superseded_by_its_members_return(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            live_hub(tmp_path) as hub,
+            Member.connected(hub, autoping=False) as dead,
+            Member.joined(hub, "b") as ben,
+            Member.connected(hub) as back,
+        ):
+            await dead.join("a")
+            assert (await back.join("a"))["payload"]["status"] == "ok"
+            assert (await health(hub))["dropped"] == {"superseded": 1}
+            await settled(hub, sockets=2, members=2)
+            await back.broadcast("tempo-change", tempo=90, fromPeerId="a")
+            assert (await ben.heard("tempo-change"))["tempo"] == 90
+            await dead.closed()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("cleanly", [True, False])
+def test_who_hung_up_may_come_back_at_once(tmp_path: Path, cleanly: bool) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path, max_per_address=200) as hub, AsyncExitStack() as stack:
+            for _ in range(50):
+                member = await stack.enter_async_context(Member.joined(hub, "a"))
+                if cleanly:
+                    await member.socket.close()
+                else:
+                    connection = member.socket.get_extra_info("socket")
+                    assert connection is not None
+                    connection.shutdown(socket.SHUT_RDWR)
+            assert not (await health(hub))["dropped"].get("refused-join")
+
+    started_s = time.monotonic()
+    run(scenario())
+    assert time.monotonic() - started_s < 30  # 50 probes that nobody answers would take 50 s
 
 
 def test_pings_are_answered_but_are_no_way_to_stay_without_joining(tmp_path: Path) -> None:

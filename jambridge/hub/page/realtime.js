@@ -13,6 +13,7 @@ const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 3000; // a hub on the LAN starts in seconds, and musicians wait for it
 const SETTLED_MS = 60_000;
 const MAX_MESSAGE = 256 * 1024;
+const KEY_IN_USE = "key in use";
 
 export class Realtime {
   #options;
@@ -141,6 +142,7 @@ export class Realtime {
   #joinReply({ status, response }) {
     if (status !== "ok") {
       const reason = typeof response?.reason === "string" ? response.reason.slice(0, 200) : "";
+      if (reason === KEY_IN_USE) return this.#lost(); // by our own connection from before, not yet taken for dead
       this.#end("refused", reason);
       return;
     }
