@@ -1,11 +1,22 @@
 """How many connections the hub holds, counted before a byte of theirs is read.
 
-aiohttp bounds neither the number of connections nor the time that a first request may take.
+aiohttp bounds neither the number of connections nor the time that a first request may take, and asyncio tells of a TLS
+connection only after its handshake. So they are counted where they are accepted, descriptor by descriptor.
 """
 
 import asyncio
+import errno
+import logging
+import os
+import socket
+import time
 from collections import Counter
+from contextlib import suppress
+from typing import Any, Self
 
+log = logging.getLogger(__name__)
+
+_SAY_AGAIN_S = 60.0
 _END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -36,42 +47,104 @@ class Gate:
             del self._open[address]
 
 
-class GuardedProtocol(asyncio.Protocol):
-    """An HTTP connection that had to pass the gate, and has a while to send its first request."""
+class Listener(socket.socket):
+    """A bound socket that accepts what passes the gate, and closes the rest at once.
 
-    def __init__(self, inner: asyncio.Protocol, gate: Gate, first_request_s: float) -> None:
-        self._inner = inner
+    No error of one accepting is worth a traceback, and asyncio would print many: each is a connection aborted, which it
+    passes over. With no descriptor left, one that is kept for this takes the connection off the queue, where it would
+    keep the loop busy.
+    """
+
+    def __init__(self, bound: socket.socket, gate: Gate) -> None:
+        super().__init__(bound.family, bound.type, bound.proto, fileno=bound.detach())
         self._gate = gate
+        self._spare: int | None = _spare_descriptor()
+        self._said_s = -_SAY_AGAIN_S
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        try:
+            accepted, address = super().accept()
+        except (BlockingIOError, InterruptedError):
+            raise
+        except OSError as exc:
+            self._fail(exc)
+            raise ConnectionAbortedError from exc
+        if not self._gate.enter(address[0]):
+            accepted.close()
+            raise ConnectionAbortedError
+        return _Counted.of(accepted, self._gate, address[0]), address
+
+    def close(self) -> None:
+        self._release_spare()
+        super().close()
+
+    def _fail(self, exc: OSError) -> None:
+        self._gate.refused += 1
+        if time.monotonic() - self._said_s >= _SAY_AGAIN_S:
+            self._said_s = time.monotonic()
+            log.warning("connections cannot be accepted error=%s refused=%d", exc.strerror, self._gate.refused)
+        if exc.errno not in (errno.EMFILE, errno.ENFILE):
+            return
+        self._release_spare()
+        with suppress(OSError):
+            super().accept()[0].close()
+        self._spare = _spare_descriptor()
+
+    def _release_spare(self) -> None:
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+
+
+class _Counted(socket.socket):
+    """A connection, counted until it is closed."""
+
+    _gate: Gate | None = None
+    _address = ""
+
+    @classmethod
+    def of(cls, accepted: socket.socket, gate: Gate, address: str) -> Self:
+        counted = cls(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
+        counted._gate, counted._address = gate, address
+        return counted
+
+    def close(self) -> None:
+        if self._gate is not None:
+            self._gate.leave(self._address)
+            self._gate = None
+        super().close()
+
+
+def _spare_descriptor() -> int | None:
+    try:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+class GuardedProtocol(asyncio.Protocol):
+    """An HTTP connection that has a while to send its first request."""
+
+    def __init__(self, inner: asyncio.Protocol, first_request_s: float) -> None:
+        self._inner = inner
         self._first_request_s = first_request_s
-        self._address: str | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._tail = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  both TCP and TLS give one
-        address = peer_address(transport)
-        if not self._gate.enter(address):
-            transport.abort()
-            return
-        self._address = address
         self._deadline = asyncio.get_running_loop().call_later(self._first_request_s, transport.abort)
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._address is None:
-            return
         if self._deadline is not None:
             self._await_head(data)
         self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:
-        return None if self._address is None else self._inner.eof_received()
+        return self._inner.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._address is None:
-            return
-        self._gate.leave(self._address)
-        self._address = None
         self._stop_waiting()
         self._inner.connection_lost(exc)
 

@@ -21,7 +21,7 @@ from jambridge.errors import LinkError
 from jambridge.http_log import BadRequests
 from jambridge.hub import certificate, origins
 from jambridge.hub.certificate import Certificate
-from jambridge.hub.gate import Gate, GuardedProtocol
+from jambridge.hub.gate import Gate, GuardedProtocol, Listener
 from jambridge.hub.limits import Limits, Patience
 from jambridge.hub.pages import Pages
 from jambridge.hub.relay import Relay
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 WEBSOCKET_PATH = "/realtime/v1/websocket"
 _KEEP_ALIVE_S = 10.0
-_TLS_HANDSHAKE_S = 10.0
+_TLS_HANDSHAKE_S = 5.0
 _REQUESTS_PER_SOCKET = 4  # plain connections that a browser opens beside each websocket
 _LOOK_AT_NAMES_S = 30.0
 _BACKLOG = 64
@@ -95,7 +95,7 @@ class HubServer:
 
     @asynccontextmanager
     async def serving(self, plain: socket.socket, secure: socket.socket) -> AsyncIterator[None]:
-        """Serve http and https on bound sockets; leaving sends everybody away."""
+        """Serve http and https on bound sockets, which are this hub's from now on; leaving sends everybody away."""
         http_log = logging.getLogger(f"{__name__}.http")
         http_log.addFilter(self._bad_requests)
         runner = web.AppRunner(
@@ -112,16 +112,16 @@ class HubServer:
         loop = asyncio.get_running_loop()
         listeners: list[asyncio.Server] = []
         try:
+            self.port, self.tls_port = plain.getsockname()[1], secure.getsockname()[1]
             for bound, tls in ((plain, None), (secure, self._tls)):
                 listener = await loop.create_server(
-                    lambda: GuardedProtocol(server(), self._plain, first_request_s),
-                    sock=bound,
+                    lambda: GuardedProtocol(server(), first_request_s),
+                    sock=Listener(bound, self._plain),
                     ssl=tls,
                     ssl_handshake_timeout=_TLS_HANDSHAKE_S if tls else None,
                     backlog=_BACKLOG,
                 )
                 listeners.append(listener)
-            self.port, self.tls_port = plain.getsockname()[1], secure.getsockname()[1]
             yield
         finally:
             for listener in listeners:

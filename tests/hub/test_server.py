@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import random
+import resource
 import socket
 import time
 from collections.abc import Coroutine
@@ -17,6 +18,7 @@ import pytest
 
 from jambridge.errors import LinkError
 from jambridge.hub.limits import Limits, Patience
+from jambridge.hub.server import HubServer
 from tests.hub.live import PATIENCE_S, TOPIC, Member, health, live_hub, settled
 
 UNHURRIED = Limits(frame_rate=1e9, frame_burst=1e9, message_rate=1e9, message_burst=1e9, room_rate=1e9, room_burst=1e9)
@@ -326,6 +328,64 @@ def test_connections_that_never_ask_are_bounded_and_dropped(tmp_path: Path) -> N
                 writer.close()
 
     run(scenario())
+
+
+def test_tls_connections_are_counted_before_their_handshake(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path, max_per_address=2) as hub:
+            silent = [await asyncio.open_connection("127.0.0.1", hub.tls_port) for _ in range(12)]
+            async with asyncio.timeout(PATIENCE_S):
+                for reader, _ in silent[8:]:  # 8 may wait, the others are sent away at once
+                    assert await ended(reader)
+                assert not any(reader.at_eof() for reader, _ in silent[:8])
+                for _, writer in silent:
+                    writer.close()
+            await settled_refusals(hub, 4)
+
+    run(scenario())
+
+
+async def settled_refusals(hub: HubServer, most: int) -> None:
+    """Wait until there is room again: then so many were refused, and those that asked meanwhile."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                assert (await health(hub))["refused"] >= most
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.01)
+            else:
+                return
+
+
+def test_without_descriptors_connections_are_refused_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def scenario() -> None:
+        async with live_hub(tmp_path) as hub, Member.joined(hub, "a") as anna:
+            waiting = [socket.socket() for _ in range(100)]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(socket.socket.fileno, waiting)) + 1, hard))
+            try:
+                for each in waiting:
+                    each.setblocking(False)
+                    with contextlib.suppress(BlockingIOError):
+                        each.connect(("127.0.0.1", hub.tls_port))
+                async with asyncio.timeout(PATIENCE_S):
+                    for each in waiting:
+                        with contextlib.suppress(ConnectionError):
+                            assert await asyncio.get_running_loop().sock_recv(each, 1) == b""
+                assert (await anna.reply(await anna.push("heartbeat", {}, "phoenix")))["payload"]["status"] == "ok"
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+                for each in waiting:
+                    each.close()
+            assert (await health(hub))["refused"] >= 100
+
+    with caplog.at_level(logging.WARNING):
+        run(scenario())
+    (line,) = caplog.messages
+    assert line.startswith("connections cannot be accepted")
 
 
 async def ended(reader: asyncio.StreamReader) -> bool:
