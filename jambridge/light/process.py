@@ -168,7 +168,11 @@ async def open_light(
             numbers = (rings.fd, rings.slots, rings.capacity, wakes.read_fd, theirs.fileno())
             try:
                 child = await asyncio.create_subprocess_exec(
-                    *command, *map(str, numbers), pass_fds=descriptors, env={**os.environ, **_ONE_THREAD}, start_new_session=True
+                    *command,
+                    *map(str, numbers),
+                    pass_fds=descriptors,
+                    env={**os.environ, **_ONE_THREAD},
+                    start_new_session=True,
                 )
             except OSError as exc:
                 raise DeviceError(f"the light process cannot be started: {exc}") from exc
