@@ -149,6 +149,7 @@ async def run(config: Config, *, with_parent: bool = False) -> ExitStatus:
         notify("STOPPING=1")
         ending.cancel()
         await services.stop("mesh", "room")
+        await asyncio.gather(ending, return_exceptions=True)
 
 
 def _stop_on_signals(*, with_parent: bool) -> asyncio.Future[None]:
