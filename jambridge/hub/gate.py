@@ -17,6 +17,7 @@ from typing import Any, Self
 log = logging.getLogger(__name__)
 
 _SAY_AGAIN_S = 60.0
+_REFUSED_AT_ONCE = 64
 _END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -62,17 +63,22 @@ class Listener(socket.socket):
         self._said_s = -_SAY_AGAIN_S
 
     def accept(self) -> tuple[socket.socket, Any]:
+        """The next that passes; who is refused must not make the others wait for a turn of the loop each."""
+        for _ in range(_REFUSED_AT_ONCE):
+            accepted, address = self._next()
+            if self._gate.enter(address[0]):
+                return _Counted.of(accepted, self._gate, address[0]), address
+            accepted.close()
+        raise ConnectionAbortedError
+
+    def _next(self) -> tuple[socket.socket, Any]:
         try:
-            accepted, address = super().accept()
+            return super().accept()
         except (BlockingIOError, InterruptedError):
             raise
         except OSError as exc:
             self._fail(exc)
             raise ConnectionAbortedError from exc
-        if not self._gate.enter(address[0]):
-            accepted.close()
-            raise ConnectionAbortedError
-        return _Counted.of(accepted, self._gate, address[0]), address
 
     def close(self) -> None:
         self._release_spare()
