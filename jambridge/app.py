@@ -27,7 +27,7 @@ from jambridge.hub_host import HubAddress, open_hub
 from jambridge.identity import Identity
 from jambridge.light.control import LightSettings
 from jambridge.light.discovery import open_discovery
-from jambridge.light.process import open_light, release
+from jambridge.light.process import Lights, open_light, release
 from jambridge.light.wled import Controller
 from jambridge.peers.mesh import open_mesh
 from jambridge.room.announce import find_hubs
@@ -130,26 +130,31 @@ async def run(config: Config, *, with_parent: bool = False) -> ExitStatus:
     status = StatusServer(whole, faults, lambda: room.view.value.connection == "connected", _hosts(config))
     services.start("status", partial(open_status, status, config.http.bind, config.http.port))
 
-    ending = asyncio.gather(
+    beside = asyncio.gather(
         services.until_one_gives_up(),
         _follow_hub(hub, address, config, code),
         _watch(faults, services, room, alerts),
     )
     try:
-        whichever: set[asyncio.Future[Any]] = {stopped, ending}
+        whichever: set[asyncio.Future[Any]] = {stopped, beside}
         await asyncio.wait(whichever, return_when=asyncio.FIRST_COMPLETED)
-        if light.present is not None:  # first of all: the strips are the user's again
-            light.present.release()
-        else:
-            release(controllers.value)
+        _release(light.present, controllers.value)  # first of all: the strips are the user's again
         if not stopped.done():
-            await ending
+            await beside
         return ExitStatus.OK
     finally:
         notify("STOPPING=1")
-        ending.cancel()
+        beside.cancel()
         await services.stop("mesh", "room")
-        await asyncio.gather(ending, return_exceptions=True)
+        await asyncio.gather(beside, return_exceptions=True)
+
+
+def _release(light: Lights | None, controllers: tuple[Controller, ...]) -> None:
+    """Through the light process, or in its stead where it is not there at the moment."""
+    if light is not None:
+        light.release()
+    else:
+        release(controllers)
 
 
 def _stop_on_signals(*, with_parent: bool) -> asyncio.Future[None]:
