@@ -103,6 +103,12 @@ class Musician:
         ahead_s = time.clock_gettime(time.CLOCK_REALTIME) - time.monotonic()
         return [attack - ahead_s for attack in self.page.evaluate("window.attacks")]
 
+    def slip_s(self, start: float, end: float) -> float:
+        """How far its sound device strayed from real time in between, in time.monotonic(): a busy machine delays it."""
+        ahead_s = time.clock_gettime(time.CLOCK_REALTIME) - time.monotonic()
+        behind = [at - handed_in for at, handed_in in self.page.evaluate("window.pace") if start <= at - ahead_s <= end]
+        return max(behind) - min(behind)
+
     def kill(self) -> None:
         """End the whole browser with SIGKILL: no goodbye of any kind."""
         with contextlib.suppress(psutil.NoSuchProcess):

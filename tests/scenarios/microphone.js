@@ -1,9 +1,11 @@
 // Runs in the musician's page before its own scripts: notes when the browser's sound device handed in each attack
-// after a second of silence, in seconds of wall time. A chunk's timestamp is in microseconds since the time origin.
+// after a second of silence, in seconds of wall time, and how far it was ten times a second: [wall time, seconds handed
+// in]. A chunk's timestamp is in microseconds since the time origin.
 (() => {
   const THRESHOLD = 0.01;
   const QUIET_S = 1.0;
   window.attacks = [];
+  window.pace = [];
 
   const devices = navigator.mediaDevices;
   if (!devices) return;
@@ -17,6 +19,8 @@
   async function listen(track) {
     const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
     let quietFrames = Infinity;
+    let chunks = 0;
+    let handedIn = 0;
     for (;;) {
       const { done, value: chunk } = await reader.read();
       if (done) return;
@@ -34,6 +38,8 @@
         }
         quietFrames = 0;
       }
+      handedIn += samples.length / chunk.sampleRate;
+      if (chunks++ % 10 === 0) window.pace.push([performance.timeOrigin / 1e3 + chunk.timestamp / 1e6, handedIn]);
       chunk.close();
     }
   }

@@ -29,6 +29,8 @@ PIXELS = 300
 LEAD_S = 5.0  # of silence, in which a musician joins and is connected
 LAGS_S = [lag_ms / 1000 for lag_ms in range(0, 101, 5)]
 F1_BAR = 0.80
+TAKES = 3
+STEADY_S = 0.03  # a browser that strays further is no measure of us: the piece is taken again
 LIGHT_BACK_S = 5.0
 ROOM_BACK_S = 10.0
 EXIT_S = 3.0
@@ -128,19 +130,21 @@ def cleo(
 def test_music_in_a_browser_lights_the_strip_in_the_colours_of_its_notes(
     evening: Evening, ann: Musician, programme: Programme
 ) -> None:
-    expected = len(programme.attacks_s)
     evening.daemon.await_status(lambda status: _packets(status).get("Ann", 0) > 0, "Ann is heard", LEAD_S)
-    lasts_s = programme.starts_s[-1] + programme.lengths_s[-1] + music.GAP_S
-    _sit(ann, lambda: len(ann.attacks()) >= expected, lasts_s + 10)
-    _sit(ann, lambda: time.monotonic() > _starts(ann, programme)[-1] + programme.lengths_s[-1] + 0.2, lasts_s)
-
-    frames = evening.wire.frames(PIXELS)
-    scores = {
-        name: palette.best(frames, start, music.truth(name), length_s, LAGS_S)
-        for name, start, length_s in zip(programme.names, _starts(ann, programme), programme.lengths_s, strict=True)
-    }
-    for name, score in scores.items():
-        print(f"{name}: F1 {score.f1:.3f} P {score.precision:.3f} R {score.recall:.3f} at {1000 * score.lag_s:.0f} ms")
+    scores: dict[str, palette.Score] = {}
+    for take in range(TAKES):
+        for name, start, length_s in _pieces(ann, programme, take):
+            slip_s = ann.slip_s(start, start + length_s)
+            score = palette.best(evening.wire.frames(PIXELS), start, music.truth(name), length_s, LAGS_S)
+            print(
+                f"{name}: F1 {score.f1:.3f} P {score.precision:.3f} R {score.recall:.3f} at {1000 * score.lag_s:.0f} ms; "
+                f"the browser's sound device strayed by {1000 * slip_s:.0f} ms"
+            )
+            if name not in scores and (score.f1 >= F1_BAR or slip_s <= STEADY_S):
+                scores[name] = score
+        if len(scores) == len(programme.names):
+            break
+    assert set(scores) == set(programme.names), "this machine is too busy for a browser to play in time"
     assert min(score.f1 for score in scores.values()) >= F1_BAR, scores
     assert ann.complaints == []
 
@@ -285,14 +289,18 @@ def _sit(musician: Musician, holds: Callable[[], bool], patience_s: float) -> No
         musician.page.wait_for_timeout(100)
 
 
-def _starts(musician: Musician, programme: Programme) -> list[float]:
-    """time.monotonic() of each piece's first sample, from the first attack in it."""
-    heard_at = musician.attacks()
-    starts = []
-    for start_s, length_s in zip(programme.starts_s, programme.lengths_s, strict=True):
-        index = next(i for i, at in enumerate(programme.attacks_s) if start_s <= at < start_s + length_s)
-        starts.append(heard_at[index] - (programme.attacks_s[index] - start_s))
-    return starts
+def _pieces(musician: Musician, programme: Programme, take: int) -> Iterator[tuple[str, float, float]]:
+    """Each piece once it has been played for the `take`th time: its name, time.monotonic() of its first sample from the
+    first attack in it, and its length. The browser plays the programme again and again.
+    """
+    lasts_s = programme.starts_s[-1] + programme.lengths_s[-1] + music.GAP_S
+    for name, start_s, length_s in zip(programme.names, programme.starts_s, programme.lengths_s, strict=True):
+        first = next(i for i, at in enumerate(programme.attacks_s) if start_s <= at < start_s + length_s)
+        index = take * len(programme.attacks_s) + first
+        _sit(musician, lambda index=index: len(musician.attacks()) > index, lasts_s + 10)  # type: ignore[misc]
+        start = musician.attacks()[index] - (programme.attacks_s[first] - start_s)
+        _sit(musician, lambda end=start + length_s + 0.2: time.monotonic() > end, lasts_s)  # type: ignore[misc]
+        yield name, start, length_s
 
 
 def _retire(dark: set[str], evening: Evening) -> set[str]:
