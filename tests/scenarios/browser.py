@@ -106,7 +106,9 @@ class Musician:
     def slip_s(self, start: float, end: float) -> float:
         """How far its sound device strayed from real time in between, in time.monotonic(): a busy machine delays it."""
         ahead_s = time.clock_gettime(time.CLOCK_REALTIME) - time.monotonic()
-        behind = [at - handed_in for at, handed_in in self.page.evaluate("window.pace") if start <= at - ahead_s <= end]
+        behind: list[float] = [
+            at - handed_in for at, handed_in in self.page.evaluate("window.pace") if start <= at - ahead_s <= end
+        ]
         return max(behind) - min(behind)
 
     def kill(self) -> None:
