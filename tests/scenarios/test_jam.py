@@ -137,8 +137,8 @@ def test_music_in_a_browser_lights_the_strip_in_the_colours_of_its_notes(
             slip_s = ann.slip_s(start, start + length_s)
             score = palette.best(evening.wire.frames(PIXELS), start, music.truth(name), length_s, LAGS_S)
             print(
-                f"{name}: F1 {score.f1:.3f} P {score.precision:.3f} R {score.recall:.3f}, {1000 * score.lag_s:.0f} ms late; "
-                f"the browser's sound device strayed by {1000 * slip_s:.0f} ms"
+                f"{name}: F1 {score.f1:.3f} P {score.precision:.2f} R {score.recall:.2f}, "
+                f"{1000 * score.lag_s:.0f} ms late; the browser's sound device strayed by {1000 * slip_s:.0f} ms"
             )
             if name not in scores and (score.f1 >= F1_BAR or slip_s <= STEADY_S):
                 scores[name] = score
