@@ -80,7 +80,7 @@ async def run(config: Config, *, with_parent: bool = False) -> ExitStatus:
         longest_delay_s=LIGHT_RETRY_S,
     )
     discovery = services.start(
-        "discovery", partial(open_discovery, config.light, partial(_adopted, state), controllers)
+        "discovery", partial(open_discovery, config.light, partial(identity.adopted, state), controllers)
     )
     ice_servers = config.webrtc.ice_servers if supabase else []
     mesh = services.start(
@@ -125,7 +125,7 @@ async def run(config: Config, *, with_parent: bool = False) -> ExitStatus:
         silent_s = light.present.silent_s if light.present else None
         ticking = silent_s is not None and silent_s < LIGHT_SILENT_S
         late = {} if ticking else {"light": "does not tick"}
-        return late | {name: "is not running" for name in ("mesh",) if services.health[name].state != State.RUNNING}
+        return late if mesh.health.state == State.RUNNING else late | {"mesh": "is not running"}
 
     status = StatusServer(whole, faults, lambda: room.view.value.connection == "connected", _hosts(config))
     services.start("status", partial(open_status, status, config.http.bind, config.http.port))
@@ -228,11 +228,6 @@ def _light_settings(config: Config) -> LightSettings:
         flashes_per_s=light.flashes_per_s,
         threshold=config.notes.threshold,
     )
-
-
-def _adopted(state: Path) -> tuple[str, ...]:
-    """Read again each time: `leds adopt` is another process."""
-    return identity.load(state).adopted
 
 
 def _hosts(config: Config) -> frozenset[str]:

@@ -283,7 +283,7 @@ def _daemon(settings: Config, *, with_parent: bool = False) -> None:
 def _adopted() -> tuple[str, ...]:
     from jambridge import identity
 
-    return identity.load(identity.state_directory()).adopted
+    return identity.adopted(identity.state_directory())
 
 
 def _configuration(

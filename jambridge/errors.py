@@ -44,13 +44,10 @@ class ExitStatus(enum.IntEnum):
 
 
 class Text(enum.StrEnum):
-    """The exact sentences of the contract; the name is the alert's code."""
+    """The contract's exact sentences, as far as their causes exist yet; the name is the alert's code."""
 
     NO_CONNECTION = "Could not connect to session"
     RECONNECTING = "Connection lost, reconnecting..."
     NOT_FOUND = "Session not found"
     FULL = "Session is full"
     INVALID_CODE = "Invalid room code"
-    AUDIO_RETRYING = "Direct audio connection failed, retrying..."
-    AUDIO_RELAY = "Direct audio connection failed, using relay mode"
-    AUDIO_LIMITED = "Limited connectivity, audio may be delayed"

@@ -12,6 +12,7 @@ import platformdirs
 from jambridge import strict_json
 from jambridge.errors import DeviceError, UsageError, WireError
 from jambridge.room import code
+from jambridge.strict_json import JsonObject
 from jambridge.units import RoomCode
 
 log = logging.getLogger(__name__)
@@ -46,15 +47,12 @@ def state_directory() -> Path:
 
 def load(directory: Path) -> Identity:
     """The identity kept in `directory`; what is missing or damaged there is made anew and kept."""
-    try:
-        kept = strict_json.loads_object((directory / _FILE).read_bytes(), _MAX_BYTES)
-    except (OSError, WireError):
-        kept = {}
-    name, room, adopted = kept.get("name"), kept.get("room"), kept.get("adopted")
+    kept = _read(directory)
+    name, room = kept.get("name"), kept.get("room")
     identity = Identity(
         name=name if isinstance(name, str) and name else f"User{secrets.randbelow(9000) + 1000}",
         room=_usable(room) or code.generate(),
-        adopted=tuple(str(mac) for mac in adopted) if isinstance(adopted, list) else (),
+        adopted=adopted(directory),
     )
     if asdict(identity) != {**kept, "adopted": identity.adopted}:
         try:
@@ -69,6 +67,19 @@ def _usable(room: object) -> RoomCode | None:
         return code.parse(str(room)[:40])
     except UsageError:
         return None
+
+
+def adopted(directory: Path) -> tuple[str, ...]:
+    """The controllers handed over, as the file says now; writes nothing and never fails."""
+    kept = _read(directory).get("adopted")
+    return tuple(str(mac) for mac in kept) if isinstance(kept, list) else ()
+
+
+def _read(directory: Path) -> JsonObject:
+    try:
+        return strict_json.loads_object((directory / _FILE).read_bytes(), _MAX_BYTES)
+    except (OSError, WireError):
+        return {}
 
 
 def adopt(directory: Path, macs: tuple[str, ...]) -> Identity:

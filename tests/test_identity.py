@@ -39,3 +39,5 @@ def test_a_place_that_cannot_be_written_is_told_and_done_without(tmp_path: Path)
     with pytest.raises(DeviceError, match="cannot write"):
         identity.save(tmp_path / "missing", made)
     assert not list(tmp_path.iterdir())
+    assert identity.adopted(tmp_path) == ()
+    assert not list(tmp_path.iterdir()), "asking for the lights handed over writes nothing"
