@@ -25,6 +25,16 @@ apt_install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >&2
 }
 
+# npm_install: what the tests take from the npm registry, once
+npm_install() {
+    local folder=$root/tests/npm wanted
+    wanted=$(sha256sum <"$folder/package.json")
+    [ "$(cat "$folder/node_modules/.installed" 2>/dev/null)" = "$wanted" ] && return
+    say "installing the npm packages of the tests"
+    (cd "$folder" && npm install --silent --no-package-lock --no-audit --no-fund) >&2
+    echo "$wanted" >"$folder/node_modules/.installed"
+}
+
 # The newest Python from 3.11 on that can make virtual environments.
 find_python() {
     local candidate

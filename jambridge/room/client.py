@@ -22,8 +22,7 @@ from jambridge.edges import Bounded, Dropping, Latest
 from jambridge.errors import LinkError, Text, UnavailableError, WireError
 from jambridge.room import messages, presence
 from jambridge.room.flood import RoomGuard
-from jambridge.room.messages import Participant, Signal
-from jambridge.strict_json import JsonObject
+from jambridge.room.messages import Broadcast, Participant, Signal
 from jambridge.units import LocalSeconds, PeerId, RoomCode
 
 log = logging.getLogger(__name__)
@@ -53,12 +52,6 @@ class RoomView:
     connection: Connection = "disconnected"
     members: tuple[Participant, ...] = ()
     host: PeerId | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Broadcast:
-    event: str
-    payload: JsonObject
 
 
 class RoomEdges:

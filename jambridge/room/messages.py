@@ -35,6 +35,14 @@ class Participant:
     capabilities: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """What one member says to all others."""
+
+    event: str
+    payload: JsonObject
+
+
 class SignalType(enum.StrEnum):
     OFFER = "offer"
     ANSWER = "answer"

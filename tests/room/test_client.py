@@ -13,8 +13,8 @@ from jambridge.edges import Latest
 from jambridge.errors import LinkError, Text, UnavailableError
 from jambridge.hub.server import HubServer
 from jambridge.room import messages
-from jambridge.room.client import Address, Broadcast, RoomEdges, open_room
-from jambridge.room.messages import Participant, Signal, SignalType
+from jambridge.room.client import Address, RoomEdges, open_room
+from jambridge.room.messages import Broadcast, Participant, Signal, SignalType
 from jambridge.services import Services
 from jambridge.units import PeerId
 from tests.hub.live import live_hub
