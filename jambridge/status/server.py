@@ -1,4 +1,4 @@
-"""The local HTTP status: /healthz, /readyz, /status. Bounded, and closed to pages that another site opened."""
+"""The local HTTP: /healthz, /readyz, /status and control. Bounded, and closed to pages that another site opened."""
 
 import asyncio
 import hashlib
@@ -6,7 +6,7 @@ import ipaddress
 import json
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -29,11 +29,13 @@ class StatusServer:
         faults: Callable[[], Mapping[str, str]],
         is_ready: Callable[[], bool],
         allowed_hosts: frozenset[str],
+        control: Sequence[web.AbstractRouteDef] = (),
     ) -> None:
         self._snapshot = snapshot
         self._faults = faults
         self._is_ready = is_ready
         self._allowed_hosts = allowed_hosts
+        self._control = control
         self.bad_requests = BadRequests()
 
     def application(self) -> web.Application:
@@ -41,6 +43,7 @@ class StatusServer:
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/readyz", self._readyz)
         application.router.add_get("/status", self._status)
+        application.add_routes(self._control)
         return application
 
     @web.middleware

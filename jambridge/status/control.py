@@ -1,0 +1,193 @@
+"""What a program on this machine may change: the room's state, and whether we stay. JSON in, JSON out.
+
+`If-Match` with an ETag of an older state is 409; a POST with an `Idempotency-Key` that was seen in the last 24 h is
+answered as it was then, and not done again. A browser's page must be ours: its Origin is the Host it asks, and a form
+cannot send application/json.
+"""
+
+import hashlib
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from jambridge import strict_json
+from jambridge.errors import LinkError, WireError
+from jambridge.strict_json import JsonObject
+
+MAX_BYTES = 16 * 1024
+MAX_KEY = 128
+MOST_KEYS = 1000
+KEYS_KEPT_S = 24 * 3600.0
+MOST_SESSIONS = 100
+
+
+class State(Protocol):
+    """What is needed of the room's state."""
+
+    @property
+    def revision(self) -> int: ...
+
+    def values(self) -> JsonObject: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The room's side of each request.
+
+    `change` takes several fields at once: WireError for a bad field or value, of which then none is applied, LinkError
+    where it is not ours to change.
+    """
+
+    state: Callable[[], State]
+    change: Callable[[Mapping[str, object]], None]
+    leave: Callable[[], None]
+    sessions: Callable[[int], Awaitable[list[JsonObject]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: JsonObject
+    etag: str | None = None
+
+    def sent(self) -> web.Response:
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        return web.json_response(
+            self.body, status=self.status, headers=headers | ({"ETag": self.etag} if self.etag else {})
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """An answer given, and what it was given to."""
+
+    request: str
+    answer: _Answer
+    at_s: float
+
+
+class Control:
+    def __init__(self, room: Room, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._room = room
+        self._monotonic = monotonic
+        self._done: OrderedDict[str, _Done] = OrderedDict()
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        return [
+            web.get("/api/state", self._state),
+            web.post("/api/state", self._change),
+            web.post("/api/leave", self._leave),
+            web.get("/api/sessions", self._sessions),
+        ]
+
+    async def _state(self, _request: web.Request) -> web.Response:
+        return self._present().sent()
+
+    async def _sessions(self, request: web.Request) -> web.Response:
+        asked = request.query.get("limit", "10")
+        if not (asked.isascii() and asked.isdigit() and len(asked) < 4 and 0 < int(asked) <= MOST_SESSIONS):  # noqa: PLR2004  digits
+            return _refused(400, f"limit is a number from 1 to {MOST_SESSIONS}").sent()
+        try:
+            return _Answer(200, {"sessions": await self._room.sessions(int(asked))}).sent()
+        except LinkError as exc:
+            return _refused(503, str(exc)).sent()
+
+    async def _change(self, request: web.Request) -> web.Response:
+        return await self._once(request, self._changed)
+
+    async def _leave(self, request: web.Request) -> web.Response:
+        return await self._once(request, self._left)
+
+    async def _once(self, request: web.Request, act: Callable[[web.Request, JsonObject], _Answer]) -> web.Response:
+        """Do what a POST asks, unless it was done before."""
+        if reason := _foreign(request):
+            return _refused(403, reason).sent()
+        if request.content_type != "application/json":
+            return _refused(415, "the body must be application/json").sent()
+        text = await request.read()
+        try:
+            body = strict_json.loads_object(text, MAX_BYTES)
+        except WireError as exc:
+            return _refused(400, str(exc)).sent()
+        key = request.headers.get("Idempotency-Key", "")
+        if len(key) > MAX_KEY:
+            return _refused(400, f"an Idempotency-Key has at most {MAX_KEY} characters").sent()
+        asked = hashlib.sha256(f"{request.path}\n".encode() + text).hexdigest()
+        if before := self._before(key):
+            same = before.request == asked
+            return (before.answer if same else _refused(422, "this Idempotency-Key was used for something else")).sent()
+        answer = act(request, body)
+        if key:
+            self._remember(key, _Done(asked, answer, self._monotonic()))
+        return answer.sent()
+
+    def _changed(self, request: web.Request, body: JsonObject) -> _Answer:
+        if not self._is_current(request.headers.get("If-Match", "*")):
+            return _Answer(
+                409, {**_object(self._room.state()), "error": "the state has changed meanwhile"}, self._tag()
+            )
+        if not body:
+            return _refused(400, "nothing to change: give tempo, key, scale, colorMode or isPlaying")
+        try:
+            self._room.change(body)
+        except WireError as exc:
+            return _refused(400, str(exc))
+        except LinkError as exc:
+            return _refused(403, str(exc))
+        return self._present()
+
+    def _left(self, _request: web.Request, _body: JsonObject) -> _Answer:
+        self._room.leave()
+        return _Answer(202, {"leaving": True})
+
+    def _present(self) -> _Answer:
+        return _Answer(200, _object(self._room.state()), self._tag())
+
+    def _is_current(self, condition: str) -> bool:
+        """Whether If-Match holds: `*`, an ETag of ours, or the bare revision."""
+        tags = {tag.strip() for tag in condition.split(",")[:8]}
+        return bool(tags & {"*", self._tag(), f'"{self._room.state().revision}"'})
+
+    def _tag(self) -> str:
+        state = self._room.state()
+        digest = hashlib.sha256(json.dumps(state.values(), sort_keys=True).encode()).hexdigest()[:8]
+        return f'"{state.revision}-{digest}"'
+
+    def _before(self, key: str) -> _Done | None:
+        now_s = self._monotonic()
+        while self._done and now_s - next(iter(self._done.values())).at_s > KEYS_KEPT_S:
+            self._done.popitem(last=False)
+        return self._done.get(key)
+
+    def _remember(self, key: str, done: _Done) -> None:
+        self._done[key] = done
+        if len(self._done) > MOST_KEYS:
+            self._done.popitem(last=False)
+
+
+def _object(state: State) -> JsonObject:
+    return {**state.values(), "revision": state.revision}
+
+
+def _refused(status: int, reason: str) -> _Answer:
+    return _Answer(status, {"error": reason})
+
+
+def _foreign(request: web.Request) -> str | None:
+    """Why a browser's page may not ask this; None where it may, or where no browser asks."""
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site not in (None, "same-origin", "none"):
+        return "a page of another site may not change anything here"
+    if origin is None:
+        return None
+    try:
+        asked_by = urlsplit(origin).netloc.lower()
+    except ValueError:
+        asked_by = ""
+    return None if asked_by == request.host.lower() else "a page of another origin may not change anything here"

@@ -1,0 +1,184 @@
+"""Changing the room's state over local HTTP, through a real socket."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from jambridge.errors import LinkError, WireError
+from jambridge.status.control import KEYS_KEPT_S, MOST_KEYS, Control, Room
+from jambridge.strict_json import JsonObject
+
+
+@dataclass
+class Tempo:
+    """A room whose only state is its tempo."""
+
+    tempo: float = 120
+    revision: int = 0
+    changes: list[float] = field(default_factory=list)
+    left: bool = False
+    ours: bool = True
+    now_s: float = 0.0
+
+    def values(self) -> JsonObject:
+        return {"tempo": self.tempo}
+
+    def change(self, fields: Mapping[str, object]) -> None:
+        tempo = fields.get("tempo")
+        if not isinstance(tempo, int) or set(fields) != {"tempo"}:
+            raise WireError("tempo is a number from 40 to 300")
+        if not self.ours:
+            raise LinkError("only the host changes tempo and key in this room")
+        self.tempo = tempo
+        self.revision += 1
+        self.changes.append(tempo)
+
+    def leave(self) -> None:
+        self.left = True
+
+    async def sessions(self, limit: int) -> list[JsonObject]:
+        return [{"id": "ABC123"}][:limit]
+
+
+def asked(room: Tempo, scenario: Callable[[aiohttp.ClientSession], Awaitable[None]]) -> None:
+    async def run() -> None:
+        control = Control(Room(lambda: room, room.change, room.leave, room.sessions), lambda: room.now_s)
+        application = web.Application()
+        application.add_routes(control.routes())
+        async with TestServer(application) as server, aiohttp.ClientSession(server.make_url("/")) as session:
+            await scenario(session)
+
+    asyncio.run(run())
+
+
+async def post(session: aiohttp.ClientSession, body: Any, **headers: str) -> tuple[int, JsonObject]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with session.post("/api/state", json=body, headers=named) as answer:
+        return answer.status, await answer.json()
+
+
+def test_the_state_is_read_changed_and_numbered() -> None:
+    async def scenario(session: aiohttp.ClientSession) -> None:
+        assert await post(session, {"tempo": 140}) == (200, {"tempo": 140, "revision": 1})
+        async with session.get("/api/state") as answer:
+            assert await answer.json() == {"tempo": 140, "revision": 1}
+            assert answer.headers["ETag"].startswith('"1-')
+
+    asked(Tempo(), scenario)
+
+
+def test_a_change_of_an_older_state_is_a_conflict_and_shows_the_present_one() -> None:
+    room = Tempo()
+
+    async def scenario(session: aiohttp.ClientSession) -> None:
+        async with session.get("/api/state") as answer:
+            tag = answer.headers["ETag"]
+        assert (await post(session, {"tempo": 90}, If_Match=tag))[0] == 200
+        status, body = await post(session, {"tempo": 91}, If_Match=tag)
+        assert (status, body["tempo"]) == (409, 90)
+        assert (await post(session, {"tempo": 91}, If_Match='"0"'))[0] == 409
+        assert (await post(session, {"tempo": 91}, If_Match='"1"'))[0] == 200
+
+    asked(room, scenario)
+    assert room.changes == [90, 91]
+
+
+def test_a_repeated_request_is_answered_and_not_done_again() -> None:
+    room = Tempo()
+
+    async def scenario(session: aiohttp.ClientSession) -> None:
+        first = await post(session, {"tempo": 90}, Idempotency_Key="a")
+        assert await post(session, {"tempo": 100}, Idempotency_Key="b") == (200, {"tempo": 100, "revision": 2})
+        assert await post(session, {"tempo": 90}, Idempotency_Key="a") == first
+        assert (await post(session, {"tempo": 91}, Idempotency_Key="a"))[0] == 422
+        room.now_s = KEYS_KEPT_S + 1
+        assert (await post(session, {"tempo": 91}, Idempotency_Key="a"))[0] == 200
+
+    asked(room, scenario)
+    assert room.changes == [90, 100, 91]
+
+
+def test_keys_are_kept_in_a_bounded_number() -> None:
+    room = Tempo()
+
+    async def scenario(session: aiohttp.ClientSession) -> None:
+        for number in range(MOST_KEYS + 1):
+            await post(session, {"tempo": 90}, Idempotency_Key=str(number))
+        done = len(room.changes)
+        await post(session, {"tempo": 90}, Idempotency_Key="1")
+        assert len(room.changes) == done
+        await post(session, {"tempo": 90}, Idempotency_Key="0")
+        assert len(room.changes) == done + 1
+
+    asked(room, scenario)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://[broken"},
+        {"Sec_Fetch_Site": "cross-site"},
+    ],
+)
+def test_a_page_of_another_site_changes_nothing(headers: dict[str, str]) -> None:
+    room = Tempo()
+
+    async def scenario(session: aiohttp.ClientSession) -> None:
+        assert (await post(session, {"tempo": 90}, **headers))[0] == 403
+
+    asked(room, scenario)
+    assert not room.changes
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b'{"tempo": 90}', "text/plain", 415),
+        (b"tempo=90", "application/x-www-form-urlencoded", 415),
+        (b'{"tempo": 1}{', "application/json", 400),
+        (b"[]", "application/json", 400),
+        (b"{}", "application/json", 400),
+        (b'{"tempo": "fast"}', "application/json", 400),
+        (b'{"tempo": 90, "tempo": 91}', "application/json", 400),
+        (b'{"x": "' + b"x" * 20_000 + b'"}', "application/json", 400),
+    ],
+)
+def test_what_is_no_change_is_refused_with_a_reason(body: bytes, content_type: str, status: int) -> None:
+    async def scenario(session: aiohttp.ClientSession) -> None:
+        async with session.post("/api/state", data=body, headers={"Content-Type": content_type}) as answer:
+            assert answer.status == status
+            assert (await answer.json())["error"]
+
+    asked(Tempo(), scenario)
+
+
+def test_what_only_the_host_may_change_is_forbidden() -> None:
+    async def scenario(session: aiohttp.ClientSession) -> None:
+        status, body = await post(session, {"tempo": 90})
+        assert status == 403
+        assert "only the host" in body["error"]
+
+    asked(Tempo(ours=False), scenario)
+
+
+def test_leaving_is_asked_for_and_sessions_are_listed() -> None:
+    room = Tempo()
+
+    async def scenario(session: aiohttp.ClientSession) -> None:
+        async with session.post("/api/leave", json={}) as answer:
+            assert answer.status == 202
+        async with session.get("/api/sessions", params={"limit": "5"}) as answer:
+            assert await answer.json() == {"sessions": [{"id": "ABC123"}]}
+        async with session.get("/api/sessions", params={"limit": "-1"}) as answer:
+            assert answer.status == 400
+
+    asked(room, scenario)
+    assert room.left
