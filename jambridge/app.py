@@ -20,7 +20,9 @@ from typing import Any
 
 from jambridge import __version__, identity
 from jambridge.audio.feed import Feeds
-from jambridge.config import Config, SupabaseConfig
+from jambridge.audio.line_in import NO_DEVICE, open_line_in
+from jambridge.audio.source import AudioSink
+from jambridge.config import AudioConfig, Config, SupabaseConfig
 from jambridge.edges import Latest
 from jambridge.errors import ConfigError, ExitStatus, Text
 from jambridge.hub_host import HubAddress, open_hub
@@ -79,6 +81,7 @@ async def run(config: Config, *, with_parent: bool = False) -> ExitStatus:
         partial(open_light, feeds.rings, feeds.wakes, feeds.sources, controllers, settings),
         longest_delay_s=LIGHT_RETRY_S,
     )
+    _start_line_in(services, config.audio, partial(feeds.open, me.id, me.name, is_line_in=True))
     discovery = services.start(
         "discovery", partial(open_discovery, config.light, partial(identity.adopted, state), controllers)
     )
@@ -147,6 +150,11 @@ async def run(config: Config, *, with_parent: bool = False) -> ExitStatus:
         beside.cancel()
         await services.stop("mesh", "room")
         await asyncio.gather(beside, return_exceptions=True)
+
+
+def _start_line_in(services: Services, section: AudioConfig, open_feed: Callable[[], AudioSink | None]) -> None:
+    if section.input != NO_DEVICE:
+        services.start("line-in", partial(open_line_in, section.input, section.block_frames, open_feed))
 
 
 def _release(light: Lights | None, controllers: tuple[Controller, ...]) -> None:

@@ -1,15 +1,29 @@
 """Who is heard in which ring. Pure: the light process needs this much of the main one, and no more."""
 
 from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from jambridge.units import PeerId
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who plays in which slot; a slot used again has the next generation."""
+    """Who plays in which slot; a slot used again has the next generation. The line-in is there without a room, too."""
 
     slot: int
     generation: int
     id: PeerId
     name: str
+    is_line_in: bool = False
+
+
+class AudioSink(Protocol):
+    """Where one source's sound goes. Neither method may raise or block: they are called from reception itself."""
+
+    def write(self, block: NDArray[np.float32]) -> None:
+        """Take `block`, shape (frames, channels), about -1..1 at 48 kHz."""
+
+    def close(self) -> None: ...

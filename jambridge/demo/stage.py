@@ -94,6 +94,7 @@ async def _daemon(room: str, ports: Mapping[str, int], sim: SimulatedWled, folde
         "JAMBRIDGE_HUB__TLS_PORT": str(ports["tls"]),
         "JAMBRIDGE_HUB__ADVERTISE": "false",
         "JAMBRIDGE_HTTP__PORT": str(ports["http"]),
+        "JAMBRIDGE_AUDIO__INPUT": "none",
         "JAMBRIDGE_LIGHT__DISCOVER": "off",
         "JAMBRIDGE_LIGHT__CONTROLLERS": json.dumps([controller]),
     }

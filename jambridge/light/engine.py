@@ -34,7 +34,7 @@ from jambridge.units import LocalSeconds, PeerId
 REPORT_S = 0.1
 LATE_S = 0.004  # a quarter of a frame
 LINGER_S = 1.0  # frames go on at the full rate behind the last sound, so that a lost one leaves nothing lit
-RELEASE_AFTER_S = 5.0  # without a source
+RELEASE_AFTER_S = 5.0  # without a room, and without a sound from the line-in
 _REALTIME_PRIORITY = 10
 _NEVER = LocalSeconds(-math.inf)
 
@@ -111,7 +111,7 @@ class Engine:
         return now - self._sounded_at < LINGER_S
 
     def _drives(self, now: LocalSeconds) -> bool:
-        if self._ensemble:
+        if self._ensemble.has_members or self._sounds(now):
             self._sourced_at = now
         return self._settings.mode != "off" and now - self._sourced_at < RELEASE_AFTER_S
 

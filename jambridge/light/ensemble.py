@@ -25,8 +25,10 @@ class Ensemble:
         self.detector_s = 0.0
         """Seconds of processor time spent on detection."""
 
-    def __len__(self) -> int:
-        return len(self._hearings)
+    @property
+    def has_members(self) -> bool:
+        """Whether anybody but our own line-in is heard."""
+        return any(not hearing.source.is_line_in for hearing in self._hearings.values())
 
     def set_sources(self, sources: Iterable[Source]) -> None:
         before, self._hearings = self._hearings, {}
