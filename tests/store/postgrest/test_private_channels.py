@@ -1,10 +1,8 @@
 """The policies for private channels, asked the way that Realtime asks them.
 
-Source: supabase/realtime, lib/realtime/tenants/authorization.ex: in a transaction, with the topic set and under the role of
-the key, it inserts a row of each extension and reads those it has put there, and rolls back.
+Source: supabase/realtime, lib/realtime/tenants/authorization.ex: in a transaction, with the topic set and under the
+role of the key, it inserts a row of each extension and reads those it has put there, and rolls back.
 """
-
-from collections.abc import Iterator
 
 import pytest
 
@@ -23,7 +21,7 @@ ALTER TABLE realtime.messages ENABLE ROW LEVEL SECURITY;
 
 
 @pytest.fixture(scope="module")
-def database(cluster: Cluster) -> Iterator[str]:
+def database(cluster: Cluster) -> str:
     name = cluster.database()
     cluster.sql(_REALTIME, name)
     for migration in MIGRATIONS * 2:
