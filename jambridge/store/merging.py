@@ -1,0 +1,199 @@
+"""What a host writes into its session's state, and what it leaves alone. Pure.
+
+Ours are the music's known keys, the hardware that we have, our own modules and the counts. Everything else, a browser's
+studio above all, is carried over from what is there.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jambridge.store import record, session
+from jambridge.store.session import MUSIC_KEYS
+from jambridge.strict_json import JsonObject
+
+OWN_MODULES = "jambridge-"
+"""Instances whose id begins so are ours."""
+DEFAULT_MUSIC: JsonObject = session.Music().model_dump(by_alias=True)
+
+_ADDRESSES = frozenset({"ip", "host", "address", "ipAddress", "url"})
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What this box has beside the room's state; None and empty mean "nothing to say", and keep what is stored.
+
+    `wled_devices` are objects `{id, name, ip, …}`, `modules` objects `{instanceId, moduleId, label, color, settings}`.
+    """
+
+    master_volume: float | None = None
+    midi_input: str | None = None
+    midi_output: str | None = None
+    midi_connected: bool = False
+    wled_devices: tuple[JsonObject, ...] = ()
+    active_wled: str | None = None
+    modules: tuple[JsonObject, ...] = ()
+    active_module: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The room as it is when it is saved. `music` is empty while nobody has touched the room's state."""
+
+    music: Mapping[str, Any]
+    participants: int
+    setup: Setup
+    minutes: int
+    """Whole minutes that the session has lasted under us, by the monotonic clock."""
+    wall: datetime
+
+
+def minutes_between(started_s: float, now_s: float) -> int:
+    """Whole minutes on the monotonic clock, never negative."""
+    return max(0, int((now_s - started_s) // 60))
+
+
+def snapshot(
+    previous: JsonObject | None, moment: Moment, *, base_minutes: int = 0, device_ips: bool = True
+) -> JsonObject | None:
+    """The state to store after `previous`, or None when nothing of it would be new."""
+    old = previous or {}
+    state = {
+        **old,
+        "music": {**DEFAULT_MUSIC, **_block(old, "music"), **_music(moment)},
+        "studio": _studio(_block(old, "studio"), moment.setup),
+        "hardware": _hardware(_block(old, "hardware"), moment.setup, device_ips=device_ips),
+    }
+    changed = any(state[name] != old.get(name) for name in ("music", "studio", "hardware"))
+    metadata = _block(old, "metadata")
+    counts = {
+        "participantCount": moment.participants,
+        "totalStateChanges": _count(metadata, "totalStateChanges") + (changed and previous is not None),
+        "durationMinutes": max(base_minutes + moment.minutes, _count(metadata, "durationMinutes")),
+    }
+    if previous is not None and all(metadata.get(name) == value for name, value in counts.items()):
+        return None
+    stamps = {"updatedAt": record.to_text(moment.wall), "revision": (session.revision(old) or 0) + 1}
+    return {**state, "metadata": {**metadata, **counts, **stamps}}
+
+
+def merge(ours: JsonObject, theirs: JsonObject) -> JsonObject:
+    """Our own blocks over theirs, one revision later than both."""
+    music, hardware = _block(ours, "music"), _block(ours, "hardware")
+    metadata, known = _block(ours, "metadata"), _block(theirs, "metadata")
+    counts = {
+        name: max(_count(metadata, name), _count(known, name)) for name in ("totalStateChanges", "durationMinutes")
+    }
+    kept = {name: metadata[name] for name in ("participantCount", "updatedAt") if name in metadata}
+    number = max(session.revision(ours) or 0, (session.revision(theirs) or 0) + 1)
+    own_music = {key: music[key] for key in MUSIC_KEYS if key in music}
+    return {
+        **ours,
+        **theirs,
+        "music": {**music, **_block(theirs, "music"), **own_music},
+        "studio": _merged_studio(_block(ours, "studio"), _block(theirs, "studio")),
+        "hardware": {**hardware, **_block(theirs, "hardware"), **_merged_hardware(hardware, theirs)},
+        "metadata": {**metadata, **known, **counts, **kept, "revision": number},
+    }
+
+
+def adopt(ours: JsonObject, theirs: JsonObject) -> JsonObject:
+    """What is stored elsewhere as ours is now the truth here as well; what has changed here since stays."""
+    merged = merge(ours, theirs)
+    number = max(session.revision(ours) or 0, session.revision(theirs) or 0)
+    return {**merged, "metadata": {**merged["metadata"], "revision": number}}
+
+
+def _block(state: Mapping[str, Any], name: str) -> JsonObject:
+    value = state.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _count(metadata: JsonObject, name: str) -> int:
+    value = metadata.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def _said(**values: Any) -> JsonObject:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _music(moment: Moment) -> JsonObject:
+    values = {key: _number(moment.music[key]) for key in MUSIC_KEYS if key in moment.music}
+    return {**values, **_said(masterVolume=moment.setup.master_volume)}
+
+
+def _number(value: Any) -> Any:
+    """140, not 140.0: as JavaScript writes it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _studio(stored: JsonObject, setup: Setup) -> JsonObject:
+    studio = {"loadedModules": [], "activeModuleId": None, **stored, **_said(activeModuleId=setup.active_module)}
+    if setup.modules:
+        foreign = [entry for entry in _entries(stored) if not _is_own(entry)]
+        studio["loadedModules"] = [*foreign, *setup.modules]
+    return studio
+
+
+def _merged_studio(ours: JsonObject, theirs: JsonObject) -> JsonObject:
+    studio = {**ours, **theirs}
+    own = [entry for entry in _entries(ours) if _is_own(entry)]
+    if own:
+        studio["loadedModules"] = [*(entry for entry in _entries(theirs) if not _is_own(entry)), *own]
+    return studio
+
+
+def _entries(studio: JsonObject) -> list[Any]:
+    value = studio.get("loadedModules")
+    return value if isinstance(value, list) else []
+
+
+def _is_own(entry: Any) -> bool:
+    return isinstance(entry, dict) and str(entry.get("instanceId")).startswith(OWN_MODULES)
+
+
+def _hardware(stored: JsonObject, setup: Setup, *, device_ips: bool) -> JsonObject:
+    midi = {"inputDevice": None, "outputDevice": None, **_block(stored, "midi"), "connected": setup.midi_connected}
+    wled = {"devices": [], "activeDeviceId": None, **_block(stored, "wled")}
+    if setup.wled_devices:
+        wled["devices"] = list(setup.wled_devices)
+    if not device_ips:
+        wled["devices"] = without_addresses(wled["devices"])
+    return {
+        **stored,
+        "midi": {**midi, **_said(inputDevice=setup.midi_input, outputDevice=setup.midi_output)},
+        "wled": {**wled, **_said(activeDeviceId=setup.active_wled)},
+    }
+
+
+def _merged_hardware(ours: JsonObject, theirs: JsonObject) -> JsonObject:
+    known = _block(theirs, "hardware")
+    return {
+        name: {**_block(known, name), **_present(_block(ours, name))} for name in ("midi", "wled") if _block(ours, name)
+    }
+
+
+def _present(block: JsonObject) -> JsonObject:
+    """Without what is None or empty, which says nothing."""
+    return {key: value for key, value in block.items() if value is not None and value != []}
+
+
+def without_addresses(devices: Iterable[Any]) -> list[Any]:
+    """The devices, their network addresses left out."""
+    return [
+        {key: value for key, value in device.items() if key not in _ADDRESSES} if isinstance(device, dict) else device
+        for device in devices
+    ]
+
+
+def following(state: JsonObject, known: int | None) -> JsonObject:
+    """`state`, its revision later than the one it replaces."""
+    number = max(session.revision(state) or 0, (known or 0) + 1)
+    return {**state, "metadata": {**_block(state, "metadata"), "revision": number}}
+
+
+def is_newer(theirs: JsonObject, ours: JsonObject) -> bool:
+    """Whether theirs was written later, as far as the writers' clocks agree."""
+    return str(_block(theirs, "metadata").get("updatedAt", "")) > str(_block(ours, "metadata").get("updatedAt", ""))

@@ -1,0 +1,204 @@
+"""Sessions in the room's own database: Supabase's table, or a foreign hub's, over PostgREST.
+
+The client library has neither a deadline for a whole request nor a bound for an answer: both are here.
+"""
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+from postgrest import APIError, AsyncPostgrestClient
+from pydantic import ValidationError
+
+from jambridge.errors import LinkError, WireError
+from jambridge.store import merging, record, session
+from jambridge.store.record import SessionRecord
+from jambridge.store.transport import BoundedTransport, Pool
+from jambridge.strict_json import JsonObject
+
+TIMEOUT_S = 5.0
+TRIES = 3
+"""A conflict is read, merged and written again this often."""
+MOST_RECENT = 20
+
+_DUPLICATE = "23505"
+_REVISION = "state->metadata->>revision"
+_MOST_SEEN = 64
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A Supabase project or a hub: the base address, before `/rest/v1`, and its public key."""
+
+    url: str
+    key: str
+
+
+class RemoteStore:
+    """The table `sessions` there. All methods raise LinkError when it cannot be reached or refuses."""
+
+    def __init__(self, client: AsyncPostgrestClient, transport: BoundedTransport) -> None:
+        self._client = client
+        self._transport = transport
+        self._timeouts = 0
+        self._seen: OrderedDict[str, int | None] = OrderedDict()
+        """The revisions last read or written there: only upon those is anything written without reading first."""
+
+    @property
+    def pool(self) -> Pool:
+        active, idle = self._transport.connections()
+        return Pool(active, idle, self._timeouts)
+
+    async def get(self, session_id: str) -> SessionRecord | None:
+        """The session, if it is there and the project still shows it (24 hours)."""
+        query = self._table.select("id,created_at,state").eq("id", session_id).limit(1)
+        rows = await self._ask(query.execute())
+        return rows[0] if rows else None
+
+    async def recent(self, limit: int = 10) -> list[SessionRecord]:
+        query = self._table.select("id,created_at,state").order("created_at", desc=True).limit(min(limit, MOST_RECENT))
+        return await self._ask(query.execute())
+
+    async def save(self, session_id: str, state: JsonObject, *, hosting: bool = True) -> JsonObject:
+        """Store `state`, and return what is stored there then: blocks that are not ours may have come in.
+
+        Args:
+            session_id: the room's code.
+            state: whole, with `metadata.revision`.
+            hosting: whether we host the session now. Who does not leaves a newer state in peace.
+
+        Raises:
+            LinkError: as ever; or others write so often that three tries were not enough.
+            WireError: `state` is no JSON object of at most 256 KiB.
+        """
+        record.encode(state)
+        try:
+            return await self._save(session_id, state, hosting=hosting)
+        except BaseException:
+            self.forget(session_id)  # whether it was written is not known
+            raise
+
+    async def delete(self, session_id: str) -> bool:
+        """Delete the session; False when it is not there.
+
+        Raises:
+            LinkError: it is, and the project does not let us.
+        """
+        self.forget(session_id)
+        if await self._ask(self._table.delete().eq("id", session_id).execute()):
+            return True
+        if await self.get(session_id) is None:
+            return False
+        raise LinkError(f"the project does not let anyone delete {session_id}: it deletes it itself after 24 hours")
+
+    def forget(self, session_id: str) -> None:
+        """Read the session before it is written again."""
+        self._seen.pop(session_id, None)
+
+    @property
+    def _table(self) -> Any:
+        return self._client.from_("sessions")
+
+    async def _save(self, session_id: str, state: JsonObject, *, hosting: bool) -> JsonObject:
+        for _ in range(TRIES):
+            if session_id in self._seen:
+                after = merging.following(state, self._seen[session_id])
+                if await self._replace(session_id, self._seen[session_id], after):
+                    return self._remember(session_id, after)
+            present = await self.get(session_id)
+            if present is None:
+                if await self._insert(session_id, state):
+                    return self._remember(session_id, state)
+                continue
+            theirs = present.state
+            self._remember(session_id, theirs)
+            if theirs == state or (not hosting and merging.is_newer(theirs, state)):
+                return theirs
+            state = merging.merge(state, theirs)
+        raise LinkError(f"{session_id} could not be written: others write it, or an expired one is not deleted yet")
+
+    async def _replace(self, session_id: str, revision: int | None, state: JsonObject) -> bool:
+        """Write `state` if the revision there is still the one we know."""
+        query = self._table.update({"state": state}).eq("id", session_id)
+        query = query.is_(_REVISION, "null") if revision is None else query.eq(_REVISION, str(revision))
+        return bool(await self._ask(query.select("id,created_at,state").execute()))
+
+    async def _insert(self, session_id: str, state: JsonObject) -> bool:
+        """Add the row; False when one is there, though it may not be shown."""
+        query = self._table.insert({"id": session_id, "state": state}).select("id,created_at,state")
+        try:
+            async with self._deadline():
+                await query.execute()
+        except APIError as exc:
+            if exc.code == _DUPLICATE:
+                return False
+            raise _refused(exc) from exc
+        return True
+
+    def _remember(self, session_id: str, state: JsonObject) -> JsonObject:
+        self._seen[session_id] = session.revision(state)
+        self._seen.move_to_end(session_id)
+        if len(self._seen) > _MOST_SEEN:
+            self._seen.popitem(last=False)
+        return state
+
+    async def _ask(self, request: Awaitable[Any]) -> list[SessionRecord]:
+        try:
+            async with self._deadline():
+                answer = await request
+        except APIError as exc:
+            raise _refused(exc) from exc
+        try:
+            return [_record(row) for row in answer.data]
+        except WireError as exc:
+            raise LinkError(f"the project's answer is no session: {exc}") from exc
+
+    @asynccontextmanager
+    async def _deadline(self) -> AsyncIterator[None]:
+        """A deadline for the whole request, and what the libraries raise as LinkError; APIError passes."""
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                yield
+        except (TimeoutError, httpx.TimeoutException) as exc:
+            self._timeouts += 1
+            raise LinkError(f"the project's database did not answer within {TIMEOUT_S:.0f} s") from exc
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as exc:
+            raise LinkError(f"the project's database cannot be reached: {exc or type(exc).__name__}") from exc
+        except (ValidationError, ValueError, RecursionError) as exc:
+            raise LinkError("the project's database answers something else than PostgREST") from exc
+
+
+@asynccontextmanager
+async def open_remote(endpoint: Endpoint) -> AsyncIterator[RemoteStore]:
+    """A client for `endpoint`; nothing is sent before it is asked."""
+    headers = {"apikey": endpoint.key, "Authorization": f"Bearer {endpoint.key}"}
+    transport = BoundedTransport()
+    base = endpoint.url.rstrip("/") + "/rest/v1"
+    async with httpx.AsyncClient(
+        base_url=base, headers=headers, timeout=TIMEOUT_S, transport=transport, trust_env=False
+    ) as http:
+        client = AsyncPostgrestClient(base, headers=headers, http_client=http, retry_enabled=False)
+        yield RemoteStore(client, transport)
+
+
+def _refused(exc: APIError) -> LinkError:
+    return LinkError(f"the project's database refuses: {exc.code or ''} {str(exc.message)[:200]}".replace("\n", " "))
+
+
+def _record(row: Any) -> SessionRecord:
+    """A row, checked as strictly as a file of ours; a state that is none becomes the empty one."""
+    if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+        raise WireError("a row without an id")
+    created = record.to_moment(row.get("created_at"))
+    try:
+        state = record.decode(json.dumps(row.get("state")))
+    except (WireError, ValueError, RecursionError):
+        state = {}
+    return SessionRecord(row["id"][:64], created, created, state)
