@@ -1,8 +1,8 @@
 """What kind of key that is, before it is sent anywhere. Pure.
 
 A project's public key is limited by row-level security; its secret keys pass by it, and do not belong in a box that
-stands in a rehearsal room. A JSON Web Token (RFC 7519) says in its second part, unencrypted, whose key it is: it is read
-here, not verified.
+stands in a rehearsal room. A JSON Web Token (RFC 7519) says in its second part, unencrypted, whose key it is: that is
+read here, not verified.
 """
 
 import base64
