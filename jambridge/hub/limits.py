@@ -2,26 +2,35 @@
 
 from dataclasses import dataclass
 
-from jambridge.room import flood
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Rates are per second; the defaults are the project's threat table."""
+    """Rates are per second.
+
+    The most that one of ours sends is 80 messages: a host's 60 `led-update` and 20 others. Five seconds of them,
+    stalled on the way, arrive at once and still pass. In a full room the nine others add 20 each.
+    """
 
     max_members: int = 10
     """Distinct presence keys in a room; a key's second socket is a reconnection, not another member."""
     max_topics: int = 8
     """Rooms that one socket may be in."""
     max_presence_bytes: int = 8192
-    message_rate: float = flood.PEER_RATE
-    message_burst: float = flood.PEER_BURST
-    mute_s: float = flood.MUTE_S
-    room_rate: float = flood.ROOM_RATE
-    room_burst: float = flood.ROOM_BURST
+    message_rate: float = 100.0
+    """Broadcasts of a socket; beyond it its channel is closed, as hosted Supabase does."""
+    message_burst: float = 400.0
+    presence_calls: int = 5
+    """Track and untrack in `presence_window_s` after a join; beyond it the channel is closed, as hosted."""
+    presence_window_s: float = 30.0
+    join_rate: float = 1.0
+    """Joins of a socket, so that one closed for its flood cannot go on by joining anew."""
+    join_burst: float = 16.0
+    room_rate: float = 300.0
+    """Broadcasts in a room; beyond it they are dropped, whoever sends them."""
+    room_burst: float = 900.0
     frame_rate: float = 200.0
     """Any frames of a socket, broken ones and heartbeats counted; beyond it the socket is closed."""
-    frame_burst: float = 400.0
+    frame_burst: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,15 +29,18 @@ class Member:
     sees_presence: bool
     tracked: JsonObject | None = None
     meta: JsonObject | None = None
+    calls: int = 0
+    """Track and untrack in the window that ends at `window_ends_s`."""
+    window_ends_s: float = float("-inf")
 
 
-def state(topic: str, members: Iterable[Member]) -> Frame:
-    """Everybody who is tracked, by key; one key with two sockets has two metas."""
+def state(topic: str, members: Iterable[Member], join_ref: str | None) -> Frame:
+    """Everybody who is tracked, by key, for whom joined by `join_ref`; one key with two sockets has two metas."""
     payload: JsonObject = {}
     for member in members:
         if member.meta is not None:
             payload.setdefault(member.key, {"metas": []})["metas"].append(member.meta)
-    return Frame(topic, phoenix.PRESENCE_STATE, payload)
+    return Frame(topic, phoenix.PRESENCE_STATE, payload, None, join_ref)
 
 
 def track(member: Member, payload: JsonObject, make_ref: Callable[[], str]) -> JsonObject | None:

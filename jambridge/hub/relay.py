@@ -1,10 +1,12 @@
-"""The websockets of the hub: frames in, deliveries out, each socket bounded in what it may send, hold and delay."""
+"""Who is in the hub's rooms: websockets, and members of other protocols; frames in, deliveries out.
+
+Each websocket is bounded in what it may send, hold and delay.
+"""
 
 import asyncio
 import itertools
-import math
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
@@ -13,92 +15,16 @@ from jambridge.errors import WireError
 from jambridge.hub import phoenix
 from jambridge.hub.gate import Gate, peer_address
 from jambridge.hub.limits import Limits, Patience
+from jambridge.hub.link import Link
+from jambridge.hub.phoenix import Frame, Version
 from jambridge.hub.presence import Deliveries, SocketId
 from jambridge.hub.rooms import Rooms
 from jambridge.room.flood import TokenBucket
+from jambridge.strict_json import JsonObject
 
 _GOODBYE_S = 0.4  # for all sockets together, when the hub ends
 _FAREWELL_S = 2.0  # for one that is sent away: it may not even read that
-_PROBE_S = 1.0
 _FRAMES = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
-
-
-class Outbox:
-    """Texts waiting to be sent to one socket."""
-
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
-        self._texts: deque[str] = deque()
-        self._size = 0
-        self._ready = asyncio.Event()
-
-    def offer(self, text: str) -> bool:
-        """Append `text`, or refuse it because too much waits."""
-        if len(self._texts) >= self._patience.waiting_messages or self._size >= self._patience.waiting_bytes:
-            return False
-        self._texts.append(text)
-        self._size += len(text)
-        self._ready.set()
-        return True
-
-    async def get(self) -> str:
-        while not self._texts:
-            self._ready.clear()
-            await self._ready.wait()
-        text = self._texts.popleft()
-        self._size -= len(text)
-        return text
-
-
-class _Link:
-    """One socket."""
-
-    def __init__(self, id_: SocketId, socket: web.WebSocketResponse, request: web.Request, patience: Patience) -> None:
-        self.id = id_
-        self.socket = socket
-        self.outbox = Outbox(patience)
-        self.has_joined = False
-        self.is_gone = False
-        self.waits = False
-        """It is not read, since its join waits for the end of another socket."""
-        self.heard = asyncio.Event()
-        """Something came since it was cleared, or nothing will any more."""
-        self._probe: asyncio.Task[bool] | None = None
-        self._answered_s = -math.inf
-        self._transport = request.transport
-
-    async def write(self) -> None:
-        while True:
-            try:
-                await self.socket.send_str(await self.outbox.get())
-            except (ConnectionError, RuntimeError):  # RuntimeError: aiohttp's word for a socket closed meanwhile
-                return
-
-    async def is_alive(self) -> bool:
-        """Whether it answers a ping; it is asked once a second at most, whoever wants to know."""
-        if self.waits or time.monotonic() - self._answered_s < _PROBE_S:
-            return True
-        if self._probe is None:
-            self._probe = asyncio.create_task(self._answers())
-        return await asyncio.shield(self._probe)
-
-    async def _answers(self) -> bool:
-        self.heard.clear()
-        try:
-            async with asyncio.timeout(_PROBE_S):
-                await self.socket.ping()
-                await self.heard.wait()
-        except (TimeoutError, ConnectionError):
-            return False
-        finally:
-            self._probe = None
-        self._answered_s = time.monotonic()
-        return not self.is_gone
-
-    def abort(self) -> None:
-        """Close without a handshake, which a peer that does not read would never finish."""
-        if self._transport is not None:
-            self._transport.abort()
 
 
 class Relay:
@@ -117,7 +43,8 @@ class Relay:
         self._limits = limits
         self._patience = patience
         self._monotonic = monotonic
-        self._links: dict[SocketId, _Link] = {}
+        self._links: dict[SocketId, Link] = {}
+        self._attached: dict[SocketId, Callable[[Frame], bool]] = {}
         self._ids = itertools.count()
         self.frames = 0
         self.connections = 0
@@ -127,13 +54,47 @@ class Relay:
     def open(self) -> int:
         return len(self._links)
 
+    def attach(self, deliver: Callable[[Frame], bool]) -> SocketId:
+        """A member of another protocol: what the rooms have for it goes to `deliver`, frame by frame.
+
+        `deliver` must not block, nor call the relay; False says that it could not take the frame and ends: its owner
+        detaches it. It is a socket like any other, with the same limits: it may be told `system` and `phx_close`.
+        """
+        socket = SocketId(next(self._ids))
+        self._attached[socket] = deliver
+        return socket
+
+    def receive(self, socket: SocketId, frame: Frame) -> None:
+        """A frame from an attached member; its `size` is what the limits of length look at."""
+        self.frames += 1
+        self._deliver(self._rooms.receive(socket, frame, self._monotonic()))
+
+    def detach(self, socket: SocketId) -> None:
+        """An attached member is gone."""
+        del self._attached[socket]
+        self._deliver(self._rooms.disconnect(socket))
+
+    def inject(self, topic: str, event: str, payload: JsonObject | bytes) -> bool:
+        """Broadcast in a room from outside it; False where too much is said there."""
+        deliveries = self._rooms.inject(topic, event, payload, self._monotonic())
+        self._deliver(deliveries or [])
+        return deliveries is not None
+
+    def tell_all(self, event: str, payload: JsonObject) -> None:
+        """A broadcast of the hub's own to everybody in every room."""
+        self._deliver(self._rooms.tell_all(event, payload))
+
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Speak with one websocket until it ends."""
+        try:
+            version = Version(request.query.get("vsn", Version.V1))
+        except ValueError:
+            raise web.HTTPForbidden(text="Versions 1.0.0 and 2.0.0 are spoken here.\n") from None
         address = peer_address(request.transport)
         if not self._gate.enter(address):
             raise web.HTTPTooManyRequests(text="Too many connections.\n")
         try:
-            return await self._serve(request)
+            return await self._serve(request, version)
         finally:
             self._gate.leave(address)
 
@@ -152,12 +113,14 @@ class Relay:
         for link in links:
             link.abort()
 
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
+    async def _serve(self, request: web.Request, version: Version) -> web.StreamResponse:
         # Compression is off: it costs 300 KiB a socket, and a bomb needs it.
         # Pings are answered here: aiohttp would do it uncounted, and begin each time to wait anew.
-        socket = web.WebSocketResponse(timeout=1.0, compress=False, autoping=False, max_msg_size=phoenix.MAX_BYTES)
+        socket = web.WebSocketResponse(
+            timeout=1.0, compress=False, autoping=False, max_msg_size=phoenix.MAX_FRAME_BYTES
+        )
         await socket.prepare(request)
-        link = _Link(SocketId(next(self._ids)), socket, request, self._patience)
+        link = Link(SocketId(next(self._ids)), version, socket, request, self._patience)
         self._links[link.id] = link
         self.connections += 1
         writer = asyncio.create_task(link.write())
@@ -172,7 +135,7 @@ class Relay:
             await asyncio.wait([writer])
         return socket
 
-    async def _read(self, link: _Link) -> None:
+    async def _read(self, link: Link) -> None:
         bucket = TokenBucket(self._limits.frame_rate, self._limits.frame_burst)
         now_s = asyncio.get_running_loop().time
         reason = None
@@ -197,27 +160,24 @@ class Relay:
         if reason is not None:
             await self._send_away(link, reason)
 
-    async def _receive(self, link: _Link, message: WSMessage) -> None:
+    async def _receive(self, link: Link, message: WSMessage) -> None:
         self.frames += 1
         if message.type is WSMsgType.PING:
             await link.socket.pong(message.data)
             return
         if message.type is WSMsgType.PONG:
             return
-        if message.type is not WSMsgType.TEXT:
-            self.dropped["binary"] += 1
-            return
         try:
-            frame = phoenix.decode(message.data)
+            frame = phoenix.decode(message.data, link.version)
         except WireError:
             self.dropped["malformed"] += 1
             return
         holder = self._rooms.holder(link.id, frame)
-        if holder is not None:
+        if holder in self._links:
             await self._supersede_if_dead(self._links[holder], by=link)
         self._deliver(self._rooms.receive(link.id, frame, self._monotonic()))
 
-    async def _supersede_if_dead(self, holder: _Link, by: _Link) -> None:
+    async def _supersede_if_dead(self, holder: Link, by: Link) -> None:
         """Free the key of a half-open socket, whose member is back while its old connection only times out."""
         by.waits = True
         try:
@@ -232,17 +192,25 @@ class Relay:
         self._deliver(self._rooms.disconnect(holder.id))
 
     def _deliver(self, deliveries: Deliveries) -> None:
-        texts: dict[int, str] = {}  # a broadcast is one frame for all its receivers: encoded once
+        messages: dict[tuple[int, Version], str | bytes | None] = {}  # encoded once for all receivers of a version
         for socket, frame in deliveries:
-            link = self._links.get(socket)
-            if link is None:
+            if (link := self._links.get(socket)) is None:
+                self._hand_over(socket, frame)
                 continue
-            text = texts.get(id(frame)) or texts.setdefault(id(frame), phoenix.encode(frame))
-            if not link.outbox.offer(text):
+            key = id(frame), link.version
+            if key not in messages:
+                messages[key] = phoenix.encode(frame, link.version)
+            message = messages[key]
+            if message is not None and not link.outbox.offer(message):
                 self.dropped["slow-reader"] += 1
                 link.abort()
 
-    async def _send_away(self, link: _Link, reason: str) -> None:
+    def _hand_over(self, socket: SocketId, frame: Frame) -> None:
+        deliver = self._attached.get(socket)
+        if deliver is not None and not deliver(frame):
+            self.dropped["slow-reader"] += 1
+
+    async def _send_away(self, link: Link, reason: str) -> None:
         self.dropped[reason] += 1
         try:
             async with asyncio.timeout(_FAREWELL_S):
