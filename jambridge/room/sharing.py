@@ -1,0 +1,304 @@
+"""Keeps a member's state in step with its room's: what is heard, said and said again. Pure.
+
+A change is said at once. The host's digest, soon after a change and every ten seconds, confirms and repairs: who missed
+something finds it there, who knows better says it again. What was not confirmed is said again as well.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jambridge.errors import LinkError
+from jambridge.room import state_messages
+from jambridge.room.hosting import Hosting, Standing
+from jambridge.room.messages import Broadcast, Participant
+from jambridge.room.schedules import NEVER, Answering, Asking, Digests, Saying
+from jambridge.room.state import FIELDS, MOST_AHEAD, RoomState, Stamp, checked
+from jambridge.room.state_messages import EVENTS, SYNC, Change, HostChange, Request, Snapshot
+from jambridge.units import LocalSeconds, PeerId
+
+__all__ = ["EVENTS", "Sharing"]
+
+ANSWER_WITHIN_S = 0.15
+ANSWER_FOR_HOST_S = 0.3  # where only the host's word counts, the others leave it the first answer
+REQUESTS_AFTER_S = (0.0, 0.5, 1.0, 2.0, 4.0)
+UNANSWERED_AFTER_S = 1.0
+QUESTIONS_AFTER_S = (1.0, 3.0)
+QUESTION_PAUSE_S = 5.0
+HIGHEST_LEAP = 2**40
+"""The host, or who answers a newcomer, may be further ahead than MOST_AHEAD, but not near the end of the numbers."""
+
+
+class Sharing:
+    """One member's side. Every method gives what is to be sent; `deadline` says when `tick` must be called.
+
+    What cannot be sent is lost, and that is well: what matters is said again.
+    """
+
+    def __init__(
+        self, me: PeerId, *, host_only: bool = False, state: RoomState | None = None, jitter: Callable[[], float]
+    ) -> None:
+        self._me = me
+        self._host_only = host_only
+        self._jitter = jitter
+        self._hosting = Hosting(me)
+        self._saying = Saying()
+        self._answering = Answering()
+        self._digests = Digests()
+        self._requests = Asking()
+        self._questions = Asking()
+        self._wanted: dict[str, Stamp] = {}
+        self._elect_at = NEVER
+        self._wall_minus_local_s = 0.0
+        self.state = state or RoomState()
+        self.dropped: Counter[str] = Counter()
+
+    @property
+    def host(self) -> PeerId | None:
+        return self._hosting.host
+
+    @property
+    def deadline(self) -> LocalSeconds | None:
+        due = min(
+            self._saying.deadline,
+            self._answering.deadline,
+            self._requests.deadline,
+            self._questions.deadline,
+            self._elect_at,
+            self._digests.deadline if self._digesting else NEVER,
+        )
+        return None if due == NEVER else due
+
+    def joined(self, members: Sequence[Participant], wall_s: float, now: LocalSeconds) -> list[Broadcast]:
+        """After every subscribing and tracking; `members` are those present before us, and we.
+
+        Who was known before and is not back yet counts as present until `members_changed`, which follows.
+        """
+        self._wall_minus_local_s = wall_s - now
+        self._hosting.joined(members, now)
+        self._elect_at = NEVER if self.host else LocalSeconds(now + UNANSWERED_AFTER_S)
+        if self._hosting.others:
+            self._requests.at(now, REQUESTS_AFTER_S)
+        self._digests.changed(now)
+        return self.tick(now)
+
+    def members_changed(self, members: Sequence[Participant], wall_s: float, now: LocalSeconds) -> list[Broadcast]:
+        """`members` are all who count as present."""
+        self._wall_minus_local_s = wall_s - now
+        newcomers = any(not self._hosting.present(member.id) for member in members)
+        said = self._after_election(now) if self._hosting.changed(members, wall_s, now) else []
+        if newcomers:
+            self._digests.changed(now)
+        return [*said, *self.tick(now)]
+
+    def receive(self, event: str, payload: Mapping[str, Any], sender: PeerId, now: LocalSeconds) -> list[Broadcast]:
+        """One of EVENTS; WireError for nonsense, of which nothing is taken."""
+        said: list[Broadcast] = []
+        match state_messages.parse(event, payload, sender):
+            case Change(name, value, Stamp() as stamp):
+                self._offer(name, value, stamp, sender, now)
+            case Change(name, value):
+                self._hear_unstamped(name, value, now)
+            case Snapshot() as snapshot:
+                said = self._hear(sender, snapshot.host, snapshot.standing, now)
+                self._compare(snapshot, sender, now, digest=event != SYNC)
+                if event == SYNC:
+                    self._overhear(snapshot)
+            case Request(target):
+                self._asked(sender, target, now)
+            case HostChange(host, standing):
+                said = self._hear(sender, host, standing, now)
+        return [*said, *self.tick(now)]
+
+    def change(self, field: str, value: object, now: LocalSeconds) -> list[Broadcast]:
+        """Our own change.
+
+        Raises:
+            WireError: the field cannot have this value.
+            LinkError: only the host changes this room's state, and that is another.
+        """
+        value = checked(field, value)
+        self._check_allowed()
+        self._set(field, value, now)
+        return self.tick(now)
+
+    def restore(self, values: Mapping[str, object], now: LocalSeconds) -> list[Broadcast]:
+        """A stored session's fields, as changes of our own; errors as in `change`, and then none is applied."""
+        wanted = {name: checked(name, values[name]) for name in FIELDS if name in values}
+        self._check_allowed()
+        for name, value in wanted.items():
+            self._set(name, value, now)
+        return self.tick(now)
+
+    def tick(self, now: LocalSeconds) -> list[Broadcast]:
+        """What is due."""
+        standing = self._hosting.standing(now)
+        said = [state_messages.change(self.state, name, self._me) for name in self._saying.take(now)]
+        if self._requests.take(now):
+            said.append(state_messages.request(fields=tuple(sorted(self._wanted))))
+        if now >= self._elect_at:
+            said += self._elect(now)
+        if self._questions.take(now) and self.host not in (None, self._me):
+            said.append(state_messages.request(target=self.host))
+        said += [state_messages.sync(self.state, self.host, standing, peer) for peer in self._answering.take(now)]
+        if self._digesting and self.host and self._digests.take(now):
+            said.append(state_messages.digest(self.state, self.host, standing))
+        return said
+
+    @property
+    def _digesting(self) -> bool:
+        return self.host == self._me and self._hosting.others
+
+    # Our own changes
+
+    def _check_allowed(self) -> None:
+        if self._host_only and self.host not in (None, self._me):
+            raise LinkError("only the host changes the tempo, key and mode of this room")
+
+    def _set(self, name: str, value: object, now: LocalSeconds) -> None:
+        self.state = self.state.changed(name, value, self._me)
+        self._say_change(name, now)
+
+    def _say_change(self, name: str, now: LocalSeconds) -> None:
+        self._saying.change(name, now, confirm=self._hosting.others and self.host != self._me)
+        self._digests.changed(now)
+
+    # What others say of the state
+
+    def _hear_unstamped(self, name: str, value: object, now: LocalSeconds) -> None:
+        """An older browser's change: the host gives it a stamp, and says it to all."""
+        if self.host != self._me:
+            self.dropped["unstamped"] += 1
+        elif self._host_only:
+            self.dropped["not the host's"] += 1
+            self._say_change(name, now)  # it has already changed it for itself
+        else:
+            self._set(name, value, now)
+
+    def _offer(self, name: str, value: object, stamp: Stamp, sender: PeerId, now: LocalSeconds) -> None:
+        """A field as somebody holds it."""
+        mine, of_host = self.state.stamp(name), sender == self.host
+        ahead = stamp.revision - mine.revision
+        if self._host_only and not of_host:
+            self._refuse(name, stamp, now)
+        elif ahead > MOST_AHEAD and (stamp.revision > HIGHEST_LEAP or not (of_host or self._fresh(mine))):
+            self.dropped["too far ahead"] += 1
+        elif of_host and ahead < -MOST_AHEAD:  # it will never take ours
+            self._take(self.state.put(name, value, stamp), name, now)
+        else:
+            self._take(self.state.take(name, value, stamp), name, now)
+            if stamp >= mine:
+                self._saying.said_by_another(name)
+
+    def _fresh(self, mine: Stamp) -> bool:
+        return self._requests.waiting and not mine.revision
+
+    def _refuse(self, name: str, stamp: Stamp, now: LocalSeconds) -> None:
+        """Where only the host changes anything: the host says its own value, higher than what was tried."""
+        mine = self.state.stamp(name)
+        if stamp <= mine:
+            return
+        self.dropped["not the host's"] += 1
+        if self.host == self._me and name in FIELDS and stamp.revision <= mine.revision + MOST_AHEAD:
+            self.state = self.state.put(name, self.state.value(name), Stamp(stamp.revision + 1, self._me))
+            self._say_change(name, now)
+
+    def _take(self, state: RoomState, name: str, now: LocalSeconds) -> None:
+        if state is self.state:
+            return
+        self.state = state
+        self._saying.confirmed(name)  # it is not ours any more
+        self._saying.said_by_another(name)
+        self._digests.changed(now)
+
+    def _compare(self, snapshot: Snapshot, sender: PeerId, now: LocalSeconds, *, digest: bool) -> None:
+        for name, value in snapshot.values.items():
+            if (stamp := snapshot.stamps.get(name)) is not None:
+                self._offer(name, value, stamp, sender, now)
+            elif not digest:
+                self._offer_unstamped(name, value, snapshot.target, sender, now)
+        for name in FIELDS:
+            if (stamp := snapshot.stamps.get(name)) is not None:
+                self._compare_field(name, stamp, snapshot, sender, now, digest=digest)
+
+    def _compare_field(
+        self, name: str, stamp: Stamp, snapshot: Snapshot, sender: PeerId, now: LocalSeconds, *, digest: bool
+    ) -> None:
+        mine = self.state.stamp(name)
+        differs = name in snapshot.values and snapshot.values[name] != self.state.value(name)
+        if self._wanted.get(name, mine) <= mine:
+            self._wanted.pop(name, None)
+        if sender == self.host and stamp >= mine:
+            self._saying.confirmed(name)
+        if not digest:
+            return
+        if (stamp < mine or (stamp == mine and differs)) and not (self._host_only and self.host != self._me):
+            self._saying.repair(name, LocalSeconds(now + self._jitter() * ANSWER_WITHIN_S))
+        elif mine < stamp and name not in snapshot.values and stamp.revision <= mine.revision + MOST_AHEAD:
+            self._wanted[name] = stamp
+            self._requests.at(now, REQUESTS_AFTER_S, pause_s=1.0)
+
+    def _offer_unstamped(
+        self, name: str, value: object, target: PeerId | None, sender: PeerId, now: LocalSeconds
+    ) -> None:
+        """An older browser's answer: better than nothing, and less than any change."""
+        known = name in FIELDS and (target != self._me or not self._fresh(self.state.stamp(name)))
+        if not known:
+            self._offer(name, value, Stamp(0, sender), sender, now)
+
+    def _overhear(self, snapshot: Snapshot) -> None:
+        """An answer, to us or to another; ours is not needed any more if it says all that we know."""
+        if not self._wanted:
+            self._requests.answered()
+        covers = all(snapshot.stamps.get(name, Stamp()) >= self.state.stamp(name) for name in FIELDS)
+        if snapshot.target and covers and snapshot.host == self.host:
+            self._answering.answered_by_another(snapshot.target)
+
+    def _asked(self, sender: PeerId, target: PeerId | None, now: LocalSeconds) -> None:
+        if target not in (None, self._me) or self.host is None or sender == self._me:
+            return
+        delay_s = 0.0 if target else self._jitter() * ANSWER_WITHIN_S
+        if self._host_only and self.host != self._me and not target:
+            delay_s += ANSWER_FOR_HOST_S
+        if not self._answering.add(sender, LocalSeconds(now + delay_s)):
+            self.dropped["asked too often"] += 1
+
+    # Who is host
+
+    def _hear(self, sender: PeerId, host: PeerId | None, standing: Standing, now: LocalSeconds) -> list[Broadcast]:
+        """`sender` names a host."""
+        if host is None:
+            return []
+        before = self.host
+        if self._hosting.hear(sender, host, standing, now):
+            self._elect_at = NEVER
+            if self._host_only:
+                self._questions.at(now, (0.0,))
+            return self._after_moving(before, now)
+        if host != self.host and self._hosting.present(host):
+            self.dropped["another host"] += 1
+            if self.host == self._me:
+                self._digests.object(now)
+            else:
+                self._questions.at(now, (0.0,), pause_s=QUESTION_PAUSE_S)
+        return []
+
+    def _after_moving(self, before: PeerId | None, now: LocalSeconds) -> list[Broadcast]:
+        self._digests.changed(now)
+        if self._me not in (before, self.host) or self.host is None:
+            return []
+        return [state_messages.host_change(self.host, self._hosting.standing(now))]
+
+    def _elect(self, now: LocalSeconds) -> list[Broadcast]:
+        """Nobody has answered us in time."""
+        self._elect_at = NEVER
+        if self.host is not None:
+            return []
+        self._hosting.elect(now + self._wall_minus_local_s, now, newcomer=True)
+        return self._after_election(now)
+
+    def _after_election(self, now: LocalSeconds) -> list[Broadcast]:
+        """The elected says so. Who does not hear it asks, since clocks differ and so may what was elected."""
+        if self.host != self._me:
+            self._questions.at(now, QUESTIONS_AFTER_S)
+        return self._after_moving(None, now)
