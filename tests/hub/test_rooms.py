@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,13 +10,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from jambridge.hub import phoenix
 from jambridge.hub.limits import Limits
 from jambridge.hub.phoenix import Frame
 from jambridge.hub.presence import Deliveries, SocketId
 from jambridge.hub.rooms import Rooms
 
 TOPIC = "realtime:room:ABC123"
-GENEROUS = Limits(message_rate=1e9, message_burst=1e9, room_rate=1e9, room_burst=1e9)
+GENEROUS = Limits(message_rate=1e9, message_burst=1e9, join_burst=1e9, presence_calls=10**9, room_burst=1e9)
 ANNA, BEN, CLEO = SocketId(1), SocketId(2), SocketId(3)
 
 
@@ -49,6 +51,10 @@ def told(deliveries: Deliveries, socket: SocketId) -> list[tuple[str, dict[str, 
 OK = ("phx_reply", {"status": "ok", "response": {}})
 
 
+def shut(message: str) -> tuple[str, dict[str, Any]]:
+    return ("system", {"extension": "system", "status": "error", "message": message, "channel": "room:ABC123"})
+
+
 def error(reason: str) -> tuple[str, dict[str, Any]]:
     return ("phx_reply", {"status": "error", "response": {"reason": reason}})
 
@@ -61,8 +67,8 @@ def test_a_join_is_answered_and_shows_who_is_there() -> None:
     deliveries = rooms.receive(BEN, join("b"), 0.0)
 
     assert deliveries == [
-        (BEN, Frame(TOPIC, "phx_reply", {"status": "ok", "response": {"postgres_changes": []}}, "1")),
-        (BEN, Frame(TOPIC, "presence_state", {"a": {"metas": [{"name": "Anna", "phx_ref": "r1"}]}})),
+        (BEN, Frame(TOPIC, "phx_reply", {"status": "ok", "response": {"postgres_changes": []}}, "1", "1")),
+        (BEN, Frame(TOPIC, "presence_state", {"a": {"metas": [{"name": "Anna", "phx_ref": "r1"}]}}, None, "1")),
     ]
 
 
@@ -143,8 +149,8 @@ def test_a_leave_is_answered_and_then_closed_with_the_joins_ref() -> None:
     rooms.receive(ANNA, join("a"), 0.0)
 
     assert rooms.receive(ANNA, LEAVE, 0.0) == [
-        (ANNA, Frame(TOPIC, "phx_reply", {"status": "ok", "response": {}}, "7")),
-        (ANNA, Frame(TOPIC, "phx_close", {}, "1")),
+        (ANNA, Frame(TOPIC, "phx_reply", {"status": "ok", "response": {}}, "7", "1")),
+        (ANNA, Frame(TOPIC, "phx_close", {}, "1", "1")),
     ]
     assert rooms.sizes == {}
 
@@ -179,7 +185,7 @@ def test_a_forged_sender_is_refused_and_counted(ack: bool) -> None:
 
     deliveries = rooms.receive(ANNA, broadcast("x", {"fromPeerId": "b"}), 0.0)
 
-    assert deliveries == [(ANNA, Frame(TOPIC, *error("forged-sender"), "9"))] * ack
+    assert deliveries == [(ANNA, Frame(TOPIC, *error("forged-sender"), "9", "1"))] * ack
     assert rooms.dropped["forged-sender"] == 1
     assert told(rooms.receive(ANNA, broadcast("x", {"fromPeerId": "a"}), 0.0), BEN)
 
@@ -238,12 +244,16 @@ def test_a_key_that_a_terminal_would_not_show_as_it_is_is_refused(key: str) -> N
     assert told(rooms.receive(ANNA, join("~" * 64), 0.0), ANNA)[0][1]["status"] == "ok"
 
 
-def test_a_huge_presence_is_refused() -> None:
+def test_a_huge_presence_ends_the_channel_and_one_that_is_no_object_is_refused() -> None:
     rooms = rooms_of()
     rooms.receive(ANNA, join("a"), 0.0)
 
-    assert told(rooms.receive(ANNA, track({"name": "x" * 9000}), 0.0), ANNA) == [error("presence payload refused")]
-    assert told(rooms.receive(ANNA, track([]), 0.0), ANNA) == [error("presence payload refused")]
+    no_map = rooms.receive(ANNA, track([]), 0.0)
+    huge = rooms.receive(ANNA, replace(track({"name": "x"}), size=9000), 0.0)
+
+    assert told(no_map, ANNA) == [error("Presence track payload must be a map")]
+    assert told(huge, ANNA) == [shut("Track message size exceeded"), ("phx_close", {})]
+    assert rooms.sizes == {}
 
 
 def test_one_socket_is_in_a_bounded_number_of_rooms() -> None:
@@ -253,18 +263,68 @@ def test_one_socket_is_in_a_bounded_number_of_rooms() -> None:
     assert [reply["status"] for reply in replies] == ["ok"] * 8 + ["error"]
 
 
-def test_a_flood_is_muted_while_heartbeats_are_answered_and_the_others_heard() -> None:
+def test_a_flood_ends_the_channel_which_may_be_joined_anew() -> None:
     rooms = rooms_of(Limits())
     rooms.receive(ANNA, join("a"), 0.0)
     rooms.receive(BEN, join("b"), 0.0)
 
-    heard = [rooms.receive(ANNA, broadcast("x", {}), 0.0) for _ in range(100)]
+    for _ in range(400):
+        assert told(rooms.receive(ANNA, broadcast("x", {}), 0.0), BEN)
+    last = rooms.receive(ANNA, broadcast("x", {}), 0.0)
 
-    assert sum(map(bool, heard)) == 59  # the burst of 60, less the join
-    assert rooms.dropped["flood"] == 41
-    assert told(rooms.receive(ANNA, Frame("phoenix", "heartbeat", {}), 1.0), ANNA) == [OK]
-    assert told(rooms.receive(BEN, broadcast("x", {}), 1.0), ANNA)
-    assert rooms.receive(ANNA, broadcast("x", {}), 10.0)
+    assert last == [
+        (ANNA, Frame(TOPIC, "system", shut("Too many messages per second")[1], None, "1")),
+        (ANNA, Frame(TOPIC, "phx_close", {}, "1", "1")),
+    ]
+    assert rooms.sizes == {TOPIC: 1}
+    assert rooms.dropped == {"flood": 1}
+    assert told(rooms.receive(ANNA, Frame("phoenix", "heartbeat", {}), 0.0), ANNA) == [OK]
+    assert told(rooms.receive(ANNA, join("a"), 1.0), ANNA)[0][1]["status"] == "ok"
+    assert told(rooms.receive(ANNA, broadcast("x", {}), 1.0), BEN)
+
+
+def test_a_host_that_lights_everybodys_leds_is_no_flood_not_even_after_a_stall() -> None:
+    rooms = rooms_of(Limits())
+    rooms.receive(ANNA, join("a"), 0.0)
+    rooms.receive(BEN, join("b"), 0.0)
+    sent_s = [number / 80 for number in range(80 * 60)]
+    arrived_s = [40.0 if 35.5 < at_s < 40.0 else at_s for at_s in sent_s]
+
+    heard = [told(rooms.receive(ANNA, broadcast("led-update", {}), at_s), BEN) for at_s in arrived_s]
+
+    assert all(heard)
+
+
+def test_who_floods_and_joins_anew_at_once_is_served_at_the_legal_rate_and_then_no_more() -> None:
+    rooms = rooms_of(Limits())
+    rooms.receive(BEN, join("b"), 0.0)
+    served = closed = 0
+    for number in range(200 * 60):  # what the limit of frames lets through in a minute
+        now_s = number / 200
+        if TOPIC not in rooms.topics(ANNA):
+            rooms.receive(ANNA, join("a"), now_s)
+        deliveries = rooms.receive(ANNA, broadcast("x", {}), now_s)
+        served += bool(told(deliveries, BEN))
+        closed += ("phx_close", {}) in told(deliveries, ANNA)
+
+    assert served <= 400 + 100 * 60
+    assert closed <= 16 + 60
+    assert rooms.dropped["join-flood"] > 1000
+
+
+def test_a_sixth_track_in_thirty_seconds_ends_the_channel() -> None:
+    rooms = rooms_of(Limits())
+    rooms.receive(ANNA, join("a"), 0.0)
+    calls = [track({"n": 1}), UNTRACK, track({"n": 2}), track({"n": 2}), track({"n": 3})]
+
+    assert all(told(rooms.receive(ANNA, call, 1.0), ANNA)[0] == OK for call in calls)
+    assert told(rooms.receive(ANNA, track({"n": 4}), 32.0), ANNA)[0] == OK
+    for number in range(4):
+        rooms.receive(ANNA, track({"n": number}), 33.0)
+    sixth = rooms.receive(ANNA, track({"n": 9}), 34.0)
+
+    assert told(sixth, ANNA) == [shut("Client presence rate limit exceeded"), ("phx_close", {})]
+    assert rooms.sizes == {}
 
 
 def test_a_room_has_a_rate_of_its_own() -> None:
@@ -272,8 +332,73 @@ def test_a_room_has_a_rate_of_its_own() -> None:
     rooms.receive(ANNA, join("a"), 0.0)
     rooms.receive(BEN, join("b"), 0.0)
 
-    assert sum(bool(rooms.receive(ANNA, broadcast("x", {}), 0.0)) for _ in range(500)) == 400
-    assert rooms.dropped["room-flood"] == 100
+    assert sum(bool(rooms.receive(ANNA, broadcast("x", {}), 0.0)) for _ in range(1000)) == 900
+    assert rooms.inject(TOPIC, "x", {}, 0.0) is None
+    assert rooms.dropped["room-flood"] == 101
+
+
+def test_a_broadcast_from_outside_reaches_the_whole_room_and_one_of_the_hub_all_rooms() -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a"), 0.0)
+    rooms.receive(BEN, join("b"), 0.0)
+    rooms.receive(BEN, join("b", topic="realtime:room:OTHER"), 0.0)
+
+    injected = rooms.inject(TOPIC, "tempo-change", {"tempo": 90}, 0.0)
+    nowhere = rooms.inject("realtime:room:NOBODY", "tempo-change", {"tempo": 90}, 0.0)
+    hub = rooms.tell_all("hub-moved", {"page": "https://pi:3443"})
+
+    body = {"type": "broadcast", "event": "tempo-change", "payload": {"tempo": 90}}
+    assert injected == [(socket, Frame(TOPIC, "broadcast", body)) for socket in (ANNA, BEN)]
+    assert nowhere == []
+    assert [(socket, frame.topic) for socket, frame in hub] == [
+        (ANNA, TOPIC),
+        (BEN, TOPIC),
+        (BEN, "realtime:room:OTHER"),
+    ]
+    assert {frame.payload["event"] for _, frame in hub} == {"hub-moved"}
+
+
+def test_what_the_sender_says_beside_the_payload_is_relayed_but_not_a_binary_frames_metadata() -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a", self_=True), 0.0)
+    said = {"type": "broadcast", "event": "x", "payload": {}, "meta": {"id": "1"}}
+
+    text = rooms.receive(ANNA, Frame(TOPIC, "broadcast", said, "9", "1"), 0.0)
+    binary = rooms.receive(ANNA, Frame(TOPIC, "broadcast", {**said, "payload": b"\x00"}, "9", "1", binary=True), 0.0)
+
+    assert text == [(ANNA, Frame(TOPIC, "broadcast", said))]
+    assert binary == [(ANNA, phoenix.broadcast(TOPIC, "x", b"\x00"))]
+
+
+@pytest.mark.parametrize("ack", [False, True])
+def test_what_is_too_long_is_refused_and_the_channel_stays(ack: bool) -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a", ack=ack), 0.0)
+    rooms.receive(BEN, join("b"), 0.0)
+
+    deliveries = rooms.receive(ANNA, replace(broadcast("x", {}), size=256 * 1024 + 1), 0.0)
+
+    assert told(deliveries, ANNA) == [error("payload_size_exceeded")] * ack
+    assert told(deliveries, BEN) == []
+    assert rooms.sizes == {TOPIC: 2}
+
+
+def test_postgres_changes_are_agreed_to_with_an_id_each_and_private_is_like_public() -> None:
+    rooms = rooms_of()
+    asked = {"event": "INSERT", "schema": "public", "table": "sessions"}
+    config = {"postgres_changes": [asked, None, asked], "private": True, "broadcast": {"replay": {"since": 0}}}
+
+    reply = told(rooms.receive(ANNA, Frame(TOPIC, "phx_join", {"config": config}, "1", "1"), 0.0), ANNA)[0][1]
+
+    assert reply == {"status": "ok", "response": {"postgres_changes": [{**asked, "id": 1}, {**asked, "id": 2}]}}
+
+
+def test_a_topic_without_a_name_is_refused() -> None:
+    rooms = rooms_of()
+
+    reply = told(rooms.receive(ANNA, join("a", topic="realtime:"), 0.0), ANNA)
+
+    assert reply == [error("TopicNameRequired: You must provide a topic name")]
 
 
 sockets = st.integers(0, 5).map(SocketId)
@@ -305,7 +430,7 @@ class RoomsModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rooms = rooms_of(Limits(max_members=3, message_rate=1e9, message_burst=1e9))
+        self.rooms = rooms_of(Limits(max_members=3, join_burst=30, message_burst=30))
         self.open: set[SocketId] = set()
         self.seen: dict[tuple[SocketId, str], dict[str, set[str]]] = {}
 

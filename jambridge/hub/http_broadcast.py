@@ -1,0 +1,127 @@
+"""Broadcasts over HTTP by clients that are not joined: many in one request, or one whose address says where to.
+
+Source: supabase/realtime `broadcast_controller.ex`, `broadcast_single_controller.ex` and `fallback_controller.ex`. As
+there, a topic is named without `realtime:`, and a room where nobody is takes everything. Who asks has no presence key:
+a payload with `fromPeerId` is refused.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from jambridge import strict_json
+from jambridge.errors import WireError
+from jambridge.hub import phoenix
+from jambridge.hub.gate import peer_address
+from jambridge.hub.limits import Limits
+from jambridge.hub.rates import Rates
+from jambridge.hub.relay import Relay
+from jambridge.strict_json import JsonObject
+
+PATH = "/realtime/v1/api/broadcast"
+_BODY_PATIENCE_S = 5.0
+_MOST_MESSAGES = 100
+_JSON, _BYTES = "application/json", "application/octet-stream"
+_TOO_OFTEN = "You have exceeded your rate limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One broadcast to a topic as on the wire."""
+
+    topic: str
+    event: str
+    payload: JsonObject | bytes
+
+
+class HttpBroadcast:
+    """The two addresses."""
+
+    def __init__(self, relay: Relay, limits: Limits) -> None:
+        self._relay = relay
+        self._rates = Rates(limits.message_rate, limits.message_burst)
+        self.refused: Counter[int] = Counter()
+        """By status."""
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        return [web.post(PATH, self._many), web.post(f"{PATH}/{{topic}}/events/{{event}}", self._one)]
+
+    async def _many(self, request: web.Request) -> web.StreamResponse:
+        return await self._answered(request, (_JSON,))
+
+    async def _one(self, request: web.Request) -> web.StreamResponse:
+        return await self._answered(request, (_JSON, _BYTES))
+
+    async def _answered(self, request: web.Request, kinds: tuple[str, ...]) -> web.StreamResponse:
+        status, message = await self._take(request, kinds)
+        if status == web.HTTPAccepted.status_code:
+            return web.Response(status=status)
+        self.refused[status] += 1
+        return web.json_response({"message": message}, status=status, headers={"Cache-Control": "no-store"})
+
+    async def _take(self, request: web.Request, kinds: tuple[str, ...]) -> tuple[int, str]:
+        """Status and what is wrong. Headers are asked for, which no foreign page sends without permission."""
+        if not request.headers.get("apikey") and not request.headers.get("Authorization"):
+            return 401, "An apikey is missing; any will do."
+        if request.content_type not in kinds:
+            return 415, f"The content is to be {' or '.join(kinds)}"
+        body = await _body(request)
+        if body is None:
+            return 413, f"The body is longer than {phoenix.MAX_BYTES} bytes, or takes too long"
+        try:
+            messages = [_single(request, body)] if "event" in request.match_info else _batch(body)
+        except WireError as exc:
+            return 422, str(exc)
+        if any(isinstance(said.payload, dict) and said.payload.get("fromPeerId") is not None for said in messages):
+            return 403, "Only a member can speak as one: leave out fromPeerId"
+        address = peer_address(request.transport)
+        taken = all(self._rates.take(address, time.monotonic()) and self._tell(said) for said in messages)
+        return (202, "") if taken else (429, _TOO_OFTEN)
+
+    def _tell(self, said: Said) -> bool:
+        return self._relay.inject(said.topic, said.event, said.payload)
+
+
+def _single(request: web.Request, body: bytes) -> Said:
+    is_json = request.content_type == _JSON
+    payload = strict_json.loads_object(body, phoenix.MAX_BYTES) if is_json else body
+    return _said(request.match_info["topic"], request.match_info["event"], payload)
+
+
+def _batch(body: bytes) -> list[Said]:
+    messages = strict_json.loads_object(body, phoenix.MAX_BYTES).get("messages")
+    if not isinstance(messages, list) or not 0 < len(messages) <= _MOST_MESSAGES:
+        raise WireError(f"messages: 1 to {_MOST_MESSAGES} are asked for")
+    return [_message(message) for message in messages]
+
+
+def _message(message: object) -> Said:
+    if not isinstance(message, dict) or not isinstance(payload := message.get("payload"), dict):
+        raise WireError("a message has topic, event and payload, an object")
+    return _said(message.get("topic"), message.get("event"), payload)
+
+
+def _said(topic: object, event: object, payload: JsonObject | bytes) -> Said:
+    if not isinstance(topic, str) or not isinstance(event, str) or not topic or not event:
+        raise WireError("topic and event are texts")
+    said = Said(phoenix.TOPIC_PREFIX + topic, event, payload)
+    if max(len(said.topic.encode()), len(said.event.encode())) > phoenix.MAX_TEXT:
+        raise WireError(f"topic and event take at most {phoenix.MAX_TEXT} bytes each")
+    return said
+
+
+async def _body(request: web.Request) -> bytes | None:
+    """All of it, bounded in size and time; else None."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_PATIENCE_S):
+            async for part in request.content.iter_any():
+                body += part
+                if len(body) > phoenix.MAX_BYTES:
+                    return None
+    except TimeoutError:
+        return None
+    return bytes(body)
