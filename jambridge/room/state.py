@@ -50,8 +50,8 @@ class RoomState:
     scale: str = "major"
     color_mode: str = "chromatic"
     is_playing: bool = False
-    stamps: Mapping[str, Stamp] = field(default=_UNSTAMPED)
-    others: Mapping[str, object] = field(default=_NOTHING)
+    stamps: Mapping[str, Stamp] = field(default_factory=lambda: _UNSTAMPED)
+    others: Mapping[str, object] = field(default_factory=lambda: _NOTHING)
 
     @property
     def revision(self) -> int:
