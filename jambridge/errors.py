@@ -15,6 +15,10 @@ class UnavailableError(JambridgeError):
     """What was asked for is not there; exit status 69."""
 
 
+class OccupiedError(UnavailableError):
+    """A new room was asked for, and somebody is in it."""
+
+
 class ConfigError(JambridgeError):
     """The configuration cannot be used; the process exits with status 78."""
 
@@ -51,3 +55,5 @@ class Text(enum.StrEnum):
     NOT_FOUND = "Session not found"
     FULL = "Session is full"
     INVALID_CODE = "Invalid room code"
+    RESTORE_FAILED = "Failed to restore session. Starting with default configuration."
+    MODULES_FAILED = "Some modules could not be loaded. Check console for details."

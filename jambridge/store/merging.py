@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from jambridge.room.state import RoomState
 from jambridge.store import record, session
 from jambridge.store.session import MUSIC_KEYS
 from jambridge.strict_json import JsonObject
 
 OWN_MODULES = "jambridge-"
 """Instances whose id begins so are ours."""
-DEFAULT_MUSIC: JsonObject = session.Music().model_dump(by_alias=True)
+_DEFAULT_MUSIC: JsonObject = {**RoomState().values(), "masterVolume": 0.8}
 
 _ADDRESSES = frozenset({"ip", "host", "address", "ipAddress", "url"})
 
@@ -45,7 +46,7 @@ class Moment:
     participants: int
     setup: Setup
     minutes: int
-    """Whole minutes that the session has lasted under us, by the monotonic clock."""
+    """Whole minutes that the session has lasted, by the monotonic clock."""
     wall: datetime
 
 
@@ -54,14 +55,17 @@ def minutes_between(started_s: float, now_s: float) -> int:
     return max(0, int((now_s - started_s) // 60))
 
 
-def snapshot(
-    previous: JsonObject | None, moment: Moment, *, base_minutes: int = 0, device_ips: bool = True
-) -> JsonObject | None:
+def duration(state: JsonObject | None) -> int:
+    """The minutes that a session has lasted, as stored."""
+    return _count(_block(state or {}, "metadata"), "durationMinutes")
+
+
+def snapshot(previous: JsonObject | None, moment: Moment, *, device_ips: bool = True) -> JsonObject | None:
     """The state to store after `previous`, or None when nothing of it would be new."""
     old = previous or {}
     state = {
         **old,
-        "music": {**DEFAULT_MUSIC, **_block(old, "music"), **_music(moment)},
+        "music": {**_DEFAULT_MUSIC, **_block(old, "music"), **_music(moment)},
         "studio": _studio(_block(old, "studio"), moment.setup),
         "hardware": _hardware(_block(old, "hardware"), moment.setup, device_ips=device_ips),
     }
@@ -70,9 +74,9 @@ def snapshot(
     counts = {
         "participantCount": moment.participants,
         "totalStateChanges": _count(metadata, "totalStateChanges") + (changed and previous is not None),
-        "durationMinutes": max(base_minutes + moment.minutes, _count(metadata, "durationMinutes")),
+        "durationMinutes": max(moment.minutes, _count(metadata, "durationMinutes")),
     }
-    if previous is not None and all(metadata.get(name) == value for name, value in counts.items()):
+    if not changed and previous is not None and all(metadata.get(name) == value for name, value in counts.items()):
         return None
     stamps = {"updatedAt": record.to_text(moment.wall), "revision": (session.revision(old) or 0) + 1}
     return {**state, "metadata": {**metadata, **counts, **stamps}}
@@ -98,11 +102,23 @@ def merge(ours: JsonObject, theirs: JsonObject) -> JsonObject:
     }
 
 
-def adopt(ours: JsonObject, theirs: JsonObject) -> JsonObject:
-    """What is stored elsewhere as ours is now the truth here as well; what has changed here since stays."""
+def merge_untouched(ours: JsonObject, theirs: JsonObject) -> JsonObject:
+    """As `merge`, while nobody has touched the room's state: the music stored there is worth more than our defaults."""
     merged = merge(ours, theirs)
-    number = max(session.revision(ours) or 0, session.revision(theirs) or 0)
-    return {**merged, "metadata": {**merged["metadata"], "revision": number}}
+    return {**merged, "music": {**_block(merged, "music"), **_block(theirs, "music")}}
+
+
+def numbered_as(state: JsonObject, *others: JsonObject) -> JsonObject:
+    """`state` with the highest revision of `others`: nothing was written by bringing them together."""
+    number = max(session.revision(other) or 0 for other in others)
+    return {**state, "metadata": {**_block(state, "metadata"), "revision": number}}
+
+
+def renamed(state: JsonObject, session_name: str) -> JsonObject:
+    """The beginning of a new session from an old one's state: its counts start again."""
+    counts = ("participantCount", "totalStateChanges", "durationMinutes", "updatedAt", "revision")
+    kept = {key: value for key, value in _block(state, "metadata").items() if key not in counts}
+    return {**state, "metadata": {**kept, "sessionName": session_name}}
 
 
 def _block(state: Mapping[str, Any], name: str) -> JsonObject:
@@ -192,6 +208,15 @@ def following(state: JsonObject, known: int | None) -> JsonObject:
     """`state`, its revision later than the one it replaces."""
     number = max(session.revision(state) or 0, (known or 0) + 1)
     return {**state, "metadata": {**_block(state, "metadata"), "revision": number}}
+
+
+def same(one: JsonObject, other: JsonObject) -> bool:
+    """Equal but for the revision."""
+    return _unnumbered(one) == _unnumbered(other)
+
+
+def _unnumbered(state: JsonObject) -> JsonObject:
+    return {**state, "metadata": {key: value for key, value in _block(state, "metadata").items() if key != "revision"}}
 
 
 def is_newer(theirs: JsonObject, ours: JsonObject) -> bool:

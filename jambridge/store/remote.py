@@ -6,13 +6,13 @@ The client library has neither a deadline for a whole request nor a bound for an
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
-from postgrest import APIError, AsyncPostgrestClient
+from postgrest import APIError, AsyncPostgrestClient, AsyncRequestBuilder
 from pydantic import ValidationError
 
 from jambridge.errors import LinkError, WireError
@@ -30,7 +30,7 @@ _DUPLICATE = "23505"
 _REVISION = "state->metadata->>revision"
 _MOST_SEEN = 64
 
-T = TypeVar("T")
+Merge = Callable[[JsonObject, JsonObject], JsonObject]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,16 @@ class RemoteStore:
         query = self._table.select("id,created_at,state").order("created_at", desc=True).limit(min(limit, MOST_RECENT))
         return await self._ask(query.execute())
 
-    async def save(self, session_id: str, state: JsonObject, *, hosting: bool = True) -> JsonObject:
+    async def save(
+        self, session_id: str, state: JsonObject, *, hosting: bool = True, merge: Merge = merging.merge
+    ) -> JsonObject:
         """Store `state`, and return what is stored there then: blocks that are not ours may have come in.
 
         Args:
             session_id: the room's code.
             state: whole, with `metadata.revision`.
             hosting: whether we host the session now. Who does not leaves a newer state in peace.
+            merge: ours and theirs into one, where somebody else wrote.
 
         Raises:
             LinkError: as ever; or others write so often that three tries were not enough.
@@ -80,7 +83,7 @@ class RemoteStore:
         """
         record.encode(state)
         try:
-            return await self._save(session_id, state, hosting=hosting)
+            return await self._save(session_id, state, hosting, merge)
         except BaseException:
             self.forget(session_id)  # whether it was written is not known
             raise
@@ -103,11 +106,11 @@ class RemoteStore:
         self._seen.pop(session_id, None)
 
     @property
-    def _table(self) -> Any:
+    def _table(self) -> AsyncRequestBuilder:
         return self._client.from_("sessions")
 
-    async def _save(self, session_id: str, state: JsonObject, *, hosting: bool) -> JsonObject:
-        for _ in range(TRIES):
+    async def _save(self, session_id: str, state: JsonObject, hosting: bool, merge: Merge) -> JsonObject:
+        for _ in range(1 + TRIES):
             if session_id in self._seen:
                 after = merging.following(state, self._seen[session_id])
                 if await self._replace(session_id, self._seen[session_id], after):
@@ -117,11 +120,12 @@ class RemoteStore:
                 if await self._insert(session_id, state):
                     return self._remember(session_id, state)
                 continue
-            theirs = present.state
-            self._remember(session_id, theirs)
-            if theirs == state or (not hosting and merging.is_newer(theirs, state)):
+            theirs = self._remember(session_id, present.state)
+            if not hosting and merging.is_newer(theirs, state):
                 return theirs
-            state = merging.merge(state, theirs)
+            state = merge(state, theirs)
+            if merging.same(state, theirs):  # an earlier try arrived after all, or nothing is new
+                return theirs
         raise LinkError(f"{session_id} could not be written: others write it, or an expired one is not deleted yet")
 
     async def _replace(self, session_id: str, revision: int | None, state: JsonObject) -> bool:

@@ -45,6 +45,11 @@ MIGRATIONS: Sequence[str] = (
 """Entry n leads from version n to n + 1; entries are added, never changed."""
 
 
+def database_path(configured: str | None, state_directory: Path) -> Path:
+    """`store.path`, or its place in the state directory."""
+    return Path(configured).expanduser() if configured else state_directory / "sessions.sqlite"
+
+
 class _DamagedError(Exception):
     """The file is no database, or not a whole one."""
 

@@ -5,9 +5,10 @@ level. Optional things that are damaged fall back to their defaults and are name
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -20,6 +21,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from jambridge.errors import WireError
+from jambridge.room.state import checked
 from jambridge.strict_json import JsonObject
 
 MUSIC_KEYS = ("tempo", "key", "scale", "colorMode", "masterVolume", "isPlaying")
@@ -57,11 +59,23 @@ def _problems(info: ValidationInfo) -> list[str]:
     return info.context if isinstance(info.context, list) else []
 
 
+def _as_in_the_room(name: str) -> AfterValidator:
+    """What the room's state accepts for the field `name`, and nothing else."""
+
+    def check(value: object) -> Any:
+        try:
+            return checked(name, value)
+        except WireError as exc:
+            raise ValueError(str(exc)) from exc
+
+    return AfterValidator(check)
+
+
 class Music(Block):
-    tempo: Annotated[float, Field(ge=40, le=300)] = 120.0
-    key: Annotated[str, Field(pattern=r"^[A-G][#b]?$")] = "C"
-    scale: Annotated[str, Field(min_length=1, max_length=32)] = "major"
-    color_mode: Literal["chromatic", "harmonic"] = "chromatic"
+    tempo: Annotated[float, _as_in_the_room("tempo")] = 120.0
+    key: Annotated[str, _as_in_the_room("key")] = "C"
+    scale: Annotated[str, _as_in_the_room("scale")] = "major"
+    color_mode: Annotated[str, _as_in_the_room("colorMode")] = "chromatic"
     master_volume: Annotated[float, Field(ge=0, le=1)] = 0.8
     is_playing: bool = False
 

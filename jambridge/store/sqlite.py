@@ -44,8 +44,14 @@ class SqliteStore:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The connection in a transaction that is committed at the end, or rolled back by an exception."""
+        """The connection in a transaction that is committed at the end, or rolled back by an exception.
+
+        One inside another is part of it.
+        """
         with self._lock, schema.device_errors(self.path):
+            if self._connection.in_transaction:
+                yield self._connection
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
