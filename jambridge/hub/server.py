@@ -19,12 +19,15 @@ from jambridge import __version__
 from jambridge.addresses import local_addresses
 from jambridge.errors import LinkError
 from jambridge.http_log import BadRequests
-from jambridge.hub import certificate, origins
+from jambridge.hub import certificate, cors, database, origins
 from jambridge.hub.certificate import Certificate
+from jambridge.hub.database import Database
 from jambridge.hub.gate import Gate, GuardedProtocol, Listener
+from jambridge.hub.http_broadcast import HttpBroadcast
 from jambridge.hub.limits import Limits, Patience
 from jambridge.hub.pages import Pages
 from jambridge.hub.relay import Relay
+from jambridge.hub.rest_service import RestService
 from jambridge.hub.rooms import Rooms
 
 log = logging.getLogger(__name__)
@@ -39,7 +42,11 @@ _BACKLOG = 64
 
 @dataclass(frozen=True, slots=True)
 class HubOptions:
-    """Port 0 takes any free one."""
+    """Port 0 takes any free one.
+
+    `allowed_origins` are pages of other hosts that may connect, beside the app's own: `origins.DEFAULT` names
+    http://localhost:5173, where its developers run it, and https://jam-dev.audiolux.app, where it is published.
+    """
 
     hub_id: str
     state_dir: Path
@@ -49,6 +56,8 @@ class HubOptions:
     max_connections: int = 200
     max_per_address: int = 16
     allowed_origins: tuple[str, ...] = ()
+    database: Path | None = None
+    """Where sessions are kept; None is the daemon's file in the state directory."""
     limits: Limits = field(default_factory=Limits)
     patience: Patience = field(default_factory=Patience)
 
@@ -70,6 +79,8 @@ class HubServer:
         references = iter(range(1, 1 << 62))
         self._rooms = Rooms(options.limits, lambda: f"{prefix}{next(references):x}")
         self._relay = Relay(self._rooms, self._sockets, options.limits, options.patience)
+        self._database = Database(options.database or options.state_dir / database.FILE)
+        self._rest = RestService(self._database)
         self._pages = Pages()
         self._bad_requests = BadRequests()
         self._started_s = time.monotonic()
@@ -127,15 +138,19 @@ class HubServer:
             for listener in listeners:
                 listener.close()
             await runner.cleanup()
+            self._database.close()
             http_log.removeFilter(self._bad_requests)
 
     def _application(self) -> web.Application:
-        application = web.Application(client_max_size=0)
+        guard = cors.guard(self._allows, self._knows, self._relay.dropped)
+        application = web.Application(client_max_size=0, middlewares=[guard])
         application.add_routes(
             [
                 web.get(WEBSOCKET_PATH, self._websocket),
                 web.get("/healthz", self._health),
                 web.get("/authority.crt", self._authority),
+                *self._rest.routes(),
+                *HttpBroadcast(self._relay, self._options.limits).routes(),
                 *self._pages.routes(),
             ]
         )
@@ -145,11 +160,16 @@ class HubServer:
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
         if not request.query.get("apikey"):
             raise web.HTTPUnauthorized(text="An apikey is missing; any will do.\n")
-        origin = request.headers.get("Origin")
-        if not origins.allowed(origin, request.host, self._issued.names, self._options.allowed_origins):
+        if not self._allows(request.headers.get("Origin"), request.host):
             self._relay.dropped["foreign-origin"] += 1
             raise web.HTTPForbidden(text="Pages of other hosts may not connect; see hub.allowed_origins.\n")
         return await self._relay.serve(request)
+
+    def _allows(self, origin: str | None, host: str) -> bool:
+        return origins.allowed(origin, host, self._issued.names, self._options.allowed_origins)
+
+    def _knows(self, host: str) -> bool:
+        return origins.host_known(host, self._issued.names, self._options.allowed_origins)
 
     async def _health(self, _request: web.Request) -> web.StreamResponse:
         sizes = self._rooms.sizes
@@ -168,6 +188,7 @@ class HubServer:
                 "relayed": self._rooms.relayed,
                 "refused": self._sockets.refused + self._plain.refused,
                 "bad_requests": self._bad_requests.count,
+                "rest": {"requests": self._rest.requests, "refused": dict(self._rest.refused)},
                 "dropped": dict(self._relay.dropped + self._rooms.dropped),
             },
             headers={"Cache-Control": "no-store"},
