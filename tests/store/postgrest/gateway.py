@@ -1,6 +1,7 @@
 """What stands before a Supabase project: one address, the key asked for, `/rest/v1` and `/realtime/v1` handed on."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,6 +25,8 @@ class Gateway:
         self._client = aiohttp.ClientSession(auto_decompress=False)
         self.url = ""
         self.requests: list[str] = []
+        self.only_private_rooms = False
+        """Whether private channels are bound by policies, as those of 003_private_channels.sql."""
         self.lose_answers = 0
         """So many answers to come are lost on their way back, though what was asked is done."""
 
@@ -70,12 +73,25 @@ class Gateway:
         near = web.WebSocketResponse(max_msg_size=0)
         await near.prepare(request)
         async with self._client.ws_connect(self._realtime_url + request.rel_url.raw_path_qs, max_msg_size=0) as far:
-            ways = [asyncio.create_task(_pass_on(far, near)), asyncio.create_task(_pass_on(near, far))]
+            ways = [asyncio.create_task(_pass_on(far, near)), asyncio.create_task(self._pass_judged(near, far))]
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in ways:
                 way.cancel()
             await asyncio.wait(ways)
         return near
+
+    async def _pass_judged(self, near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse) -> None:
+        """Text of version 1.0.0; a private channel of a topic without a policy is refused, as Realtime words it."""
+        async for message in near:
+            frame = json.loads(message.data)
+            private = frame["event"] == "phx_join" and frame["payload"]["config"]["private"]
+            if self.only_private_rooms and private and not frame["topic"].startswith("realtime:room:"):
+                reason = "Unauthorized: You do not have permissions to read from this Channel topic"
+                payload = {"status": "error", "response": {"reason": reason}}
+                await near.send_json({**frame, "event": "phx_reply", "payload": payload})
+            else:
+                await far.send_str(message.data)
+        await far.close()
 
 
 Socket = aiohttp.ClientWebSocketResponse | web.WebSocketResponse
