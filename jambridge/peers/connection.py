@@ -1,4 +1,4 @@
-"""One WebRTC connection with a peer: sound both ways, over aiortc.
+"""One WebRTC connection with a peer: sound and data channels both ways, over aiortc.
 
 The only module that knows aiortc's connections. Its errors become `LinkError` here. ICE consent is left at aioice's own
 30 s: silence is noticed after two seconds from the sound itself, and a cut of ten seconds heals on the same connection.
@@ -14,6 +14,7 @@ from aiortc import (
     InvalidAccessError,
     InvalidStateError,
     MediaStreamTrack,
+    RTCBundlePolicy,
     RTCConfiguration,
     RTCIceCandidate,
     RTCIceServer,
@@ -31,6 +32,7 @@ from jambridge.audio.opus import CHANNELS
 from jambridge.errors import LinkError
 from jambridge.peers import sdp, tap
 from jambridge.peers.candidates import Candidate
+from jambridge.peers.channels import Channels, OnText
 from jambridge.peers.sdp import Description, Media
 from jambridge.peers.tap import Tap
 
@@ -58,8 +60,8 @@ _ERRORS: Final = (
 class Connection:
     """Opened by `offer` or `answer`, used once, closed by `close`.
 
-    `on_state` is told "connected" once and "broken" once or twice, at most, and `write` gets the sound; both must not
-    raise.
+    `on_state` is told "connected" once and "broken" once or twice, at most, `write` gets the sound and `on_text` what
+    comes over data channels; none may raise.
 
     Raises:
         LinkError: an ICE server's URL makes no sense.
@@ -71,6 +73,7 @@ class Connection:
         track: MediaStreamTrack | None,
         write: Callable[[NDArray[np.float32]], None],
         on_state: Callable[[str], None],
+        on_text: OnText,
         *,
         receives: bool,
     ) -> None:
@@ -82,10 +85,12 @@ class Connection:
         self._mid = ""
         direction = "recvonly" if track is None else "sendrecv" if receives else "sendonly"
         try:
-            self._pc = RTCPeerConnection(RTCConfiguration([RTCIceServer(url) for url in ice_servers]))
+            servers = [RTCIceServer(url) for url in ice_servers]
+            self._pc = RTCPeerConnection(RTCConfiguration(servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
             self._pc.addTransceiver(track or "audio", direction).setCodecPreferences(_opus())
         except _ERRORS as exc:
             raise LinkError(f"no connection can be made with these ICE servers: {exc!r}") from exc
+        self.channels = Channels(self._pc, on_text)
         self._pc.add_listener("track", self._receive)
         self._pc.add_listener("connectionstatechange", self._state_changed)
 
@@ -95,6 +100,7 @@ class Connection:
         Raises:
             LinkError: no offer can be made.
         """
+        self.channels.offer()
         return await self._describe()
 
     async def answer(self, offer: Description) -> str:
@@ -116,6 +122,9 @@ class Connection:
             await self._pc.setRemoteDescription(RTCSessionDescription(description.text, description.type))
         except _ERRORS as exc:
             raise LinkError(f"a description cannot be used: {exc!r}") from exc
+        if description.data is None:
+            self.channels.reject()
+        self.channels.bound()
         self._mid = description.sound.mid
         self._described.set()
 
@@ -141,6 +150,7 @@ class Connection:
             self._stock.cancel()
         try:
             async with asyncio.timeout(CLOSE_S):
+                await self.channels.close()
                 await self._pc.close()
         except (TimeoutError, *_ERRORS) as exc:
             log.warning("a connection did not close cleanly error=%r", exc)

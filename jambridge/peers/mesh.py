@@ -2,17 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from jambridge.edges import Bounded, Latest
 from jambridge.errors import WireError
-from jambridge.peers.outgoing import Outgoing
-from jambridge.peers.peer import OpenSink, Peer, Surroundings, open_peer
+from jambridge.peers.channels import SYNC
+from jambridge.peers.peer import Peer, Surroundings, open_peer
 from jambridge.peers.roles import partners
 from jambridge.peers.signals import read
-from jambridge.peers.status import SILENT_DBFS, Drops, PeerState, PeerStatus
+from jambridge.peers.status import SILENT_DBFS, PeerState, PeerStatus
 from jambridge.room.messages import Participant, Signal
 from jambridge.supervise import Health, supervise
 from jambridge.units import PeerId
@@ -35,24 +35,16 @@ class Mesh:
 
     def __init__(
         self,
-        self_id: PeerId,
+        around: Surroundings,
         members: Latest[tuple[Participant, ...]],
         signals: Bounded[Signal],
-        send: Callable[[Signal], None],
-        open_sink: OpenSink,
-        outgoing: Outgoing | None,
         max_peers: int,
-        ice_servers: Sequence[str],
-        *,
-        allow_loopback: bool = False,
     ) -> None:
-        self.drops = Drops()
-        self._self_id = self_id
+        self.drops = around.drops
+        self._around = around
         self._members = members
         self._signals = signals
-        self._open_sink = open_sink
         self._max_peers = max_peers
-        self._around = Surroundings(self_id, send, outgoing, ice_servers, allow_loopback, self.drops)
         self._partners: dict[PeerId, _Partner] = {}
 
     async def run(self) -> None:
@@ -62,6 +54,11 @@ class Mesh:
 
     def peers(self) -> list[PeerStatus]:
         return [_status(partner) for partner in self._partners.values()]
+
+    def send_sync(self, peer: PeerId, text: str) -> bool:
+        """Send over a partner's `sync` channel; False where there is none, or it is congested."""
+        partner = self._partners.get(peer)
+        return partner is not None and partner.peer is not None and partner.peer.send(SYNC, text)
 
     async def _follow(self, group: asyncio.TaskGroup) -> None:
         while True:
@@ -98,9 +95,9 @@ class Mesh:
 
     def _reconcile(self, group: asyncio.TaskGroup) -> None:
         members = {member.id: member for member in self._members.value}
-        if self._self_id not in members:
+        if self._around.self_id not in members:
             members = {}  # we are not back in the room ourselves: what is missing says nothing yet
-        wanted = partners(self._self_id, members.values(), self._max_peers)
+        wanted = partners(self._around.self_id, members.values(), self._max_peers)
         for peer_id, partner in tuple(self._partners.items()):
             if peer_id in wanted:
                 partner.missing_since = None
@@ -128,7 +125,7 @@ class Mesh:
 
     @asynccontextmanager
     async def _open(self, partner: _Partner) -> AsyncIterator[Peer]:
-        async with open_peer(self._around, partner.who, self._open_sink) as peer:
+        async with open_peer(self._around, partner.who) as peer:
             partner.peer = peer
             try:
                 yield peer
@@ -138,41 +135,17 @@ class Mesh:
 
 @asynccontextmanager
 async def open_mesh(
-    self_id: PeerId,
-    members: Latest[tuple[Participant, ...]],
-    signals: Bounded[Signal],
-    send: Callable[[Signal], None],
-    open_sink: OpenSink,
-    outgoing: Outgoing | None,
-    max_peers: int,
-    ice_servers: Sequence[str],
-    *,
-    allow_loopback: bool = False,
+    around: Surroundings, members: Latest[tuple[Participant, ...]], signals: Bounded[Signal], max_peers: int
 ) -> AsyncIterator[Mesh]:
     """Yield a mesh to be run. Its connections live while `run` does: cancelled, it says bye to all at once.
 
     Args:
-        self_id: our presence key.
+        around: ourselves, and what all connections share.
         members: everyone in the room, this one included.
-        signals: those addressed to `self_id`.
-        send: must not block; drops while the room is away.
-        open_sink: called for a peer that sends, and while it is heard again after None, which discards the sound.
-        outgoing: our own sound, None if we send none.
+        signals: those addressed to us.
         max_peers: players beside this one.
-        ice_servers: URLs; none in a LAN room.
-        allow_loopback: whether a candidate may name this very machine.
     """
-    yield Mesh(
-        self_id,
-        members,
-        signals,
-        send,
-        open_sink,
-        outgoing,
-        max_peers,
-        ice_servers,
-        allow_loopback=allow_loopback,
-    )
+    yield Mesh(around, members, signals, max_peers)
 
 
 def _status(partner: _Partner) -> PeerStatus:

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -56,6 +56,8 @@ class AudioSink(Protocol):
 
 
 OpenSink = Callable[[PeerId, str], AudioSink | None]
+Reader = Callable[[PeerId, str, LocalSeconds], None]
+"""Takes one text of a data channel: whose, what it says, when it arrived. It must not raise or block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,20 @@ class Surroundings:
     """What all peers of a mesh share."""
 
     self_id: PeerId
+    """Our presence key."""
     send: Callable[[Signal], None]
-    outgoing: Outgoing | None
-    ice_servers: Sequence[str]
-    allow_loopback: bool
-    drops: Drops
+    """Must not block; drops while the room is away."""
+    open_sink: OpenSink
+    """Called for a peer that sends, and while it is heard again after None, which discards the sound."""
+    outgoing: Outgoing | None = None
+    """Our own sound, None if we send none."""
+    readers: Mapping[str, Reader] = field(default_factory=dict)
+    """Of data channels, by label."""
+    ice_servers: Sequence[str] = ()
+    """URLs; none in a LAN room."""
+    allow_loopback: bool = False
+    """Whether a candidate may name this very machine."""
+    drops: Drops = field(default_factory=Drops)
     nobodys: Callable[[], Container[Address]] = surrounding_network.nobodys
     """Addresses around this machine that are no peer's."""
     resolve: Callable[[str], Awaitable[str | None]] = local_names.resolve
@@ -75,11 +86,10 @@ class Surroundings:
 
 
 class Peer:
-    def __init__(self, around: Surroundings, who: Participant, open_sink: OpenSink, group: asyncio.TaskGroup) -> None:
+    def __init__(self, around: Surroundings, who: Participant, group: asyncio.TaskGroup) -> None:
         self.who = who
-        self.sink = open_sink(who.id, who.name) if who.sends else None
+        self.sink = around.open_sink(who.id, who.name) if who.sends else None
         self._around = around
-        self._open_sink = open_sink
         self._group = group
         self._loop = asyncio.get_running_loop()
         self._asked_at = self._now
@@ -162,6 +172,13 @@ class Peer:
             packets=reception.packets,
         )
 
+    def send(self, label: str, text: str) -> bool:
+        """Send over the connection in use, or over the one that rises where that cannot."""
+        attempts = (self._negotiation.live, self._negotiation.rising)
+        numbers = (attempt.number for attempt in attempts if attempt is not None)
+        connections = (self._connections[number] for number in numbers if number in self._connections)
+        return any(connection.channels.send(label, text) for connection in connections)
+
     # From negotiation to connections
 
     def _carry_out(self, actions: Sequence[Action]) -> None:
@@ -188,6 +205,7 @@ class Peer:
             outgoing.track() if outgoing is not None else None,
             lambda block: self._hear(number, block),
             lambda state: self._tell(Connected(number) if state == "connected" else Broken(number)),
+            self._read,
             receives=self.who.sends,
         )
         return connection
@@ -242,6 +260,7 @@ class Peer:
         self._stop_work(number)
         connection = self._connections.pop(number, None)
         if connection is not None:
+            self._around.drops.data += connection.channels.dropped
             self._group.create_task(connection.close())
         if number == self._sounding:
             self._sounding = 0
@@ -258,17 +277,23 @@ class Peer:
         if number == self._sounding and self.sink is not None:
             self.sink.write(block)
 
+    def _read(self, label: str, text: str, received_at: LocalSeconds) -> None:
+        """From either connection: which one is in use, the peer may have decided a moment before us."""
+        reader = self._around.readers.get(label)
+        if reader is not None:
+            reader(self.who.id, text, received_at)
+
     def _look(self) -> None:
         """Tell the negotiation what the connections have heard since."""
         for number, connection in tuple(self._connections.items()):
             heard_at = connection.tap.reception.heard_at
-            if connection.tap.flooded:
+            if connection.tap.flooded or connection.channels.flooded:
                 self._carry_out(self._negotiation.receive(Broken(number), self._now))
             elif heard_at is not None:
                 self._carry_out(self._negotiation.receive(Heard(number), heard_at))
         if self.sink is None and self.who.sends and self.is_heard and self._now - self._asked_at >= LOOK_S:
             self._asked_at = self._now  # players who left at once may have held every place until now
-            self.sink = self._open_sink(self.who.id, self.who.name)
+            self.sink = self._around.open_sink(self.who.id, self.who.name)
 
     def _note_edges(self) -> None:
         is_connected = self._negotiation.live is not None
@@ -279,12 +304,12 @@ class Peer:
 
 
 @asynccontextmanager
-async def open_peer(around: Surroundings, who: Participant, open_sink: OpenSink) -> AsyncIterator[Peer]:
+async def open_peer(around: Surroundings, who: Participant) -> AsyncIterator[Peer]:
     """Yield a peer about to connect; say bye and close everything when left."""
     peer = None
     try:
         async with asyncio.TaskGroup() as group:
-            peer = Peer(around, who, open_sink, group)
+            peer = Peer(around, who, group)
             try:
                 yield peer
             finally:

@@ -39,6 +39,8 @@ class Drops:
     overflow: int = 0
     undialled: int = 0
     too_soon: int = 0
+    data: int = 0
+    """Messages and chunks of data channels, counted when their connection ends."""
 
 
 def dbfs(mean_square: float) -> float:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from jambridge.audio.opus import CHANNELS, OpusDecoder
 from jambridge.errors import WireError
+from jambridge.peers.allowance import Allowance
 from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,6 @@ MAX_JUMP = 100  # packets; a further one is a new beginning, as in aiortc's own 
 MAX_SOURCES = 16  # synchronization sources a connection: aiortc keeps statistics of every one
 MAX_RATE = 500  # packets a second; frames of 2.5 ms, the shortest, are 400
 MAX_BURST = 200  # packets at once, after a stall
-FLOOD_S = 5.0  # of packets above that rate, never pausing for longer than a second: no stall of a network
 FADE_FRAMES = SAMPLE_RATE_HZ // 50  # how long the last sound is repeated, falling silent
 LEVEL_FRAMES = SAMPLE_RATE_HZ // 10  # the level shown is that of about so many frames
 _LOSS_PACKETS = 1000  # the loss shown is that of about so many packets
@@ -73,7 +73,7 @@ class Tap:
         self._write = write
         self._monotonic = monotonic
         self._decoder = OpusDecoder()
-        self._allowance = _Allowance(monotonic())
+        self._allowance = Allowance(MAX_RATE, MAX_BURST, monotonic())
         self._sources: set[int] = set()
         self._ssrc: int | None = None
         self._expected: int | None = None  # sequence number of the next packet in order
@@ -207,31 +207,6 @@ class Tap:
             self.reception.loss += weight * (1 - self.reception.loss)
         if not lost:
             self.reception.loss -= weight * self.reception.loss
-
-
-class _Allowance:
-    """How many packets may come: up to a burst at once, refilled at the rate."""
-
-    def __init__(self, now: float) -> None:
-        self._left = float(MAX_BURST)
-        self._refilled_at = now
-        self._exceeded_at = self._exceeding_since = -math.inf
-
-    def takes(self, now: float) -> bool:
-        """Whether one more packet at `now`, seconds, is within the allowance."""
-        self._left = min(self._left + MAX_RATE * (now - self._refilled_at), MAX_BURST)
-        self._refilled_at = now
-        if self._left >= 1:
-            self._left -= 1
-            return True
-        if now - self._exceeded_at > 1:
-            self._exceeding_since = now
-        self._exceeded_at = now
-        return False
-
-    @property
-    def is_flooded(self) -> bool:
-        return self._exceeded_at - self._exceeding_since >= FLOOD_S
 
 
 def install(receiver: object, tap: Tap) -> bool:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jambridge.peers.mesh import open_mesh
+from jambridge.peers.peer import Surroundings
 from jambridge.room.messages import Participant
 from jambridge.units import PeerId
 from tests.fakes.remote_peer import remote_peer
@@ -47,7 +48,7 @@ async def click_latency_ms(clicks: int) -> NDArray[np.float64]:
     switch, watch = Switch(), Stopwatch()
     members, signals = switch.join(Participant(PeerId("m"), "bench", is_host=True, joined_at=0, sends=False))
     async with (
-        open_mesh(PeerId("m"), members, signals, switch.send, lambda _, __: watch, None, 3, ()) as mesh,
+        open_mesh(Surroundings(PeerId("m"), switch.send, lambda _, __: watch), members, signals, 3) as mesh,
         remote_peer(switch, "p", "clicks") as player,
     ):
         running = asyncio.create_task(mesh.run())
@@ -69,7 +70,7 @@ async def receiving_share(peers: int, seconds: float) -> tuple[float, float]:
         return watches[-1]
 
     members, signals = switch.join(Participant(PeerId("m"), "bench", is_host=True, joined_at=0, sends=False))
-    async with open_mesh(PeerId("m"), members, signals, switch.send, open_sink, None, peers, ()) as mesh:
+    async with open_mesh(Surroundings(PeerId("m"), switch.send, open_sink), members, signals, peers) as mesh:
         running = asyncio.create_task(mesh.run())
         async with contextlib.AsyncExitStack() as stack:
             for index in range(peers):

@@ -14,6 +14,7 @@ import numpy as np
 from jambridge.edges import Bounded, Latest
 from jambridge.peers.mesh import open_mesh
 from jambridge.peers.outgoing import Outgoing
+from jambridge.peers.peer import Surroundings
 from jambridge.room.messages import Participant, Signal, parse_participant, parse_signal, signal_payload
 from jambridge.units import PeerId
 
@@ -68,7 +69,7 @@ async def main(self_id: str, sound: str) -> None:
         tell({"signal": signal_payload(signal), "to": signal.target})
 
     async with (
-        open_mesh(PeerId(self_id), members, signals, send, lambda _, __: None, outgoing, 3, ()) as mesh,
+        open_mesh(Surroundings(PeerId(self_id), send, lambda _, __: None, outgoing), members, signals, 3) as mesh,
         asyncio.TaskGroup() as group,
     ):
         group.create_task(mesh.run())

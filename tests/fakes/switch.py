@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jambridge.edges import Bounded, Latest
+from jambridge.peers.channels import SYNC
 from jambridge.peers.mesh import Mesh, open_mesh
 from jambridge.peers.outgoing import Outgoing
+from jambridge.peers.peer import Surroundings
 from jambridge.room.messages import Participant, Signal
 from jambridge.units import SAMPLE_RATE_HZ, PeerId
 
@@ -85,6 +87,8 @@ class Member:
     mesh: Mesh
     task: asyncio.Task[None]
     ears: dict[PeerId, list[Ear]]
+    texts: list[tuple[str, str]]
+    """What came over `sync`, and from whom."""
     plays: bool = True
 
     def hears(self, peer: str, frequency_hz: float) -> bool:
@@ -111,12 +115,14 @@ async def member(switch: Switch, peer: str, frequency_hz: float | None = None, *
         ears.setdefault(other, []).append(Ear())
         return ears[other][-1]
 
-    max_peers = options.get("max_peers", 3)
+    texts: list[tuple[str, str]] = []
+    readers = {SYNC: lambda other, text, _at: texts.append((other, text))}
+    around = Surroundings(who.id, switch.send, open_sink, outgoing, readers)
     async with (
-        open_mesh(who.id, members, signals, switch.send, open_sink, outgoing, max_peers, ()) as mesh,
+        open_mesh(around, members, signals, options.get("max_peers", 3)) as mesh,
         asyncio.TaskGroup() as group,
     ):
-        joined = Member(who.id, mesh, group.create_task(mesh.run()), ears)
+        joined = Member(who.id, mesh, group.create_task(mesh.run()), ears, texts)
         tone = group.create_task(_play(joined, outgoing, frequency_hz)) if outgoing and frequency_hz else None
         try:
             yield joined

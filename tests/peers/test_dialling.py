@@ -32,8 +32,8 @@ def test_a_gateway_is_not_dialled() -> None:
     async def scenario() -> None:
         drops = Drops()
         nobodys = {ipaddress.ip_address(GATEWAY)}
-        around = Surroundings(SELF, lambda _: None, None, (), False, drops, lambda: nobodys)
-        async with open_peer(around, PEER, lambda _, __: None) as peer:
+        around = Surroundings(SELF, lambda _: None, lambda _, __: None, drops=drops, nobodys=lambda: nobodys)
+        async with open_peer(around, PEER) as peer:
             running = asyncio.create_task(peer.run())
             peer.post(RemoteDescription("c", sdp.parse("offer", OFFER)))
             peer.post(RemoteCandidates("c", hosts(GATEWAY, "198.51.100.2")))
@@ -58,8 +58,10 @@ def test_a_name_is_dialled_where_it_leads_and_only_if_an_address_there_might_be(
     async def scenario() -> None:
         drops = Drops()
         nobodys = {ipaddress.ip_address(GATEWAY)}
-        around = Surroundings(SELF, lambda _: None, None, (), False, drops, lambda: nobodys, resolve)
-        async with open_peer(around, PEER, lambda _, __: None) as peer:
+        around = Surroundings(
+            SELF, lambda _: None, lambda _, __: None, drops=drops, nobodys=lambda: nobodys, resolve=resolve
+        )
+        async with open_peer(around, PEER) as peer:
             running = asyncio.create_task(peer.run())
             peer.post(RemoteDescription("c", sdp.parse("offer", OFFER)))
             peer.post(

@@ -7,6 +7,7 @@ import pytest
 
 from jambridge.audio.feed import Feeds
 from jambridge.peers.mesh import open_mesh
+from jambridge.peers.peer import Surroundings
 from jambridge.peers.status import PeerState
 from jambridge.room.messages import Participant, Signal, SignalType
 from jambridge.units import PeerId
@@ -149,7 +150,7 @@ def test_a_player_who_finds_every_place_taken_is_given_one_that_becomes_free() -
         feeds = Feeds(1)
         held = feeds.open(PeerId("gone"), "gone")
         assert held is not None
-        async with open_mesh(PeerId("a"), members, signals, switch.send, feeds.open, None, 3, ()) as mesh:
+        async with open_mesh(Surroundings(PeerId("a"), switch.send, feeds.open), members, signals, 3) as mesh:
             running = asyncio.create_task(mesh.run())
             async with member(switch, "b", 440):
                 await until(lambda: [status.state for status in mesh.peers()] == [PeerState.CONNECTED])

@@ -53,7 +53,7 @@ def test_what_is_taken_from_chromiums_offer() -> None:
         fingerprints=(
             "sha-256 2F:A2:0A:61:07:DD:48:3C:69:CC:F7:5A:75:50:8E:A0:0E:D8:52:E8:94:84:2B:08:B1:2E:07:F7:D8:D8:D1:77",
         ),
-        media=(Media("0", "sendrecv", 111), Media("1", "sendrecv", None)),
+        media=(Media("0", "sendrecv", 111), Media("1", "sendrecv", None, 5000)),
         candidates=(
             Candidate("1250745009", 2122194687, "192.0.2.2", 45001, "host"),
             Candidate("1308538369", 2122265343, "fd00::2", 49042, "host"),
@@ -62,26 +62,56 @@ def test_what_is_taken_from_chromiums_offer() -> None:
 
 
 def test_what_is_taken_from_chromiums_answer() -> None:
-    answer = sdp.parse("answer", ANSWER[: ANSWER.index("m=application")])
+    answer = sdp.parse("answer", ANSWER)
 
-    assert (answer.setup, answer.ice_ufrag, answer.media[0].payload_type) == ("active", "EohW", 111)
+    assert (answer.setup, answer.ice_ufrag) == ("active", "EohW")
+    assert answer.media == (Media("0", "sendrecv", 111), Media("1", "sendrecv", None, 5000))
 
 
-def test_the_rewritten_text_says_the_same_of_its_sound() -> None:
+def test_the_rewritten_text_says_the_same_but_for_the_candidates() -> None:
     offer = sdp.parse("offer", OFFER)
 
-    again = sdp.parse("offer", offer.text)
-
-    assert again == dataclasses.replace(offer, media=(offer.sound,), candidates=())
+    assert sdp.parse("offer", offer.text) == dataclasses.replace(offer, candidates=())
 
 
-def test_an_answer_has_what_was_offered_and_we_offer_no_data_channels() -> None:
-    with pytest.raises(WireError):
-        sdp.parse("answer", ANSWER)
+@pytest.mark.parametrize(
+    ("change", "to"),
+    [
+        (r"m=application \d+", "m=application 0"),  # refused
+        ("a=group:BUNDLE 0 1", "a=group:BUNDLE 0"),  # over a transport of its own
+        ("a=group:BUNDLE 0 1\n", ""),
+    ],
+)
+def test_data_channels_that_cannot_be_used_are_not_told_of_and_the_sound_is(change: str, to: str) -> None:
+    offer = sdp.parse("offer", re.sub(change, to, OFFER))
+
+    assert offer.data is None
+    assert sdp.parse("offer", offer.text).media == (offer.sound,)
+
+
+def test_a_section_that_is_only_bundled_has_port_zero_and_is_taken() -> None:
+    offer = sdp.parse("offer", re.sub(r"m=application \d+", "m=application 0", OFFER) + "a=bundle-only\n")
+
+    assert offer.data == Media("1", "sendrecv", None, 5000)
+
+
+def test_an_answer_may_refuse_our_data_channels_and_is_told_of_whole() -> None:
+    answer = sdp.parse("answer", ANSWER.replace("m=application 9", "m=application 0"))
+
+    assert answer.data is None
+    assert len(SessionDescription.parse(answer.text).media) == 2
+
+
+@pytest.mark.parametrize(("said", "taken"), [("0", 65536), ("1200", 1200), ("262144", 65536), ("-1", 65536)])
+def test_the_longest_message_is_the_peers_and_ours(said: str, taken: int) -> None:
+    offer = sdp.parse("offer", OFFER.replace("max-message-size:262144", f"max-message-size:{said}"))
+
+    assert offer.data is not None
+    assert offer.data.max_message == taken
 
 
 @pytest.mark.parametrize("is_first", [False, True])
-def test_our_answer_rejects_data_channels_where_they_were_offered(is_first: bool) -> None:
+def test_our_answer_rejects_data_channels_that_cannot_be_used_where_they_were_offered(is_first: bool) -> None:
     offered = (Media("0", "sendrecv", 111), Media("d", "sendrecv", None))
     ours = "v=0\r\na=group:BUNDLE 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n"
 
@@ -125,6 +155,9 @@ def test_a_description_on_session_level_is_taken() -> None:
         OFFER.replace("a=ice-pwd:j9YItcE7U", "a=ice-pwd:"),
         OFFER.replace("sha-256", "md5"),
         OFFER.replace("a=mid:1", "a=mid:0"),
+        OFFER.replace("sctp-port:5000", "sctp-port:0"),
+        OFFER.replace("sctp-port:5000", "sctp-port:65536"),
+        OFFER.replace("a=sctp-port:5000\n", ""),
         OFFER[OFFER.index("m=application") :],
     ],
 )
