@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -32,8 +32,11 @@ from jambridge.light.discovery import open_discovery
 from jambridge.light.process import Lights, open_light, release
 from jambridge.light.wled import Controller
 from jambridge.peers.mesh import open_mesh
+from jambridge.peers.peer import Surroundings
 from jambridge.room.announce import find_hubs
-from jambridge.room.client import Address, RoomEdges, open_room, topic_of
+from jambridge.room.client import open_room, topic_of
+from jambridge.room.edges import HUB, SUPABASE, Address, RoomEdges, open_sharing
+from jambridge.room.lan_seat import keep_lan_seat
 from jambridge.room.messages import Participant
 from jambridge.services import Services
 from jambridge.status import invitation, snapshot
@@ -41,8 +44,8 @@ from jambridge.status.alerts import Alerts
 from jambridge.status.notify import notify, watchdog_period_s
 from jambridge.status.server import StatusServer, open_status
 from jambridge.strict_json import JsonObject
-from jambridge.supervise import State
-from jambridge.units import PeerId, RoomCode
+from jambridge.supervise import Service, State
+from jambridge.units import LocalSeconds, PeerId, RoomCode
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +57,17 @@ EXIT_WITHIN_S = 2.7
 NO_ROOM_AFTER_S = 10.0
 LIGHT_SILENT_S = 3.0
 WATCH_S = 0.5
+Opening = Callable[[], AbstractAsyncContextManager[Service]]
+
 NO_RELOAD = "the configuration is read at the start only: restart to apply a change"
 
 
-async def run(config: Config, *, with_parent: bool = False) -> ExitStatus:
-    """The daemon, from wiring to goodbye; `with_parent`: it ends with whoever holds its standard input."""
+async def run(config: Config, *, with_parent: bool = False, new_room: bool = False) -> ExitStatus:
+    """The daemon, from wiring to goodbye; `with_parent`: it ends with whoever holds its standard input.
+
+    Raises:
+        OccupiedError: `new_room`, and somebody is in it.
+    """
     stopped = _stop_on_signals(with_parent=with_parent)
     started = time.monotonic()
     state = identity.state_directory()
@@ -68,9 +77,9 @@ async def run(config: Config, *, with_parent: bool = False) -> ExitStatus:
     supabase = _supabase_address(config.supabase)
 
     feeds = Feeds(SLOTS)
-    room = RoomEdges()
+    room = RoomEdges(me.id, host_only=config.room.host_only)
     hub: Latest[HubAddress | None] = Latest(None)
-    address: Latest[Address | None] = Latest(supabase)
+    lan: Latest[Address | None] = Latest(None)
     controllers: Latest[tuple[Controller, ...]] = Latest(())
     settings = Latest(_light_settings(config))
     alerts = Alerts()
@@ -86,34 +95,29 @@ async def run(config: Config, *, with_parent: bool = False) -> ExitStatus:
         "discovery", partial(open_discovery, config.light, partial(identity.adopted, state), controllers)
     )
     ice_servers = config.webrtc.ice_servers if supabase else []
-    mesh = services.start(
-        "mesh",
-        partial(
-            open_mesh,
-            me.id,
-            room.members,
-            room.signals,
-            room.say,
-            feeds.open,
-            None,
-            config.webrtc.max_peers,
-            ice_servers,
-        ),
-    )
-    if supabase is None and (config.hub.mode != "off" or config.hub.url):
-        services.start(
-            "hub", partial(open_hub, config.hub, config.room.max_members, state, find_hubs, hub), ROOM_RETRY_S
-        )
-    if supabase is not None or "hub" in services.health:
-        topic = topic_of(config.room.channel, code)
-        must_exist = config.room.on_missing == "exit"
-        services.start("room", partial(open_room, address, topic, me, room, must_exist=must_exist), ROOM_RETRY_S)
+    around = Surroundings(me.id, room.say, feeds.open, ice_servers=ice_servers)
+    mesh = services.start("mesh", partial(open_mesh, around, room.members, room.signals, config.webrtc.max_peers))
+    may_meet = config.hub.mode != "off" or config.hub.url is not None
+    find_hub = partial(open_hub, config.hub, config.room.max_members, state, find_hubs, hub) if may_meet else None
+    take_seat = partial(open_room, topic=topic_of(config.room.channel, code), me=me, edges=room)
+    take_first = partial(take_seat, must_exist=config.room.on_missing == "exit", must_be_empty=new_room)
+    services.start("sharing", partial(open_sharing, room))
+    _start_room(services, find_hub, supabase, lan, take_first)
 
     def whole() -> JsonObject:
         report = light.present.report if light.present else None
         return snapshot.whole(
             time.monotonic() - started,
-            room=snapshot.room(code, _link(config, hub.value, code), room.view.value, me.id, room.dropped),
+            room=snapshot.room(
+                code,
+                _link(config, hub.value, code),
+                room.view.value,
+                me.id,
+                room.dropped,
+                quota=(room.seat(SUPABASE).quota, LocalSeconds(time.monotonic())) if supabase else None,
+                may_meet=may_meet,
+            ),
+            state=snapshot.state(room.state.value),
             audio=snapshot.audio(mesh.present),
             notes=snapshot.notes(report),
             light=snapshot.light(
@@ -135,8 +139,9 @@ async def run(config: Config, *, with_parent: bool = False) -> ExitStatus:
 
     beside = asyncio.gather(
         services.until_one_gives_up(),
-        _follow_hub(hub, address, config, code),
+        _follow_hub(hub, lan, config, code, is_hosted=supabase is not None),
         _watch(faults, services, room, alerts),
+        _fall_back(services, room, find_hub if supabase else None, hub, partial(take_seat, lan, seat_name=HUB)),
     )
     try:
         whichever: set[asyncio.Future[Any]] = {stopped, beside}
@@ -148,7 +153,7 @@ async def run(config: Config, *, with_parent: bool = False) -> ExitStatus:
     finally:
         notify("STOPPING=1")
         beside.cancel()
-        await services.stop("mesh", "room")
+        await services.stop("mesh", "room", "lan-room")
         await asyncio.gather(beside, return_exceptions=True)
 
 
@@ -242,18 +247,51 @@ def _hosts(config: Config) -> frozenset[str]:
     return frozenset(host.lower() for host in (*config.http.allowed_hosts, config.http.bind))
 
 
+def _start_room(
+    services: Services,
+    find_hub: Opening | None,
+    supabase: Address | None,
+    lan: Latest[Address | None],
+    take_seat: Callable[..., AbstractAsyncContextManager[Service]],
+) -> None:
+    """At Supabase or at the LAN hub; without both the box is alone, and plays on."""
+    if supabase is not None:
+        services.start("room", partial(take_seat, Latest(supabase), seat_name=SUPABASE), ROOM_RETRY_S)
+    elif find_hub is not None:
+        _meet(services, find_hub, "room", partial(take_seat, lan, seat_name=HUB))
+
+
+def _meet(services: Services, find_hub: Opening, name: str, take_seat: Opening) -> None:
+    """At the LAN hub."""
+    services.start("hub", find_hub, ROOM_RETRY_S)
+    services.start(name, take_seat, ROOM_RETRY_S)
+
+
+async def _fall_back(
+    services: Services, room: RoomEdges, find_hub: Opening | None, hub: Latest[HubAddress | None], take_seat: Opening
+) -> None:
+    """Meet at the LAN hub as well while Supabase is away; `find_hub`: None where that is not wanted."""
+    if find_hub is None:
+        return
+
+    async def part() -> None:
+        await services.end("lan-room", "hub")
+        hub.set(None)
+
+    await keep_lan_seat(room, partial(_meet, services, find_hub, "lan-room", take_seat), part)
+
+
 async def _follow_hub(
-    hub: Latest[HubAddress | None], address: Latest[Address | None], config: Config, code: RoomCode
+    hub: Latest[HubAddress | None], lan: Latest[Address | None], config: Config, code: RoomCode, *, is_hosted: bool
 ) -> None:
     """Point the room at the hub in force, and invite others to it."""
     said = None
-    if address.value is not None:
+    if is_hosted:
         _invite(_link(config, None, code), code)
-        return
     seen = None
     while True:
         seen = await hub.changed(seen)
-        address.set(Address(seen.url, HUB_KEY) if seen else None)
+        lan.set(Address(seen.url, HUB_KEY) if seen else None)
         link = _link(config, seen, code)
         if seen is not None and link != said:
             _invite(link, code)
@@ -303,8 +341,12 @@ async def _watch(faults: Callable[[], dict[str, str]], services: Services, room:
 
 
 def _tell(alerts: Alerts, services: Services, is_connected: bool, was_connected: bool, *, patient: bool) -> None:
-    """The room's alert in force: none, or why it is away."""
+    """The room's alerts in force: none, or why it is away, or elsewhere."""
     failures = [services.health[name].last_error for name in ("room", "hub") if name in services.health]
+    if "lan-room" in services.health:
+        alerts.set(Text.FALLBACK, failures[0] or "no answer yet")
+    else:
+        alerts.clear(Text.FALLBACK)
     cause = next((failure for failure in failures if failure), "no answer yet")
     away = not is_connected and (was_connected or not patient or cause == Text.FULL)
     text = Text.FULL if cause == Text.FULL else Text.RECONNECTING if was_connected else Text.NO_CONNECTION

@@ -17,7 +17,15 @@ import typer
 
 from jambridge import __version__, config_sources
 from jambridge.config import Config
-from jambridge.errors import ConfigError, DeviceError, ExitStatus, JambridgeError, UnavailableError, UsageError
+from jambridge.errors import (
+    ConfigError,
+    DeviceError,
+    ExitStatus,
+    JambridgeError,
+    OccupiedError,
+    UnavailableError,
+    UsageError,
+)
 from jambridge.room import code as room_code
 
 command = typer.Typer(
@@ -40,6 +48,7 @@ ListenOption = Annotated[bool, typer.Option("--listen-only", help="Hear and ligh
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON.")]
 
 _CONFIG_PLACES = ("/etc/jambridge/config.yaml", "~/.config/jambridge/config.yaml")
+_MOST_CODES = 5
 _CLICK_USAGE = 2  # what the command-line library exits with
 _STATUS_BY_ERROR: tuple[tuple[type[JambridgeError], ExitStatus], ...] = (
     (ConfigError, ExitStatus.CONFIG),
@@ -106,7 +115,14 @@ def run(
 @command.command()
 def create(name: NameOption = None, config: ConfigOption = None, listen_only: ListenOption = False) -> None:
     """The daemon in a new room; prints code, link and a QR code."""
-    _daemon(_configuration(config, room_code.generate(), name, listen_only=listen_only))
+
+    def run_in_new_room() -> None:
+        _daemon(_configuration(config, room_code.generate(), name, listen_only=listen_only), new_room=True)
+
+    for _ in range(_MOST_CODES - 1):
+        with suppress(OccupiedError):  # one of a billion codes, and somebody has it
+            run_in_new_room()
+    run_in_new_room()
 
 
 @command.command("check-config")
@@ -272,12 +288,12 @@ def schema() -> None:
     typer.echo(json.dumps(Config.model_json_schema(), indent=2))
 
 
-def _daemon(settings: Config, *, with_parent: bool = False) -> None:
+def _daemon(settings: Config, *, with_parent: bool = False, new_room: bool = False) -> None:
     from jambridge import logs
     from jambridge.app import run as run_app
 
     logs.configure(settings.log.level, settings.log.format)
-    raise typer.Exit(asyncio.run(run_app(settings, with_parent=with_parent)))
+    raise typer.Exit(asyncio.run(run_app(settings, with_parent=with_parent, new_room=new_room)))
 
 
 def _adopted() -> tuple[str, ...]:

@@ -55,5 +55,6 @@ class Text(enum.StrEnum):
     NOT_FOUND = "Session not found"
     FULL = "Session is full"
     INVALID_CODE = "Invalid room code"
+    FALLBACK = "Supabase cannot be reached, the room is also open on the local network"
     RESTORE_FAILED = "Failed to restore session. Starting with default configuration."
     MODULES_FAILED = "Some modules could not be loaded. Check console for details."

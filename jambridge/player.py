@@ -10,7 +10,9 @@ from jambridge.audio.pace import Stereo, paced
 from jambridge.edges import Latest
 from jambridge.peers.mesh import open_mesh
 from jambridge.peers.outgoing import Outgoing
-from jambridge.room.client import Address, RoomEdges, open_room
+from jambridge.peers.peer import Surroundings
+from jambridge.room.client import open_room
+from jambridge.room.edges import Address, RoomEdges, open_sharing
 from jambridge.room.messages import Participant
 from jambridge.services import Services
 from jambridge.units import PeerId
@@ -26,19 +28,22 @@ async def play(address: Address, topic: str, name: str, sound: Iterator[Stereo])
 @asynccontextmanager
 async def open_player(address: Address, topic: str, name: str) -> AsyncIterator[Outgoing]:
     """A seat in the room; what is written to the `Outgoing` is heard by everyone there."""
-    room, outgoing, services = RoomEdges(), Outgoing(), Services()
+    own = PeerId(secrets.token_hex(8))
+    room, outgoing, services = RoomEdges(own), Outgoing(), Services()
     me = Participant(
-        id=PeerId(secrets.token_hex(8)),
+        id=own,
         name=name,
         is_host=False,
         joined_at=time.time(),
         client=f"jambridge-player/{__version__}",
     )
+    around = Surroundings(me.id, room.say, lambda _id, _name: None, outgoing)
     where: Latest[Address | None] = Latest(address)
     services.start("room", lambda: open_room(where, topic, me, room))
+    services.start("sharing", lambda: open_sharing(room))
     services.start(
         "mesh",
-        lambda: open_mesh(me.id, room.members, room.signals, room.say, lambda _id, _name: None, outgoing, 3, ()),
+        lambda: open_mesh(around, room.members, room.signals, 3),
     )
     try:
         yield outgoing

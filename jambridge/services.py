@@ -34,6 +34,7 @@ class Services:
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._health: dict[str, Health] = {}
+        self._ended: asyncio.Future[asyncio.Task[None]] = asyncio.get_running_loop().create_future()
 
     @property
     def health(self) -> Mapping[str, Health]:
@@ -47,22 +48,30 @@ class Services:
     ) -> Running[S]:
         running = Running(name, open_service)
         self._health[name] = running.health
-        self._tasks[name] = asyncio.create_task(
-            supervise(running.health, running.open, longest_delay_s=longest_delay_s), name=name
-        )
+        task = asyncio.create_task(supervise(running.health, running.open, longest_delay_s=longest_delay_s), name=name)
+        task.add_done_callback(self._on_end)
+        self._tasks[name] = task
         return running
 
     async def until_one_gives_up(self) -> None:
         """Wait for a service that ends for good, and raise why."""
-        done, _ = await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            await task
+        await (await asyncio.shield(self._ended))
+
+    async def end(self, *order: str) -> None:
+        """Stop and forget the services named, each after the one before has said goodbye; the others go on."""
+        for name in order:
+            await _cancel([self._tasks.pop(name)] if name in self._tasks else [])
+            self._health.pop(name, None)
 
     async def stop(self, *order: str) -> None:
         """Stop the services named, each after the one before has said goodbye, then all others at once."""
         for name in order:
             await _cancel([self._tasks.pop(name)] if name in self._tasks else [])
         await _cancel(list(self._tasks.values()))
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and not self._ended.done():
+            self._ended.set_result(task)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -24,7 +24,7 @@ from jambridge.audio.pace import Stereo, silence, stereo_blocks
 from jambridge.errors import UnavailableError
 from jambridge.light import drawing
 from jambridge.room import code
-from jambridge.room.client import Address
+from jambridge.room.edges import Address
 from jambridge.sim.wled import SimulatedWled, open_sim
 from jambridge.status import invitation
 from jambridge.strict_json import JsonObject

@@ -16,13 +16,21 @@ class TokenBucket:
 
     def take(self, now_s: float) -> bool:
         """Take one token if there is one; `now_s` is monotonic."""
-        if self._at_s is not None:
-            self._tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self._rate)
-        self._at_s = now_s
+        self._fill(now_s)
         if self._tokens < 1.0:
             return False
         self._tokens -= 1.0
         return True
+
+    def wait_s(self, now_s: float, tokens: float = 1.0) -> float:
+        """How long until there are so many tokens, if none is taken meanwhile."""
+        self._fill(now_s)
+        return max(0.0, (tokens - self._tokens) / self._rate)
+
+    def _fill(self, now_s: float) -> None:
+        if self._at_s is not None:
+            self._tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self._rate)
+        self._at_s = now_s
 
 
 class FloodGuard:

@@ -9,28 +9,49 @@ from jambridge import __version__
 from jambridge.light.control import OutputReport, Report
 from jambridge.light.discovery import Found
 from jambridge.peers.mesh import Mesh
-from jambridge.room.client import RoomView
+from jambridge.room.budget import Quota
+from jambridge.room.edges import RoomView
 from jambridge.room.messages import Participant
+from jambridge.room.state import RoomState
 from jambridge.status.alerts import Alert
 from jambridge.strict_json import JsonObject
 from jambridge.supervise import Health
-from jambridge.units import MidiNote, PeerId, RoomCode, note_name
+from jambridge.units import LocalSeconds, MidiNote, PeerId, RoomCode, note_name
 
 SCHEMA_VERSION = 1
 
 
-def room(code: RoomCode, link: str | None, view: RoomView, self_id: PeerId, dropped: Mapping[str, int]) -> JsonObject:
-    """`code` and `link` are keys to the room, `code_hint` tells rooms apart where those must not stand."""
+def room(
+    code: RoomCode,
+    link: str | None,
+    view: RoomView,
+    self_id: PeerId,
+    dropped: Mapping[str, int],
+    *,
+    quota: tuple[Quota, LocalSeconds] | None = None,
+    may_meet: bool = True,
+) -> JsonObject:
+    """`code` and `link` are keys to the room, `code_hint` tells rooms apart where those must not stand.
+
+    `may_meet`: there may be a hub; `quota` counts what hosted Supabase bills, up to that moment.
+    """
+    away = "joining" if may_meet else "local"
     return {
         "code_hint": f"{code[:2]}…{code[-1]}",
         "code": code,
         "link": link,
-        "state": "joined" if view.connection == "connected" else "joining",
+        "state": "joined" if view.connection == "connected" else away,
         "connection": view.connection,
+        "seats": list(view.seats),
+        "quota": _quota(*quota) if quota else None,
         "host_id": view.host,
         "participants": [_participant(member, view.host, self_id) for member in view.members],
         "dropped": dict(dropped),
     }
+
+
+def state(shared: RoomState) -> JsonObject:
+    return {**shared.values(), "revision": shared.revision}
 
 
 def audio(mesh: Mesh | None) -> JsonObject:
@@ -131,6 +152,15 @@ def _participant(member: Participant, host: PeerId | None, self_id: PeerId) -> J
         "is_host": member.id == host,
         "joined_at": _iso(member.joined_at),
         "self": member.id == self_id,
+    }
+
+
+def _quota(quota: Quota, now: LocalSeconds) -> JsonObject:
+    days = quota.days(now)
+    return {
+        "messages_sent": quota.sent,
+        "messages_received": quota.received,
+        "days_left": None if days is None else round(days, 1),
     }
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jambridge.player import open_player
-from jambridge.room.client import Address, topic_of
+from jambridge.room.client import topic_of
+from jambridge.room.edges import Address
 from jambridge.units import MidiNote, RoomCode
 from tests.bench import keys
 from tests.scenarios import music
