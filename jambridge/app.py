@@ -6,25 +6,21 @@ hub → address → room client ⇄ signals, members ⇄ mesh → feeds (shared 
 
 import asyncio
 import logging
-import os
 import secrets
-import signal
-import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from jambridge import __version__, identity
+from jambridge import __version__, identity, stopping
 from jambridge.audio.feed import Feeds
 from jambridge.audio.line_in import NO_DEVICE, open_line_in
 from jambridge.audio.source import AudioSink
 from jambridge.config import AudioConfig, Config, SupabaseConfig
 from jambridge.edges import Latest
-from jambridge.errors import ConfigError, ExitStatus, Text
+from jambridge.errors import ConfigError, ExitStatus
 from jambridge.hub_host import HubAddress, open_hub
 from jambridge.identity import Identity
 from jambridge.light.control import LightSettings
@@ -41,8 +37,9 @@ from jambridge.room.messages import Participant
 from jambridge.services import Services
 from jambridge.status import invitation, snapshot
 from jambridge.status.alerts import Alerts
-from jambridge.status.notify import notify, watchdog_period_s
+from jambridge.status.notify import notify
 from jambridge.status.server import StatusServer, open_status
+from jambridge.status.watch import watch
 from jambridge.strict_json import JsonObject
 from jambridge.supervise import Service, State
 from jambridge.units import LocalSeconds, PeerId, RoomCode
@@ -53,13 +50,8 @@ HUB_KEY = "lan"  # a hub accepts any
 SLOTS = 5  # four musicians and the line-in
 ROOM_RETRY_S = 4.0  # the longest between two tries: a hub that is back is joined within ten seconds
 LIGHT_RETRY_S = 1.0
-EXIT_WITHIN_S = 2.7
-NO_ROOM_AFTER_S = 10.0
 LIGHT_SILENT_S = 3.0
-WATCH_S = 0.5
 Opening = Callable[[], AbstractAsyncContextManager[Service]]
-
-NO_RELOAD = "the configuration is read at the start only: restart to apply a change"
 
 
 async def run(config: Config, *, with_parent: bool = False, new_room: bool = False) -> ExitStatus:
@@ -68,7 +60,7 @@ async def run(config: Config, *, with_parent: bool = False, new_room: bool = Fal
     Raises:
         OccupiedError: `new_room`, and somebody is in it.
     """
-    stopped = _stop_on_signals(with_parent=with_parent)
+    stopped = stopping.on_signals(with_parent=with_parent)
     started = time.monotonic()
     state = identity.state_directory()
     own = identity.load(state)
@@ -140,7 +132,7 @@ async def run(config: Config, *, with_parent: bool = False, new_room: bool = Fal
     beside = asyncio.gather(
         services.until_one_gives_up(),
         _follow_hub(hub, lan, config, code, is_hosted=supabase is not None),
-        _watch(faults, services, room, alerts),
+        watch(faults, services, room, alerts),
         _fall_back(services, room, find_hub if supabase else None, hub, partial(take_seat, lan, seat_name=HUB)),
     )
     try:
@@ -168,37 +160,6 @@ def _release(light: Lights | None, controllers: tuple[Controller, ...]) -> None:
         light.release()
     else:
         release(controllers)
-
-
-def _stop_on_signals(*, with_parent: bool) -> asyncio.Future[None]:
-    """Done at the first signal; whatever hangs then, the process is gone in time.
-
-    Not the event loop's own handlers: these run between two lines of whatever keeps the loop from running.
-    """
-    loop = asyncio.get_running_loop()
-    stopped: asyncio.Future[None] = loop.create_future()
-    asked = False
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            os._exit(ExitStatus.OK)  # once more: at once
-        asked = True
-        signal.setitimer(signal.ITIMER_REAL, EXIT_WITHIN_S)
-        loop.call_soon_threadsafe(stopped.set_result, None)
-
-    def read_parent() -> None:
-        if not os.read(sys.stdin.fileno(), 64):
-            loop.remove_reader(sys.stdin.fileno())
-            stop(signal.SIGTERM, None)
-
-    signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(ExitStatus.OK))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    if with_parent:
-        loop.add_reader(sys.stdin.fileno(), read_parent)
-    signal.signal(signal.SIGHUP, lambda _number, _frame: loop.call_soon_threadsafe(log.warning, NO_RELOAD))
-    return stopped
 
 
 def _member(config: Config, own: Identity) -> Participant:
@@ -287,14 +248,14 @@ async def _follow_hub(
     """Point the room at the hub in force, and invite others to it."""
     said = None
     if is_hosted:
-        _invite(_link(config, None, code), code)
+        invitation.invite(code, _link(config, None, code))
     seen = None
     while True:
         seen = await hub.changed(seen)
         lan.set(Address(seen.url, HUB_KEY) if seen else None)
         link = _link(config, seen, code)
         if seen is not None and link != said:
-            _invite(link, code)
+            invitation.invite(code, link)
             said = link
 
 
@@ -302,56 +263,3 @@ def _link(config: Config, hub: HubAddress | None, code: RoomCode) -> str | None:
     """Where a browser joins, if that is known."""
     base = config.share.base_url or (hub.page if hub else None)
     return invitation.link(base, code) if base else None
-
-
-def _invite(link: str | None, code: RoomCode) -> None:
-    """Print room and link; the QR code where somebody may look at it. A terminal that is gone is no reason to end."""
-    line = f"Room {code}" + (f", link {link}" if link else "") + "\n"
-    try:
-        if link is None or os.environ.get("JOURNAL_STREAM"):
-            sys.stdout.write(line)
-        else:
-            sys.stdout.write(invitation.card(code, link))
-    except UnicodeEncodeError:
-        sys.stdout.write(line)
-    except OSError as exc:
-        log.warning("nobody reads our output: %s error=%s", line.strip(), exc.strerror)
-    with suppress(OSError):
-        sys.stdout.flush()
-
-
-async def _watch(faults: Callable[[], dict[str, str]], services: Services, room: RoomEdges, alerts: Alerts) -> None:
-    """Tell systemd that we are ready and alive, and people whether the room is there."""
-    started = fed_at = time.monotonic()
-    is_told = was_connected = False
-    period_s = watchdog_period_s()
-    while True:
-        now = time.monotonic()
-        healthy = not faults()
-        if healthy and not is_told:
-            is_told = notify("READY=1", "STATUS=running") or True
-            log.info("ready")
-        if healthy and period_s is not None and now - fed_at >= period_s - WATCH_S:
-            notify("WATCHDOG=1")
-            fed_at = now
-        is_connected = room.view.value.connection == "connected"
-        was_connected |= is_connected
-        _tell(alerts, services, is_connected, was_connected, patient=now - started < NO_ROOM_AFTER_S)
-        await asyncio.sleep(WATCH_S)
-
-
-def _tell(alerts: Alerts, services: Services, is_connected: bool, was_connected: bool, *, patient: bool) -> None:
-    """The room's alerts in force: none, or why it is away, or elsewhere."""
-    failures = [services.health[name].last_error for name in ("room", "hub") if name in services.health]
-    if "lan-room" in services.health:
-        alerts.set(Text.FALLBACK, failures[0] or "no answer yet")
-    else:
-        alerts.clear(Text.FALLBACK)
-    cause = next((failure for failure in failures if failure), "no answer yet")
-    away = not is_connected and (was_connected or not patient or cause == Text.FULL)
-    text = Text.FULL if cause == Text.FULL else Text.RECONNECTING if was_connected else Text.NO_CONNECTION
-    for one in (Text.FULL, Text.RECONNECTING, Text.NO_CONNECTION):
-        if away and one == text:
-            alerts.set(one, cause)
-        else:
-            alerts.clear(one)

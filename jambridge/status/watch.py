@@ -1,0 +1,53 @@
+"""Tells systemd that the daemon is ready and alive, and people whether the room is there."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from jambridge.errors import Text
+from jambridge.room.edges import RoomEdges
+from jambridge.services import Services
+from jambridge.status.alerts import Alerts
+from jambridge.status.notify import notify, watchdog_period_s
+
+log = logging.getLogger(__name__)
+
+NO_ROOM_AFTER_S = 10.0
+WATCH_S = 0.5
+
+
+async def watch(faults: Callable[[], dict[str, str]], services: Services, room: RoomEdges, alerts: Alerts) -> None:
+    started = fed_at = time.monotonic()
+    is_told = was_connected = False
+    period_s = watchdog_period_s()
+    while True:
+        now = time.monotonic()
+        healthy = not faults()
+        if healthy and not is_told:
+            is_told = notify("READY=1", "STATUS=running") or True
+            log.info("ready")
+        if healthy and period_s is not None and now - fed_at >= period_s - WATCH_S:
+            notify("WATCHDOG=1")
+            fed_at = now
+        is_connected = room.view.value.connection == "connected"
+        was_connected |= is_connected
+        _tell(alerts, services, is_connected, was_connected, patient=now - started < NO_ROOM_AFTER_S)
+        await asyncio.sleep(WATCH_S)
+
+
+def _tell(alerts: Alerts, services: Services, is_connected: bool, was_connected: bool, *, patient: bool) -> None:
+    """The room's alerts in force: none, or why it is away, or elsewhere."""
+    failures = [services.health[name].last_error for name in ("room", "hub") if name in services.health]
+    if "lan-room" in services.health:
+        alerts.set(Text.FALLBACK, failures[0] or "no answer yet")
+    else:
+        alerts.clear(Text.FALLBACK)
+    cause = next((failure for failure in failures if failure), "no answer yet")
+    away = not is_connected and (was_connected or not patient or cause == Text.FULL)
+    text = Text.FULL if cause == Text.FULL else Text.RECONNECTING if was_connected else Text.NO_CONNECTION
+    for one in (Text.FULL, Text.RECONNECTING, Text.NO_CONNECTION):
+        if away and one == text:
+            alerts.set(one, cause)
+        else:
+            alerts.clear(one)

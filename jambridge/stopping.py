@@ -1,0 +1,46 @@
+"""When the daemon ends: at a signal, or with the process that started it."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from types import FrameType
+
+from jambridge.errors import ExitStatus
+
+log = logging.getLogger(__name__)
+
+EXIT_WITHIN_S = 2.7
+NO_RELOAD = "the configuration is read at the start only: restart to apply a change"
+
+
+def on_signals(*, with_parent: bool) -> asyncio.Future[None]:
+    """Done at the first signal; whatever hangs then, the process is gone in time.
+
+    Not the event loop's own handlers: these run between two lines of whatever keeps the loop from running.
+    """
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[None] = loop.create_future()
+    asked = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            os._exit(ExitStatus.OK)  # once more: at once
+        asked = True
+        signal.setitimer(signal.ITIMER_REAL, EXIT_WITHIN_S)
+        loop.call_soon_threadsafe(stopped.set_result, None)
+
+    def read_parent() -> None:
+        if not os.read(sys.stdin.fileno(), 64):
+            loop.remove_reader(sys.stdin.fileno())
+            stop(signal.SIGTERM, None)
+
+    signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(ExitStatus.OK))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    if with_parent:
+        loop.add_reader(sys.stdin.fileno(), read_parent)
+    signal.signal(signal.SIGHUP, lambda _number, _frame: loop.call_soon_threadsafe(log.warning, NO_RELOAD))
+    return stopped
