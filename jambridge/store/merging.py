@@ -92,12 +92,15 @@ def merge(ours: JsonObject, theirs: JsonObject) -> JsonObject:
     kept = {name: metadata[name] for name in ("participantCount", "updatedAt") if name in metadata}
     number = max(session.revision(ours) or 0, (session.revision(theirs) or 0) + 1)
     own_music = {key: music[key] for key in MUSIC_KEYS if key in music}
-    return {
-        **ours,
-        **theirs,
+    blocks = {
         "music": {**music, **_block(theirs, "music"), **own_music},
         "studio": _merged_studio(_block(ours, "studio"), _block(theirs, "studio")),
         "hardware": {**hardware, **_block(theirs, "hardware"), **_merged_hardware(hardware, theirs)},
+    }
+    return {
+        **ours,
+        **theirs,
+        **{name: block for name, block in blocks.items() if block},
         "metadata": {**metadata, **known, **counts, **kept, "revision": number},
     }
 
@@ -148,7 +151,8 @@ def _number(value: Any) -> Any:
 def _studio(stored: JsonObject, setup: Setup) -> JsonObject:
     studio = {"loadedModules": [], "activeModuleId": None, **stored, **_said(activeModuleId=setup.active_module)}
     if setup.modules:
-        foreign = [entry for entry in _entries(stored) if not _is_own(entry)]
+        ids = {module.get("instanceId") for module in setup.modules}
+        foreign = [entry for entry in _entries(stored) if not _is_own(entry) and _id(entry) not in ids]
         studio["loadedModules"] = [*foreign, *setup.modules]
     return studio
 
@@ -166,8 +170,13 @@ def _entries(studio: JsonObject) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def _id(entry: Any) -> str | None:
+    value = entry.get("instanceId") if isinstance(entry, dict) else None
+    return value if isinstance(value, str) else None
+
+
 def _is_own(entry: Any) -> bool:
-    return isinstance(entry, dict) and str(entry.get("instanceId")).startswith(OWN_MODULES)
+    return (_id(entry) or "").startswith(OWN_MODULES)
 
 
 def _hardware(stored: JsonObject, setup: Setup, *, device_ips: bool) -> JsonObject:

@@ -8,7 +8,7 @@ import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -27,6 +27,7 @@ TRIES = 3
 MOST_RECENT = 20
 
 _DUPLICATE = "23505"
+_NOT_ALLOWED = "42501"
 _REVISION = "state->metadata->>revision"
 _MOST_SEEN = 64
 
@@ -38,7 +39,7 @@ class Endpoint:
     """A Supabase project or a hub: the base address, before `/rest/v1`, and its public key."""
 
     url: str
-    key: str
+    key: str = field(repr=False)
 
 
 class RemoteStore:
@@ -95,7 +96,7 @@ class RemoteStore:
             LinkError: it is, and the project does not let us.
         """
         self.forget(session_id)
-        if await self._ask(self._table.delete().eq("id", session_id).execute()):
+        if await self._deleted(session_id):
             return True
         if await self.get(session_id) is None:
             return False
@@ -145,6 +146,17 @@ class RemoteStore:
                 return False
             raise _refused(exc) from exc
         return True
+
+    async def _deleted(self, session_id: str) -> bool:
+        """False for what is not there or not allowed: a policy answers as an absent row does, a missing right fails."""
+        try:
+            async with self._deadline():
+                answer = await self._table.delete().eq("id", session_id).execute()
+        except APIError as exc:
+            if exc.code == _NOT_ALLOWED:
+                return False
+            raise _refused(exc) from exc
+        return bool(answer.data)
 
     def _remember(self, session_id: str, state: JsonObject) -> JsonObject:
         self._seen[session_id] = session.revision(state)

@@ -65,7 +65,9 @@ def open_database(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3
             return _open(path, migrations)
         except _DamagedError as exc:
             aside = _set_aside(path)
-            log.warning("the database was damaged; a new one is begun cause=%s kept=%s", exc, aside)
+            log.warning(
+                "the database was damaged; a new one is begun cause=%s kept=%s", " ".join(str(exc).split()), aside
+            )
             return _open(path, migrations)
 
 
@@ -76,6 +78,8 @@ def device_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as exc:
         raise DeviceError(_sentence(path, exc)) from exc
+    except UnicodeDecodeError as exc:  # SQLite quotes damaged text, and Python cannot read its complaint
+        raise DeviceError(f"{path}: the database is damaged: it is set aside at the next start") from exc
     except OSError as exc:
         raise DeviceError(f"{path}: {exc.strerror}: sessions are not saved (set store.path)") from exc
 
@@ -103,6 +107,9 @@ def _open(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     )  # one damaged row must not hide the others
     try:
         _prepare(connection, path, migrations)
+    except UnicodeDecodeError as exc:
+        connection.close()
+        raise _DamagedError("SQLite's complaint quotes damaged text") from exc
     except sqlite3.DatabaseError as exc:
         connection.close()
         if getattr(exc, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
