@@ -27,8 +27,8 @@ class Gateway:
         self.requests: list[str] = []
         self.only_private_rooms = False
         """Whether private channels are bound by policies, as those of 003_private_channels.sql."""
-        self.lose_answers = 0
-        """So many answers to come are lost on their way back, though what was asked is done."""
+        self.loses_answers_to: set[str] = set()
+        """What these methods ask is done, but the answer is lost on its way back."""
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -58,8 +58,7 @@ class Gateway:
             return web.json_response(
                 {"message": "An invalid response was received from the upstream server"}, status=502
             )
-        if self.lose_answers:
-            self.lose_answers -= 1
+        if request.method in self.loses_answers_to:
             assert request.transport is not None
             request.transport.abort()
         kept = {name: value for name, value in answer.headers.items() if name.lower() not in _OF_ONE_HOP}
