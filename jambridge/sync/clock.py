@@ -1,0 +1,158 @@
+"""The room clock: what all members call now. Pure: time is a parameter.
+
+The host's monotonic clock, followed from exchanges with it: the best of the last sixteen says where we should be, and a
+second-order loop brings us there without anybody noticing. In the first second the clock may jump forward or stand
+still; from then on it is at most 1 ms/s faster or slower than ours. It runs on where there is no host, and through a
+change of host, since a new one answers from the clock that it has followed until then.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from jambridge.sync.offset import Exchange
+from jambridge.units import LocalSeconds, RoomSeconds
+
+SAMPLES = 16
+ACQUIRING_S = 1.0
+MAX_SLEW = 1e-3  # seconds a second
+MAX_RATE = 3e-4  # two quartz oscillators differ by a tenth of it
+LOOP_S = 4.0  # how soon an error is gone; simulated 3-7 s with jitter, spikes and losses: p99 1.24-2.1 ms
+UNSURE_S = 1e-3  # a delay so much above the shortest halves the weight of what it says
+UNEXPLAINED_S = 0.1  # beyond what the delay of an exchange can explain
+UNEXPLAINED = 8  # such exchanges in a row: the host's clock is another one (it slept, or two rooms became one)
+FORGOTTEN_S = 60.0  # how long the shortest delay is remembered: a way may become longer
+_DRIFT = 1e-4  # how much worse a sample becomes with age, seconds a second
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Room time over local time from `at` on: picklable, and all that another process needs.
+
+    `slew` is what is made up for besides `rate`, for `slew_s` seconds at most: a course that nobody renews is kept.
+    """
+
+    at: LocalSeconds
+    room: RoomSeconds
+    rate: float = 0.0
+    slew: float = 0.0
+    slew_s: float = 0.0
+
+    def room_s(self, local: LocalSeconds) -> RoomSeconds:
+        elapsed = local - self.at
+        made_up = self.slew * min(max(elapsed, 0.0), self.slew_s)
+        return RoomSeconds(self.room + (elapsed * (1.0 + self.rate) + made_up))
+
+    def local_s(self, room: RoomSeconds) -> LocalSeconds:
+        """When it will be, or was, that room time."""
+        ahead = room - self.room
+        turned = self.slew_s * (1.0 + self.rate + self.slew)
+        if 0.0 < ahead < turned:
+            return LocalSeconds(self.at + ahead / (1.0 + self.rate + self.slew))
+        made_up = self.slew * self.slew_s if ahead > 0.0 else 0.0
+        return LocalSeconds(self.at + (ahead - made_up) / (1.0 + self.rate))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    at: LocalSeconds
+    offset_s: float
+    """Room time minus local time."""
+    delay_s: float
+
+    def badness(self, now: LocalSeconds) -> float:
+        return self.delay_s + _DRIFT * (now - self.at)
+
+
+class RoomClock:
+    """Our own clock until a host is followed."""
+
+    def __init__(self, now: LocalSeconds) -> None:
+        self.course = Course(now, RoomSeconds(now))
+        self.steps = 0
+        """How often the clock was set instead of slewed: once for a newcomer."""
+        self.samples = 0
+        self.delay_s: float | None = None
+        """Of the exchange that is believed."""
+        self._window: deque[_Sample] = deque(maxlen=SAMPLES)
+        self._acquired_at: LocalSeconds | None = None
+        self._observed_at: LocalSeconds | None = None
+        self._shortest_s: float | None = None
+        self._unexplained = 0
+
+    def room_s(self, local: LocalSeconds) -> RoomSeconds:
+        return self.course.room_s(local)
+
+    def lead(self, now: LocalSeconds) -> None:
+        """We are the host: go on from here at our own pace."""
+        self.forget()
+        self.course = Course(now, self.room_s(now))
+        if self._acquired_at is None:
+            self._acquired_at = now
+
+    def forget(self) -> None:
+        """Another host is followed from now on: what was learnt is of the former."""
+        self._window.clear()
+        self._observed_at = None
+        self._unexplained = 0
+        self._shortest_s = self.delay_s = None
+
+    def observe(self, exchange: Exchange, room_offset_s: float) -> None:
+        """Take one exchange with the host, whose room time is its own clock plus `room_offset_s`."""
+        now = exchange.t4
+        sample = _Sample(now, exchange.offset_s + room_offset_s, exchange.delay_s)
+        self.samples += 1
+        if self._acquired_at is None or self._is_another_clock(sample):
+            self._begin(sample)
+            return
+        if self._unexplained:
+            return
+        self._window.append(sample)
+        best = min(self._window, key=lambda one: one.badness(now))
+        self.delay_s = best.delay_s
+        error_s = self._error_s(best, now)
+        if now - self._acquired_at < ACQUIRING_S:
+            self._acquire(error_s, now)
+        else:
+            self._slew(error_s * self._weight(best.delay_s, now), now)
+        self._observed_at = now
+
+    def _error_s(self, sample: _Sample, now: LocalSeconds) -> float:
+        """How far we are behind what a sample says of now."""
+        return sample.offset_s + self.course.rate * (now - sample.at) - (self.room_s(now) - now)
+
+    def _weight(self, delay_s: float, now: LocalSeconds) -> float:
+        """Less than 1 where all of the window came late, as through a queue that fills one way."""
+        shortest_s = delay_s if self._shortest_s is None else self._shortest_s
+        elapsed_s = now - self._observed_at if self._observed_at is not None else 0.0
+        shortest_s += (delay_s - shortest_s) * min(elapsed_s / FORGOTTEN_S, 1.0)
+        self._shortest_s = min(shortest_s, delay_s)
+        excess_s = (delay_s - self._shortest_s) / 2
+        return 1.0 / (1.0 + (excess_s / UNSURE_S) ** 2)
+
+    def _is_another_clock(self, sample: _Sample) -> bool:
+        unexplained = abs(self._error_s(sample, sample.at)) > sample.delay_s / 2 + UNEXPLAINED_S
+        self._unexplained = self._unexplained + 1 if unexplained else 0
+        return self._unexplained >= UNEXPLAINED
+
+    def _begin(self, sample: _Sample) -> None:
+        self.forget()
+        self._window.append(sample)
+        self.delay_s = self._shortest_s = sample.delay_s
+        self._acquired_at = self._observed_at = sample.at
+        self.course = Course(sample.at, RoomSeconds(sample.at + sample.offset_s))
+        self.steps += 1
+
+    def _acquire(self, error_s: float, now: LocalSeconds) -> None:
+        room = self.room_s(now)
+        if error_s > 0:
+            self.course = Course(now, RoomSeconds(room + error_s), self.course.rate)
+        else:
+            self.course = Course(now, room, slew=-1.0, slew_s=-error_s)
+
+    def _slew(self, error_s: float, now: LocalSeconds) -> None:
+        rate, wanted = self.course.rate, error_s / LOOP_S
+        if self._observed_at is not None and abs(wanted) < MAX_SLEW:  # critically damped, and no wind-up
+            rate += error_s * min(now - self._observed_at, 1.0) / (4 * LOOP_S**2)
+            rate = min(max(rate, -MAX_RATE), MAX_RATE)
+        slew = min(max(wanted, -MAX_SLEW - rate), MAX_SLEW - rate)
+        self.course = Course(now, self.room_s(now), rate, slew, abs(error_s / slew) if slew else 0.0)
