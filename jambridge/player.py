@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from jambridge import __version__
 from jambridge.audio.pace import Stereo, paced
 from jambridge.edges import Latest
+from jambridge.peers.channels import SYNC
 from jambridge.peers.mesh import open_mesh
 from jambridge.peers.outgoing import Outgoing
 from jambridge.peers.peer import Surroundings
@@ -15,6 +16,7 @@ from jambridge.room.client import open_room
 from jambridge.room.edges import Address, RoomEdges, open_sharing
 from jambridge.room.messages import Participant
 from jambridge.services import Services
+from jambridge.sync.service import Sync, open_sync
 from jambridge.units import PeerId
 
 
@@ -37,14 +39,18 @@ async def open_player(address: Address, topic: str, name: str) -> AsyncIterator[
         joined_at=time.time(),
         client=f"jambridge-player/{__version__}",
     )
-    around = Surroundings(me.id, room.say, lambda _id, _name: None, outgoing)
+    sync = Sync(
+        own, lambda: room.view.value.host, lambda peer, text: bool(mesh.present and mesh.present.send_sync(peer, text))
+    )
+    around = Surroundings(own, room.say, lambda _id, _name: None, outgoing, {SYNC: sync.receive})
     where: Latest[Address | None] = Latest(address)
     services.start("room", lambda: open_room(where, topic, me, room))
     services.start("sharing", lambda: open_sharing(room))
-    services.start(
+    mesh = services.start(
         "mesh",
         lambda: open_mesh(around, room.members, room.signals, 3),
     )
+    services.start("sync", lambda: open_sync(sync))  # a player may be the host, whom the others ask for the time
     try:
         yield outgoing
     finally:

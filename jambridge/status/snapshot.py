@@ -16,6 +16,7 @@ from jambridge.room.state import RoomState
 from jambridge.status.alerts import Alert
 from jambridge.strict_json import JsonObject
 from jambridge.supervise import Health
+from jambridge.sync.service import ClockReport
 from jambridge.units import LocalSeconds, MidiNote, PeerId, RoomCode, note_name
 
 SCHEMA_VERSION = 1
@@ -52,6 +53,22 @@ def room(
 
 def state(shared: RoomState) -> JsonObject:
     return {**shared.values(), "revision": shared.revision}
+
+
+def clock(report: ClockReport, now: LocalSeconds) -> JsonObject:
+    """The room clock at `now`: two boxes' readings are compared by these."""
+    course = report.course
+    room_s = course.room_s(now)
+    return {
+        "host_id": report.host,
+        "monotonic_ms": round(now * 1000, 4),
+        "room_ms": round(room_s * 1000, 4),
+        "offset_ms": round((room_s - now) * 1000, 4),
+        "delay_ms": None if report.delay_ms is None else round(report.delay_ms, 4),
+        "rate_ppm": round(course.rate * 1e6, 2),
+        "samples": report.samples,
+        "steps": report.steps,
+    }
 
 
 def audio(mesh: Mesh | None) -> JsonObject:
