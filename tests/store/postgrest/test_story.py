@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from jambridge.errors import Text
-from jambridge.store.resuming import Resume, resolve_resume
 from jambridge.store.remote import RemoteStore
+from jambridge.store.resuming import Resume, resolve_resume
 from jambridge.store.sqlite import SqliteStore
 from jambridge.strict_json import JsonObject
 from jambridge.units import RoomCode
