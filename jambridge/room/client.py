@@ -83,7 +83,7 @@ class RoomClient:
                 while not self._line.failed.done() and await self._send_one():
                     pass
         calls = self._seat.presence_calls
-        untrack = self._tracked and calls.wait_s(_now()) <= 0
+        untrack = self._tracked and not self._line.failed.done() and calls.wait_s(_now()) <= 0
         if untrack:
             calls.made(_now())
         await self._line.leave(untrack=untrack)
@@ -91,13 +91,9 @@ class RoomClient:
     async def _find_somebody(self, was_stored: Callable[[], Awaitable[bool]]) -> None:
         if self._others():
             return
-        stored = asyncio.ensure_future(was_stored())
-        try:
-            await asyncio.sleep(MISSING_AFTER_S)
-            if not self._others() and not await stored:
-                raise UnavailableError(Text.NOT_FOUND)
-        finally:
-            stored.cancel()
+        await asyncio.sleep(MISSING_AFTER_S)
+        if not self._others() and not await was_stored():
+            raise UnavailableError(Text.NOT_FOUND)
 
     async def _track(self) -> None:
         while (wait_s := self._seat.presence_calls.wait_s(_now())) > 0:

@@ -4,16 +4,24 @@ Source: the project's contract, "The hub": after 10 s at the start, 60 s later; 
 room is empty of others. Of others that would be lost, that is: who is in both rooms stays with us in the one.
 """
 
+from dataclasses import dataclass
+
 from jambridge.units import LocalSeconds
 
-AT_START_S = 10.0
-LATER_S = 60.0
-SETTLED_S = 5.0  # Supabase is back for that long before the LAN room is left
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long Supabase is away at the start, and later, before the LAN room is opened; and back before it is left."""
+
+    at_start_s: float = 10.0
+    later_s: float = 60.0
+    settled_s: float = 5.0
 
 
 class Fallback:
-    def __init__(self, started: LocalSeconds) -> None:
+    def __init__(self, started: LocalSeconds, patience: Patience) -> None:
         self.is_open = False
+        self._patience = patience
         self._ever_connected = False
         self._is_connected = False
         self._since = started
@@ -31,7 +39,7 @@ class Fallback:
         self._ever_connected |= connected
         lasted_s = now - self._since
         if not connected:
-            self.is_open |= lasted_s >= (LATER_S if self._ever_connected else AT_START_S)
-        elif lasted_s >= SETTLED_S and not only_here:
+            self.is_open |= lasted_s >= (self._patience.later_s if self._ever_connected else self._patience.at_start_s)
+        elif lasted_s >= self._patience.settled_s and not only_here:
             self.is_open = False
         return self.is_open

@@ -6,17 +6,23 @@ import time
 from collections.abc import Awaitable, Callable
 
 from jambridge.room.edges import HUB, SUPABASE, RoomEdges
-from jambridge.room.fallback import Fallback
+from jambridge.room.fallback import Fallback, Patience
 from jambridge.units import LocalSeconds
 
 log = logging.getLogger(__name__)
 
 _LOOK_S = 0.5
+_CONTRACT = Patience()
 
 
-async def keep_lan_seat(edges: RoomEdges, take: Callable[[], None], leave: Callable[[], Awaitable[None]]) -> None:
+async def keep_lan_seat(
+    edges: RoomEdges,
+    take: Callable[[], None],
+    leave: Callable[[], Awaitable[None]],
+    patience: Patience = _CONTRACT,
+) -> None:
     """Call `take` and `leave` in turn, until cancelled."""
-    fallback = Fallback(LocalSeconds(time.monotonic()))
+    fallback = Fallback(LocalSeconds(time.monotonic()), patience)
     is_taken = False
     while True:
         is_wanted = fallback.wanted(
