@@ -6,43 +6,51 @@ hub → address → room client ⇄ signals, members ⇄ mesh → feeds (shared 
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jambridge import __version__, identity, stopping
+from jambridge import identity, sections, stopping
 from jambridge.audio.feed import Feeds
 from jambridge.audio.line_in import NO_DEVICE, open_line_in
 from jambridge.audio.source import AudioSink
-from jambridge.config import AudioConfig, Config, SupabaseConfig
+from jambridge.config import AudioConfig, Config, StoreConfig
 from jambridge.edges import Latest
-from jambridge.errors import ConfigError, ExitStatus
+from jambridge.errors import DeviceError, ExitStatus, LinkError
 from jambridge.hub_host import HubAddress, open_hub
-from jambridge.identity import Identity
+from jambridge.light import stored
 from jambridge.light.control import LightSettings
-from jambridge.light.discovery import open_discovery
+from jambridge.light.discovery import Discovery, open_discovery
 from jambridge.light.process import Lights, open_light, release
 from jambridge.light.wled import Controller
-from jambridge.peers.mesh import open_mesh
+from jambridge.peers.mesh import Mesh, open_mesh
 from jambridge.peers.peer import Surroundings
 from jambridge.room.announce import find_hubs
 from jambridge.room.client import open_room, topic_of
 from jambridge.room.edges import HUB, SUPABASE, Address, RoomEdges, open_sharing
 from jambridge.room.lan_seat import keep_lan_seat
 from jambridge.room.messages import Participant
-from jambridge.services import Services
+from jambridge.services import Running, Services
 from jambridge.status import invitation, snapshot
 from jambridge.status.alerts import Alerts
+from jambridge.status.control import Control, Room
 from jambridge.status.notify import notify
 from jambridge.status.server import StatusServer, open_status
 from jambridge.status.watch import watch
+from jambridge.store import record, resuming
+from jambridge.store.merging import Setup
+from jambridge.store.remote import Endpoint
+from jambridge.store.resuming import Resume
+from jambridge.store.schema import database_path
+from jambridge.store.service import Inputs, Rules, Saver, open_store
 from jambridge.strict_json import JsonObject
 from jambridge.supervise import Service, State
-from jambridge.units import LocalSeconds, PeerId, RoomCode
+from jambridge.units import LocalSeconds, RoomCode
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +59,45 @@ SLOTS = 5  # four musicians and the line-in
 ROOM_RETRY_S = 4.0  # the longest between two tries: a hub that is back is joined within ten seconds
 LIGHT_RETRY_S = 1.0
 LIGHT_SILENT_S = 3.0
+DESCRIBE_S = 5.0
 Opening = Callable[[], AbstractAsyncContextManager[Service]]
 
 
-async def run(config: Config, *, with_parent: bool = False, new_room: bool = False) -> ExitStatus:
-    """The daemon, from wiring to goodbye; `with_parent`: it ends with whoever holds its standard input.
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    """What the services pass each other; all of it outlives them."""
+
+    feeds: Feeds
+    room: RoomEdges
+    hub: Latest[HubAddress | None]
+    lan: Latest[Address | None]
+    remote: Latest[Endpoint | None]
+    controllers: Latest[tuple[Controller, ...]]
+    settings: Latest[LightSettings]
+    setup: Latest[Setup]
+    alerts: Alerts
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """The services that others ask while they run."""
+
+    light: Running[Lights]
+    discovery: Running[Discovery]
+    mesh: Running[Mesh]
+    store: Running[Saver]
+
+
+async def run(
+    config: Config, *, with_parent: bool = False, new_room: bool = False, resume: Resume | None = None
+) -> ExitStatus:
+    """The daemon, from wiring to goodbye.
+
+    Args:
+        config: what is wanted.
+        with_parent: it ends with whoever holds its standard input.
+        new_room: nobody may be there.
+        resume: the session to go on with; its code is the room's.
 
     Raises:
         OccupiedError: `new_room`, and somebody is in it.
@@ -64,89 +106,137 @@ async def run(config: Config, *, with_parent: bool = False, new_room: bool = Fal
     started = time.monotonic()
     state = identity.state_directory()
     own = identity.load(state)
-    code = RoomCode(config.room.code or own.room)
-    me = _member(config, own)
-    supabase = _supabase_address(config.supabase)
-
-    feeds = Feeds(SLOTS)
-    room = RoomEdges(me.id, host_only=config.room.host_only)
-    hub: Latest[HubAddress | None] = Latest(None)
-    lan: Latest[Address | None] = Latest(None)
-    controllers: Latest[tuple[Controller, ...]] = Latest(())
-    settings = Latest(_light_settings(config))
-    alerts = Alerts()
+    code = resume.code if resume else RoomCode(config.room.code or own.room)
+    me = sections.member(config, own)
+    supabase = sections.supabase_address(config.supabase)
+    edges = _edges(config, me, supabase, resume)
+    room = edges.room
 
     services = Services()
-    light = services.start(
-        "light",
-        partial(open_light, feeds.rings, feeds.wakes, feeds.sources, controllers, settings),
-        longest_delay_s=LIGHT_RETRY_S,
-    )
-    _start_line_in(services, config.audio, partial(feeds.open, me.id, me.name, is_line_in=True))
-    discovery = services.start(
-        "discovery", partial(open_discovery, config.light, partial(identity.adopted, state), controllers)
-    )
-    ice_servers = config.webrtc.ice_servers if supabase else []
-    around = Surroundings(me.id, room.say, feeds.open, ice_servers=ice_servers)
-    mesh = services.start("mesh", partial(open_mesh, around, room.members, room.signals, config.webrtc.max_peers))
-    may_meet = config.hub.mode != "off" or config.hub.url is not None
-    find_hub = partial(open_hub, config.hub, config.room.max_members, state, find_hubs, hub) if may_meet else None
+    box = _start_box(services, config, edges, me, code, state, resume)
+    find_hub = _hub_finder(config, state, edges.hub)
     take_seat = partial(open_room, topic=topic_of(config.room.channel, code), me=me, edges=room)
-    take_first = partial(take_seat, must_exist=config.room.on_missing == "exit", must_be_empty=new_room)
-    services.start("sharing", partial(open_sharing, room))
-    _start_room(services, find_hub, supabase, lan, take_first)
+
+    async def was_stored() -> bool:
+        return await resuming.was_stored(box.store.present, edges.remote.value, code, datetime.now(UTC))
+
+    must_exist = config.room.on_missing == "exit" and resume is None
+    take_first = partial(take_seat, must_exist=must_exist, must_be_empty=new_room, was_stored=was_stored)
+    _start_room(services, find_hub, supabase, edges.lan, take_first)
 
     def whole() -> JsonObject:
-        report = light.present.report if light.present else None
+        quota = (room.seat(SUPABASE).quota, LocalSeconds(time.monotonic())) if supabase else None
+        link = _link(config, edges.hub.value, code)
         return snapshot.whole(
             time.monotonic() - started,
             room=snapshot.room(
-                code,
-                _link(config, hub.value, code),
-                room.view.value,
-                me.id,
-                room.dropped,
-                quota=(room.seat(SUPABASE).quota, LocalSeconds(time.monotonic())) if supabase else None,
-                may_meet=may_meet,
-            ),
-            state=snapshot.state(room.state.value),
-            audio=snapshot.audio(mesh.present),
-            notes=snapshot.notes(report),
-            light=snapshot.light(
-                settings.value.mode, discovery.present.found.value if discovery.present else (), report
+                code, link, room.view.value, me.id, room.dropped, quota=quota, may_meet=find_hub is not None
             ),
             services=snapshot.services(services.health),
-            alerts=snapshot.alerts(alerts.active()),
+            **_sections(box, edges),
         )
 
-    def faults() -> dict[str, str]:
-        """What does not tick. A dead network is none: starting again would not mend it."""
-        silent_s = light.present.silent_s if light.present else None
-        ticking = silent_s is not None and silent_s < LIGHT_SILENT_S
-        late = {} if ticking else {"light": "does not tick"}
-        return late if mesh.health.state == State.RUNNING else late | {"mesh": "is not running"}
-
-    status = StatusServer(whole, faults, lambda: room.view.value.connection == "connected", _hosts(config))
+    faults = partial(_faults, box)
+    control = Control(Room(lambda: room.state.value, room.change_all, stopping.stop, partial(_sessions, box.store)))
+    status = StatusServer(
+        whole, faults, lambda: room.view.value.connection == "connected", sections.hosts(config.http), control.routes()
+    )
     services.start("status", partial(open_status, status, config.http.bind, config.http.port))
 
     beside = asyncio.gather(
         services.until_one_gives_up(),
-        _follow_hub(hub, lan, config, code, is_hosted=supabase is not None),
-        watch(faults, services, room, alerts),
-        _fall_back(services, room, find_hub if supabase else None, hub, partial(take_seat, lan, seat_name=HUB)),
+        _follow_hub(edges, config, code, is_hosted=supabase is not None),
+        _describe(edges, box.discovery),
+        watch(faults, services, room, edges.alerts),
+        _fall_back(services, edges, find_hub if supabase else None, partial(take_seat, edges.lan, seat_name=HUB)),
     )
     try:
         whichever: set[asyncio.Future[Any]] = {stopped, beside}
         await asyncio.wait(whichever, return_when=asyncio.FIRST_COMPLETED)
-        _release(light.present, controllers.value)  # first of all: the strips are the user's again
+        _release(box.light.present, edges.controllers.value)  # first of all: the strips are the user's again
         if not stopped.done():
             await beside
         return ExitStatus.OK
     finally:
         notify("STOPPING=1")
         beside.cancel()
-        await services.stop("mesh", "room", "lan-room")
+        await services.stop("mesh", "store", "room", "lan-room")
         await asyncio.gather(beside, return_exceptions=True)
+
+
+def _edges(config: Config, me: Participant, supabase: Address | None, resume: Resume | None) -> _Edges:
+    volume = resume.master_volume if resume else config.audio.master_volume
+    edges = _Edges(
+        feeds=Feeds(SLOTS),
+        room=RoomEdges(me.id, host_only=config.room.host_only),
+        hub=Latest(None),
+        lan=Latest(None),
+        remote=Latest(Endpoint(supabase.url, supabase.key) if supabase else None),
+        controllers=Latest(()),
+        settings=Latest(sections.light_settings(config)),
+        setup=Latest(Setup(master_volume=volume)),
+        alerts=Alerts(),
+    )
+    if resume:
+        _restore(resume, edges.room, edges.alerts)
+    return edges
+
+
+def _start_box(
+    services: Services,
+    config: Config,
+    edges: _Edges,
+    me: Participant,
+    code: RoomCode,
+    state: Path,
+    resume: Resume | None,
+) -> _Box:
+    """Everything that works with or without a room."""
+    feeds, room = edges.feeds, edges.room
+    light = services.start(
+        "light",
+        partial(open_light, feeds.rings, feeds.wakes, feeds.sources, edges.controllers, edges.settings),
+        longest_delay_s=LIGHT_RETRY_S,
+    )
+    _start_line_in(services, config.audio, partial(feeds.open, me.id, me.name, is_line_in=True))
+    adopted = partial(identity.adopted, state)
+    discovery = services.start("discovery", partial(open_discovery, config.light, adopted, edges.controllers))
+    ice_servers = config.webrtc.ice_servers if config.supabase.url else []
+    around = Surroundings(me.id, room.say, feeds.open, ice_servers=ice_servers)
+    mesh = services.start("mesh", partial(open_mesh, around, room.members, room.signals, config.webrtc.max_peers))
+    services.start("sharing", partial(open_sharing, room))
+    inputs = Inputs(room.state, room.members, room.hosting, edges.setup, edges.remote)
+    store = services.start("store", _saver(config.store, state, code, inputs, resume))
+    return _Box(light, discovery, mesh, store)
+
+
+def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
+    """Of the status: what the box does."""
+    report = box.light.present.report if box.light.present else None
+    found = box.discovery.present.found.value if box.discovery.present else ()
+    return {
+        "state": snapshot.state(edges.room.state.value),
+        "store": snapshot.store(box.store.present.report if box.store.present else None),
+        "audio": snapshot.audio(box.mesh.present),
+        "notes": snapshot.notes(report),
+        "light": snapshot.light(edges.settings.value.mode, found, report),
+        "alerts": snapshot.alerts(edges.alerts.active()),
+    }
+
+
+def _faults(box: _Box) -> dict[str, str]:
+    """What does not tick. A dead network is none: starting again would not mend it."""
+    silent_s = box.light.present.silent_s if box.light.present else None
+    ticking = silent_s is not None and silent_s < LIGHT_SILENT_S
+    late = {} if ticking else {"light": "does not tick"}
+    return late if box.mesh.health.state == State.RUNNING else late | {"mesh": "is not running"}
+
+
+def _hub_finder(config: Config, state: Path, in_force: Latest[HubAddress | None]) -> Opening | None:
+    """None where no hub is wanted."""
+    if config.hub.mode == "off" and config.hub.url is None:
+        return None
+    return partial(open_hub, config.hub, config.room.max_members, state, find_hubs, in_force)
 
 
 def _start_line_in(services: Services, section: AudioConfig, open_feed: Callable[[], AudioSink | None]) -> None:
@@ -162,50 +252,50 @@ def _release(light: Lights | None, controllers: tuple[Controller, ...]) -> None:
         release(controllers)
 
 
-def _member(config: Config, own: Identity) -> Participant:
-    return Participant(
-        id=PeerId(secrets.token_hex(8)),
-        name=config.identity.name or own.name,
-        is_host=False,
-        joined_at=time.time(),
-        instrument=config.identity.instrument,
-        client=f"jambridge/{__version__}",
-        sends=False,  # there is no capture yet
+def _saver(
+    section: StoreConfig, state: Path, code: RoomCode, inputs: Inputs, resume: Resume | None
+) -> Callable[[], AbstractAsyncContextManager[Saver]]:
+    rules = Rules(section.save_every_s, section.retention_h, section.device_ips)
+    return partial(
+        open_store,
+        database_path(section.path, state),
+        code,
+        inputs,
+        rules,
+        resumed=resume.stored if resume else None,
     )
 
 
-def _supabase_address(section: SupabaseConfig) -> Address | None:
-    """None: the LAN hub is the room.
-
-    Raises:
-        ConfigError: a project without a key, or a key that cannot be read.
-    """
-    if section.url is None:
-        return None
-    if section.anon_key is not None:
-        return Address(section.url, section.anon_key.get_secret_value())
-    if section.anon_key_file is None:
-        raise ConfigError("supabase.url is set: supabase.anon_key_file (or anon_key) is missing")
+async def _sessions(store: Running[Saver], limit: int) -> list[JsonObject]:
+    if store.present is None:
+        raise LinkError("sessions are not stored at the moment")
     try:
-        return Address(section.url, Path(section.anon_key_file).read_text("utf-8").strip())
-    except OSError as exc:
-        raise ConfigError(f"supabase.anon_key_file: {section.anon_key_file}: {exc.strerror}") from exc
+        return [record.to_json(one) for one in await store.present.recent(limit)]
+    except DeviceError as exc:
+        raise LinkError(str(exc)) from exc
 
 
-def _light_settings(config: Config) -> LightSettings:
-    light = config.light
-    return LightSettings(
-        mode="off" if light.mode == "off" else "local",
-        color_mode=light.color_mode,
-        brightness=light.brightness,
-        max_fps=light.max_fps,
-        flashes_per_s=light.flashes_per_s,
-        threshold=config.notes.threshold,
-    )
+def _restore(resume: Resume, room: RoomEdges, alerts: Alerts) -> None:
+    """A room in which somebody plays keeps its own state: what is restored is older than any change."""
+    if resume.state_values:
+        room.restore(resume.state_values)
+    if resume.problem:
+        alerts.set(resume.problem, f"session {resume.code}")
 
 
-def _hosts(config: Config) -> frozenset[str]:
-    return frozenset(host.lower() for host in (*config.http.allowed_hosts, config.http.bind))
+async def _describe(edges: _Edges, discovery: Running[Discovery]) -> None:
+    """Keep what is stored of this box's own: its lights, and how they show the notes."""
+    while True:
+        devices = stored.devices(discovery.present.found.value if discovery.present else ())
+        edges.setup.set(
+            replace(
+                edges.setup.value,
+                wled_devices=devices,
+                active_wled=devices[0]["id"] if devices else None,
+                modules=(stored.module(edges.settings.value),),
+            )
+        )
+        await asyncio.sleep(DESCRIBE_S)
 
 
 def _start_room(
@@ -228,31 +318,29 @@ def _meet(services: Services, find_hub: Opening, name: str, take_seat: Opening) 
     services.start(name, take_seat, ROOM_RETRY_S)
 
 
-async def _fall_back(
-    services: Services, room: RoomEdges, find_hub: Opening | None, hub: Latest[HubAddress | None], take_seat: Opening
-) -> None:
+async def _fall_back(services: Services, edges: _Edges, find_hub: Opening | None, take_seat: Opening) -> None:
     """Meet at the LAN hub as well while Supabase is away; `find_hub`: None where that is not wanted."""
     if find_hub is None:
         return
 
     async def part() -> None:
         await services.end("lan-room", "hub")
-        hub.set(None)
+        edges.hub.set(None)
 
-    await keep_lan_seat(room, partial(_meet, services, find_hub, "lan-room", take_seat), part)
+    await keep_lan_seat(edges.room, partial(_meet, services, find_hub, "lan-room", take_seat), part)
 
 
-async def _follow_hub(
-    hub: Latest[HubAddress | None], lan: Latest[Address | None], config: Config, code: RoomCode, *, is_hosted: bool
-) -> None:
-    """Point the room at the hub in force, and invite others to it."""
+async def _follow_hub(edges: _Edges, config: Config, code: RoomCode, *, is_hosted: bool) -> None:
+    """Point the room, and where its sessions are stored, at the hub in force, and invite others to it."""
     said = None
     if is_hosted:
         invitation.invite(code, _link(config, None, code))
     seen = None
     while True:
-        seen = await hub.changed(seen)
-        lan.set(Address(seen.url, HUB_KEY) if seen else None)
+        seen = await edges.hub.changed(seen)
+        edges.lan.set(Address(seen.url, HUB_KEY) if seen else None)
+        if not is_hosted and seen is not None:
+            edges.remote.set(None if seen.is_own else Endpoint(seen.url, HUB_KEY))
         link = _link(config, seen, code)
         if seen is not None and link != said:
             invitation.invite(code, link)

@@ -30,10 +30,11 @@ _BESIDE_ANOTHER = 75  # the exit status of a hub that met one with a lower id
 
 @dataclass(frozen=True, slots=True)
 class HubAddress:
-    """`url` carries the wire, `page` is where a browser joins."""
+    """`url` carries the wire, `page` is where a browser joins; an own hub has our own database."""
 
     url: str
     page: str
+    is_own: bool = False
 
 
 class ForeignHub:
@@ -68,7 +69,7 @@ class OwnHub:
         everywhere = self._bind in _EVERYWHERE
         here = "127.0.0.1" if everywhere else _bracketed(self._bind)
         there = _bracketed(addresses.default_route() or "127.0.0.1") if everywhere else here
-        return HubAddress(f"http://{here}:{self._port}", f"https://{there}:{self._tls_port}")
+        return HubAddress(f"http://{here}:{self._port}", f"https://{there}:{self._tls_port}", is_own=True)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:

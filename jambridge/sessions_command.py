@@ -1,77 +1,20 @@
 """`jambridge sessions`: what is stored, and what a session is resumed with."""
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rich.table import Table
 from rich.text import Text as Line
 
-from jambridge.errors import LinkError, Text, UnavailableError, WireError
-from jambridge.room import code
-from jambridge.store import merging, record, session
+from jambridge.errors import Text, UnavailableError, WireError
+from jambridge.store import record, session
 from jambridge.store.record import SessionRecord
 from jambridge.store.remote import RemoteStore
-from jambridge.store.restoring import STATE_STEPS, Step, restore
 from jambridge.store.sqlite import SqliteStore
 from jambridge.strict_json import JsonObject
 from jambridge.units import RoomCode
 
 log = logging.getLogger(__name__)
-
-SAME_CODE_H = 24.0
-"""A younger session is resumed under its own code."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """How to go on with a stored session: in which room, from which state, and what to tell about it."""
-
-    code: RoomCode
-    steps: tuple[Step, ...] = ()
-    """What to restore, in this order."""
-    stored: JsonObject | None = None
-    """For `open_store`: the state to begin the stored session with; None: a fresh one."""
-    session_name: str | None = None
-    problem: Text | None = None
-    """An alert for people, if not everything could be restored."""
-
-    @property
-    def state_values(self) -> JsonObject:
-        """The room's state, for `Sharing.restore`."""
-        return {name: value for name, value in self.steps if name in STATE_STEPS}
-
-
-async def resolve_resume(
-    local: SqliteStore, remote: RemoteStore | None, wanted: RoomCode, now: datetime, *, play: bool, device_ips: bool
-) -> Resume:
-    """Look the session up here and at the room's own database; the newer of both counts.
-
-    Raises:
-        UnavailableError: "Session not found": there is none, or it expired and was deleted.
-        DeviceError: the database here fails.
-    """
-    found = _newer(local.get(wanted), await _at_remote(remote, wanted))
-    if found is None:
-        raise UnavailableError(Text.NOT_FOUND)
-    expired = now - found.created_at >= timedelta(hours=SAME_CODE_H)
-    goal = code.generate() if expired else wanted
-    try:
-        state = session.parse(found.state)
-    except WireError as exc:
-        log.warning("session not restored id=%s error=%s", wanted, exc)
-        return Resume(goal, problem=Text.RESTORE_FAILED)
-    if state.problems:
-        log.warning("session restored in part id=%s damaged=%s", wanted, ", ".join(state.problems[:16]))
-    log.info("Session %s restored successfully", wanted)
-    stored = merging.renamed(found.state, f"Resumed from {wanted}") if expired else found.state
-    return Resume(
-        goal,
-        restore(state, play=play, device_ips=device_ips),
-        stored,
-        session.parse(stored).metadata.session_name,
-        Text.MODULES_FAILED if state.modules_damaged else None,
-    )
 
 
 def rows(store: SqliteStore, limit: int = 10) -> list[JsonObject]:
@@ -124,20 +67,6 @@ async def delete(local: SqliteStore, remote: RemoteStore | None, wanted: RoomCod
 def purge(store: SqliteStore, now: datetime, older_than_h: float) -> int:
     """Delete the sessions that were last saved so long ago; how many."""
     return store.purge(now - timedelta(hours=older_than_h))
-
-
-async def _at_remote(remote: RemoteStore | None, wanted: RoomCode) -> SessionRecord | None:
-    try:
-        return await remote.get(wanted) if remote is not None else None
-    except LinkError as exc:
-        log.warning("the room's database was not asked error=%s", exc)
-        return None
-
-
-def _newer(here: SessionRecord | None, there: SessionRecord | None) -> SessionRecord | None:
-    if here is None or there is None:
-        return here or there
-    return there if merging.is_newer(there.state, here.state) else here
 
 
 def _times(found: SessionRecord) -> JsonObject:

@@ -15,6 +15,11 @@ EXIT_WITHIN_S = 2.7
 NO_RELOAD = "the configuration is read at the start only: restart to apply a change"
 
 
+def stop() -> None:
+    """End as at a SIGTERM."""
+    signal.raise_signal(signal.SIGTERM)
+
+
 def on_signals(*, with_parent: bool) -> asyncio.Future[None]:
     """Done at the first signal; whatever hangs then, the process is gone in time.
 

@@ -88,6 +88,7 @@ class RoomEdges:
         self.signals: Bounded[Signal] = Bounded(256)
         self.sharing = Sharing(me, host_only=host_only, state=remembered, jitter=jitter)
         self.state: Latest[RoomState] = Latest(self.sharing.state)
+        self.hosting = Latest(False)
         self.deadline: Latest[LocalSeconds | None] = Latest(None)
         self._seats: dict[str, Seat] = {}
         self._dropped: Counter[str] = Counter()
@@ -208,6 +209,7 @@ class RoomEdges:
         members = self._everyone()
         self.view.set(RoomView(connection, members, self.sharing.host, tuple(seat.name for seat in self._connected())))
         self.members.set(members)
+        self.hosting.set(self.sharing.host == self.me)
 
     def _everyone(self) -> tuple[Participant, ...]:
         """The members of all seats, at most 64, we among them if we are there."""

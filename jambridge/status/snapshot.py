@@ -14,6 +14,7 @@ from jambridge.room.edges import RoomView
 from jambridge.room.messages import Participant
 from jambridge.room.state import RoomState
 from jambridge.status.alerts import Alert
+from jambridge.store.service import StoreReport
 from jambridge.strict_json import JsonObject
 from jambridge.supervise import Health
 from jambridge.sync.service import ClockReport
@@ -68,6 +69,18 @@ def clock(report: ClockReport, now: LocalSeconds) -> JsonObject:
         "rate_ppm": round(course.rate * 1e6, 2),
         "samples": report.samples,
         "steps": report.steps,
+    }
+
+
+def store(report: StoreReport | None) -> JsonObject:
+    if report is None:
+        return {"backend": "none", "saved_at": None}
+    return {
+        "backend": report.backend,
+        "saved_at": report.saved_at,
+        "pending": report.pending,
+        "last_error": report.last_error,
+        "pool": asdict(report.pool),
     }
 
 

@@ -73,6 +73,9 @@ class Delivery:
                 await asyncio.wait({delivering, moved}, return_when=asyncio.FIRST_COMPLETED)
                 if delivering.done():
                     await delivering
+            except LinkError as exc:  # the address is none: until there is another
+                self.trouble.broke(str(exc))
+                await moved
             finally:
                 delivering.cancel()
                 moved.cancel()

@@ -195,9 +195,8 @@ def _hardware(stored: JsonObject, setup: Setup, *, device_ips: bool) -> JsonObje
 
 def _merged_hardware(ours: JsonObject, theirs: JsonObject) -> JsonObject:
     known = _block(theirs, "hardware")
-    return {
-        name: {**_block(known, name), **_present(_block(ours, name))} for name in ("midi", "wled") if _block(ours, name)
-    }
+    both = {name: (_block(ours, name), _block(known, name)) for name in ("midi", "wled")}
+    return {name: {**mine, **other, **_present(mine)} for name, (mine, other) in both.items() if mine}
 
 
 def _present(block: JsonObject) -> JsonObject:

@@ -23,6 +23,11 @@ class SessionRecord:
     state: JsonObject
 
 
+def to_json(one: SessionRecord) -> JsonObject:
+    """As PostgREST answers it."""
+    return {"id": one.id, "created_at": to_text(one.created_at), "state": one.state}
+
+
 def encode(state: JsonObject) -> str:
     """`state` as compact JSON.
 

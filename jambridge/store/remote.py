@@ -74,7 +74,7 @@ class RemoteStore:
 
         Args:
             session_id: the room's code.
-            state: whole, with `metadata.revision`.
+            state: whole, with `metadata.revision`, and built upon what was returned the last time.
             hosting: whether we host the session now. Who does not leaves a newer state in peace.
             merge: ours and theirs into one, where somebody else wrote.
 
@@ -140,11 +140,13 @@ class RemoteStore:
         query = self._table.insert({"id": session_id, "state": state}).select("id,created_at,state")
         try:
             async with self._deadline():
-                await query.execute()
+                answer = await query.execute()
         except APIError as exc:
             if exc.code == _DUPLICATE:
                 return False
             raise _refused(exc) from exc
+        if not answer.data:
+            raise LinkError("the project's database does not say what it stored")
         return True
 
     async def _deleted(self, session_id: str) -> bool:
@@ -172,7 +174,7 @@ class RemoteStore:
         except APIError as exc:
             raise _refused(exc) from exc
         try:
-            return [_record(row) for row in answer.data]
+            return _rows(answer)
         except WireError as exc:
             raise LinkError(f"the project's answer is no session: {exc}") from exc
 
@@ -193,15 +195,31 @@ class RemoteStore:
 
 @asynccontextmanager
 async def open_remote(endpoint: Endpoint) -> AsyncIterator[RemoteStore]:
-    """A client for `endpoint`; nothing is sent before it is asked."""
+    """A client for `endpoint`; nothing is sent before it is asked. LinkError if the address is none."""
     headers = {"apikey": endpoint.key, "Authorization": f"Bearer {endpoint.key}"}
     transport = BoundedTransport()
-    base = endpoint.url.rstrip("/") + "/rest/v1"
+    base = _checked(endpoint.url.rstrip("/") + "/rest/v1")
     async with httpx.AsyncClient(
         base_url=base, headers=headers, timeout=TIMEOUT_S, transport=transport, trust_env=False
     ) as http:
         client = AsyncPostgrestClient(base, headers=headers, http_client=http, retry_enabled=False)
         yield RemoteStore(client, transport)
+
+
+def _checked(base: str) -> str:
+    try:
+        url = httpx.URL(base)
+    except httpx.InvalidURL as exc:
+        raise LinkError(f"the project's address is none: {exc}") from exc
+    if url.scheme not in ("http", "https") or not url.host:
+        raise LinkError(f"the project's address is none: {base[:80]}")
+    return base
+
+
+def _rows(answer: Any) -> list[SessionRecord]:
+    if not isinstance(answer.data, list):
+        raise WireError("no list of rows")
+    return [_record(row) for row in answer.data]
 
 
 def _refused(exc: APIError) -> LinkError:

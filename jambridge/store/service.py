@@ -23,6 +23,7 @@ from jambridge.store.delivery import Delivery
 from jambridge.store.disk import Disk
 from jambridge.store.merging import Moment, Setup
 from jambridge.store.outbox import delay_s
+from jambridge.store.record import SessionRecord
 from jambridge.store.remote import Endpoint
 from jambridge.store.sqlite import SqliteStore
 from jambridge.store.transport import Pool
@@ -132,6 +133,14 @@ class Saver:
             self._delivery.wake()
         return True
 
+    async def recent(self, limit: int) -> list[SessionRecord]:
+        """The newest sessions here; raises DeviceError."""
+        return await self._disk.call(partial(self._store.recent, limit))
+
+    async def find(self, session_id: str) -> SessionRecord | None:
+        """A session as it is stored here; raises DeviceError and WireError."""
+        return await self._disk.call(partial(self._store.get, session_id))
+
     async def leave(self) -> None:
         """One last save; what does not reach the room's database now is in the outbox."""
         with suppress(TimeoutError, JambridgeError):
@@ -200,14 +209,18 @@ class Saver:
         else:
             self._large.healed()
 
+    async def purge(self) -> None:
+        """Delete sessions without activity for the time of retention, but never ours."""
+        before = self._least_now() - timedelta(hours=self._rules.retention_h)
+        with suppress(DeviceError, WireError):
+            gone = await self._disk.call(partial(self._store.purge, before, {self._id}))
+            if gone:
+                self._disk.trouble.healed()
+                log.info("old sessions deleted count=%d", gone)
+
     async def _purge_hourly(self) -> None:
         while True:
-            with suppress(DeviceError, WireError):
-                before = self._least_now() - timedelta(hours=self._rules.retention_h)
-                gone = await self._disk.call(partial(self._store.purge, before, {self._id}))
-                self._disk.trouble.healed()
-                if gone:
-                    log.info("old sessions deleted count=%d", gone)
+            await self.purge()
             await asyncio.sleep(PURGE_EVERY_S)
 
     def _least_now(self) -> datetime:

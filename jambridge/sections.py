@@ -1,0 +1,69 @@
+"""From the configuration to what each part takes: a part is given its own, never the whole."""
+
+import secrets
+import time
+from pathlib import Path
+
+from jambridge import __version__, supabase_key
+from jambridge.config import Config, HttpConfig, SupabaseConfig
+from jambridge.errors import ConfigError
+from jambridge.identity import Identity
+from jambridge.light.control import LightSettings
+from jambridge.room.edges import Address
+from jambridge.room.messages import Participant
+from jambridge.units import PeerId
+
+
+def member(config: Config, own: Identity) -> Participant:
+    return Participant(
+        id=PeerId(secrets.token_hex(8)),
+        name=config.identity.name or own.name,
+        is_host=False,
+        joined_at=time.time(),
+        instrument=config.identity.instrument,
+        client=f"jambridge/{__version__}",
+        sends=False,  # there is no capture yet
+    )
+
+
+def supabase_address(section: SupabaseConfig) -> Address | None:
+    """None: the LAN hub is the room.
+
+    Raises:
+        ConfigError: a project without a key, or a key that cannot be read or must not be used.
+    """
+    if section.url is None:
+        return None
+    name, key = "anon_key", section.anon_key.get_secret_value() if section.anon_key else None
+    if key is None:
+        name, key = "anon_key_file", _key_in(section.anon_key_file)
+    if reason := supabase_key.check(key):
+        raise ConfigError(f"supabase.{name}: {reason}")
+    return Address(section.url, key)
+
+
+def _key_in(file: str | None) -> str:
+    if file is None:
+        raise ConfigError("supabase.url is set: supabase.anon_key_file (or anon_key) is missing")
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except OSError as exc:
+        raise ConfigError(f"supabase.anon_key_file: {file}: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"supabase.anon_key_file: {file}: not a text file (UTF-8)") from exc
+
+
+def light_settings(config: Config) -> LightSettings:
+    light = config.light
+    return LightSettings(
+        mode="off" if light.mode == "off" else "local",
+        color_mode=light.color_mode,
+        brightness=light.brightness,
+        max_fps=light.max_fps,
+        flashes_per_s=light.flashes_per_s,
+        threshold=config.notes.threshold,
+    )
+
+
+def hosts(section: HttpConfig) -> frozenset[str]:
+    return frozenset(host.lower() for host in (*section.allowed_hosts, section.bind))
