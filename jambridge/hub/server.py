@@ -25,10 +25,12 @@ from jambridge.hub.database import Database
 from jambridge.hub.gate import Gate, GuardedProtocol, Listener
 from jambridge.hub.http_broadcast import HttpBroadcast
 from jambridge.hub.limits import Limits, Patience
+from jambridge.hub.live import LiveStates
 from jambridge.hub.pages import Pages
 from jambridge.hub.relay import Relay
 from jambridge.hub.rest_service import RestService
 from jambridge.hub.rooms import Rooms
+from jambridge.hub.socketio_service import SocketIo
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +83,8 @@ class HubServer:
         self._relay = Relay(self._rooms, self._sockets, options.limits, options.patience)
         self._database = Database(options.database or options.state_dir / database.FILE)
         self._rest = RestService(self._database)
+        self._live = LiveStates(self._database)
+        self._socketio = SocketIo(self._relay, lambda: self._rooms.sizes, self._sockets, self._live, options.patience)
         self._pages = Pages()
         self._bad_requests = BadRequests()
         self._started_s = time.monotonic()
@@ -92,7 +96,12 @@ class HubServer:
         return self._issued.fingerprint
 
     async def run(self) -> None:
-        """Keep the certificate true to the machine's names, until cancelled."""
+        """Keep the certificate true to the machine's names, and what rooms agreed on, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._live.run())
+            group.create_task(self._follow_names())
+
+    async def _follow_names(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_AT_NAMES_S)
             try:
@@ -150,6 +159,7 @@ class HubServer:
                 web.get("/healthz", self._health),
                 web.get("/authority.crt", self._authority),
                 *self._rest.routes(),
+                *self._socketio.routes(),
                 *HttpBroadcast(self._relay, self._options.limits).routes(),
                 *self._pages.routes(),
             ]
@@ -181,6 +191,7 @@ class HubServer:
                 "port": self.port,
                 "tls_port": self.tls_port,
                 "sockets": self._relay.open,
+                "socketio": self._socketio.open,
                 "rooms": len(sizes),
                 "members": sum(sizes.values()),
                 "connections": self._relay.connections,
@@ -189,7 +200,7 @@ class HubServer:
                 "refused": self._sockets.refused + self._plain.refused,
                 "bad_requests": self._bad_requests.count,
                 "rest": {"requests": self._rest.requests, "refused": dict(self._rest.refused)},
-                "dropped": dict(self._relay.dropped + self._rooms.dropped),
+                "dropped": dict(self._relay.dropped + self._rooms.dropped + self._socketio.dropped),
             },
             headers={"Cache-Control": "no-store"},
         )
@@ -199,7 +210,7 @@ class HubServer:
         return web.Response(body=self._issued.authority, content_type="application/x-x509-ca-cert")
 
     async def _close_sockets(self, _application: web.Application) -> None:
-        await self._relay.close()
+        await asyncio.gather(self._relay.close(), self._socketio.close())
 
 
 def issue(options: HubOptions) -> Certificate:
