@@ -100,8 +100,8 @@ class Hosting:
             self.host = self._favourite()
         elif before == self._me and sender == host:
             self._yield_to(host, standing, now)
-        if self.host != before and before is not None:
-            self._doubt(self._standing, now)
+        if self.host == self._me != before:
+            self._doubt(Standing.ELECTED, now)
         return self.host != before
 
     def _yield_to(self, rival: PeerId, standing: Standing, now: LocalSeconds) -> None:
@@ -111,12 +111,16 @@ class Hosting:
             self.host = rival
 
     def _favourite(self) -> PeerId | None:
-        """Whom most name, then the surest, then the lower id."""
-        votes = Counter(host for host, _ in self._claims.values() if host in self._present)
+        """Whom most name, then the surest, then the lower id; who names another itself is none."""
+        votes: Counter[PeerId] = Counter()
+        surest: dict[PeerId, Standing] = {}
+        for host, standing in self._claims.values():
+            votes[host] += 1
+            surest[host] = max(standing, surest.get(host, Standing.BACK))
         if self._remembered and self.host is not None:
             votes[self.host] += 1
-        surest = {host: max(s for h, s in self._claims.values() if h == host) for host, _ in self._claims.values()}
-        return min(votes, key=lambda host: (-votes[host], -surest.get(host, Standing.BACK), host), default=self.host)
+        willing = [peer for peer in votes if peer in self._present and self._claims.get(peer, (peer,))[0] == peer]
+        return min(willing, key=lambda peer: (-votes[peer], -surest.get(peer, Standing.BACK), peer), default=self.host)
 
     def _doubt(self, standing: Standing, now: LocalSeconds) -> None:
         self._standing = standing

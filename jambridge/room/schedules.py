@@ -142,9 +142,11 @@ class Asking:
         return bool(self._times)
 
     def at(self, now: LocalSeconds, delays_s: Iterable[float], *, pause_s: float = 0.0) -> None:
-        """Unless asked within the last `pause_s`, or about to."""
-        if not pause_s or (not self._times and now >= self._asked_at + pause_s):
+        """Instead of what was due. With a pause only if nothing is, and that long after the last time."""
+        if not pause_s:
             self._times = _after(now, delays_s)
+        elif not self._times:
+            self._times = _after(max(now, LocalSeconds(self._asked_at + pause_s)), delays_s)
 
     def answered(self) -> None:
         self._times.clear()

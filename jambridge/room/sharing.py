@@ -12,7 +12,7 @@ from jambridge.errors import LinkError
 from jambridge.room import state_messages
 from jambridge.room.hosting import Hosting, Standing
 from jambridge.room.messages import Broadcast, Participant
-from jambridge.room.schedules import NEVER, Answering, Asking, Digests, Saying
+from jambridge.room.schedules import LONG_AGO, NEVER, Answering, Asking, Digests, Saying
 from jambridge.room.state import FIELDS, MOST_AHEAD, RoomState, Stamp, checked
 from jambridge.room.state_messages import EVENTS, SYNC, Change, HostChange, Request, Snapshot
 from jambridge.units import LocalSeconds, PeerId
@@ -24,9 +24,11 @@ ANSWER_FOR_HOST_S = 0.3  # where only the host's word counts, the others leave i
 REQUESTS_AFTER_S = (0.0, 0.5, 1.0, 2.0, 4.0)
 UNANSWERED_AFTER_S = 1.0
 QUESTIONS_AFTER_S = (1.0, 3.0)
-QUESTION_PAUSE_S = 5.0
-HIGHEST_LEAP = 2**40
-"""The host, or who answers a newcomer, may be further ahead than MOST_AHEAD, but not near the end of the numbers."""
+QUESTION_PAUSE_S = 2.0
+HIGHEST_ANSWER = 2**40
+"""Who answers a newcomer may be further ahead than MOST_AHEAD, but leaves room above."""
+HIGHEST_OF_HOST = 2**52
+"""So may the host, which may have followed such an answer; the end of the numbers stays out of reach."""
 
 
 class Sharing:
@@ -49,6 +51,7 @@ class Sharing:
         self._questions = Asking()
         self._wanted: dict[str, Stamp] = {}
         self._elect_at = NEVER
+        self._fresh_until = LONG_AGO
         self._wall_minus_local_s = 0.0
         self.state = state or RoomState()
         self.dropped: Counter[str] = Counter()
@@ -79,6 +82,7 @@ class Sharing:
         self._elect_at = NEVER if self.host else LocalSeconds(now + UNANSWERED_AFTER_S)
         if self._hosting.others:
             self._requests.at(now, REQUESTS_AFTER_S)
+            self._fresh_until = LocalSeconds(now + REQUESTS_AFTER_S[-1] + UNANSWERED_AFTER_S)
         self._digests.changed(now)
         return self.tick(now)
 
@@ -181,7 +185,7 @@ class Sharing:
         ahead = stamp.revision - mine.revision
         if self._host_only and not of_host:
             self._refuse(name, stamp, now)
-        elif ahead > MOST_AHEAD and (stamp.revision > HIGHEST_LEAP or not (of_host or self._fresh(mine))):
+        elif ahead > MOST_AHEAD and stamp.revision > self._highest_leap(mine, now, of_host=of_host):
             self.dropped["too far ahead"] += 1
         elif of_host and ahead < -MOST_AHEAD:  # it will never take ours
             self._take(self.state.put(name, value, stamp), name, now)
@@ -190,8 +194,14 @@ class Sharing:
             if stamp >= mine:
                 self._saying.said_by_another(name)
 
-    def _fresh(self, mine: Stamp) -> bool:
-        return self._requests.waiting and not mine.revision
+    def _highest_leap(self, mine: Stamp, now: LocalSeconds, *, of_host: bool) -> int:
+        if of_host:
+            return HIGHEST_OF_HOST
+        return HIGHEST_ANSWER if self._is_fresh(mine, now) else 0
+
+    def _is_fresh(self, mine: Stamp, now: LocalSeconds) -> bool:
+        """A newcomer that waits for the first answer knows nothing of this field."""
+        return now < self._fresh_until and not mine.revision
 
     def _refuse(self, name: str, stamp: Stamp, now: LocalSeconds) -> None:
         """Where only the host changes anything: the host says its own value, higher than what was tried."""
@@ -207,6 +217,7 @@ class Sharing:
         if state is self.state:
             return
         self.state = state
+        self._heal(name)
         self._saying.confirmed(name)  # it is not ours any more
         self._saying.said_by_another(name)
         self._digests.changed(now)
@@ -226,8 +237,6 @@ class Sharing:
     ) -> None:
         mine = self.state.stamp(name)
         differs = name in snapshot.values and snapshot.values[name] != self.state.value(name)
-        if self._wanted.get(name, mine) <= mine:
-            self._wanted.pop(name, None)
         if sender == self.host and stamp >= mine:
             self._saying.confirmed(name)
         if not digest:
@@ -238,16 +247,24 @@ class Sharing:
             self._wanted[name] = stamp
             self._requests.at(now, REQUESTS_AFTER_S, pause_s=1.0)
 
+    def _heal(self, name: str) -> None:
+        """A request that has what it wanted is over."""
+        if name in self._wanted and self._wanted[name] <= self.state.stamp(name):
+            del self._wanted[name]
+            if not self._wanted:
+                self._requests.answered()
+
     def _offer_unstamped(
         self, name: str, value: object, target: PeerId | None, sender: PeerId, now: LocalSeconds
     ) -> None:
         """An older browser's answer: better than nothing, and less than any change."""
-        known = name in FIELDS and (target != self._me or not self._fresh(self.state.stamp(name)))
+        known = name in FIELDS and (target != self._me or not self._is_fresh(self.state.stamp(name), now))
         if not known:
             self._offer(name, value, Stamp(0, sender), sender, now)
 
     def _overhear(self, snapshot: Snapshot) -> None:
         """An answer, to us or to another; ours is not needed any more if it says all that we know."""
+        self._fresh_until = LONG_AGO
         if not self._wanted:
             self._requests.answered()
         covers = all(snapshot.stamps.get(name, Stamp()) >= self.state.stamp(name) for name in FIELDS)

@@ -60,7 +60,7 @@ class RoomState:
 
     def values(self) -> JsonObject:
         """The five fields, by their names on the wire."""
-        tempo = int(self.tempo) if self.tempo.is_integer() else self.tempo
+        tempo = int(self.tempo) if self.tempo == int(self.tempo) else self.tempo
         return {"tempo": tempo} | {name: self.value(name) for name in FIELDS[1:]}
 
     def value(self, name: str) -> object:

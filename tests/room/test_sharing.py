@@ -1,0 +1,575 @@
+"""A simulated room: whatever is lost, late or forged, its members end with one state and one host."""
+
+import contextlib
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jambridge.errors import LinkError, WireError
+from jambridge.room import state_messages
+from jambridge.room.messages import Broadcast, Participant
+from jambridge.room.schedules import MOST_ANSWERS
+from jambridge.room.sharing import HIGHEST_ANSWER, Sharing
+from jambridge.room.state import FIELDS, MOST_AHEAD, RoomState, Stamp
+from jambridge.room.state_messages import EVENTS
+from jambridge.units import LocalSeconds, PeerId
+from tests.room.simulated import Member, World
+
+HEALED_S = 11.0
+DAY_S = 86_400.0
+SEEDS = 200
+MORE = pytest.param(3000, marks=pytest.mark.slow)
+
+
+def settled(world: World, members: int) -> list[Member]:
+    """A room whose host is beyond doubt: the first of the list."""
+    everyone = [world.member() for _ in range(members)]
+    for member in everyone:
+        world.join(member)
+        world.run(1.5)
+    world.run(20)
+    return everyone
+
+
+def gather(world: World, members: int, *, skew_s: float = 0.0) -> list[Member]:
+    everyone = []
+    for _ in range(members):
+        everyone.append(world.member(skew_s=world.random.uniform(-skew_s, skew_s)))
+        world.join(everyone[-1])
+        world.run(world.random.random() * 2)
+    return everyone
+
+
+def play(world: World, members: list[Member], changes: int) -> None:
+    for _ in range(changes):
+        world.change(world.random.choice(members))
+        world.run(world.random.expovariate(4))
+
+
+# Loss
+
+
+@pytest.mark.parametrize("seeds", [SEEDS, MORE])
+def test_four_members_are_equal_eleven_seconds_after_the_last_change_at_five_percent_loss(seeds: int) -> None:
+    for seed in range(seeds):
+        world = World(seed, loss=0.05)
+        play(world, gather(world, 4), changes=40)
+        world.run(HEALED_S)
+        assert not world.disagreement(), seed
+
+
+@pytest.mark.parametrize("seeds", [SEEDS // 4, MORE])
+def test_they_are_equal_in_the_end_at_thirty_percent_loss(seeds: int) -> None:
+    for seed in range(seeds):
+        world = World(seed, loss=0.3)
+        play(world, gather(world, 4), changes=40)
+        world.run(60)
+        assert not world.disagreement(), seed
+
+
+def test_a_room_at_rest_costs_one_message_in_ten_seconds() -> None:
+    world = World(1)
+    settled(world, 4)
+    before = len(world.spoken)
+    world.run(100)
+    assert [said.event for _, _, said in world.spoken[before:]] == [state_messages.DIGEST] * 10
+
+
+def test_a_member_alone_says_nothing() -> None:
+    world = World(1)
+    alone = settled(world, 1)[0]
+    before = len(world.spoken)
+    world.run(60)
+    assert (len(world.spoken), alone.sharing.deadline, alone.sharing.host) == (before, None, alone.id)
+
+
+# Coming, going, dying, splitting
+
+
+def churn(world: World, skew_s: float) -> list[Member]:
+    members, chance = gather(world, 5, skew_s=skew_s), world.random
+    for _ in range(25):
+        member, what = chance.choice(members), chance.random()
+        host = next((other for other in members if other.id == member.sharing.host), member)
+        if what < 0.1 and member.hub:
+            world.leave(member)
+        elif what < 0.2 and not member.hub:
+            world.join(member)
+        elif what < 0.27:
+            world.leave(host)
+        elif what < 0.33 and len(members) < 9:
+            members += gather(world, 1, skew_s=skew_s)
+        elif what < 0.37:
+            restart(world)
+        elif member.hub:
+            world.change(member)
+        world.run(chance.expovariate(1))
+    return members
+
+
+def restart(world: World) -> None:
+    """The hub is gone for a while; its members come back one by one."""
+    here = world.at_hub("hub")
+    for member in here:
+        world.leave(member)
+    world.run(world.random.random() * 5)
+    for member in here:
+        world.join(member)
+        world.run(world.random.random())
+
+
+@pytest.mark.parametrize("skew_s", [0.0, DAY_S])
+@pytest.mark.parametrize(
+    ("seeds", "loss", "patience_s"), [(60, 0.05, 30.0), pytest.param(1500, 0.05, 30.0, marks=pytest.mark.slow)]
+)
+def test_members_who_come_and_go_end_with_one_state_and_host(
+    seeds: int, loss: float, patience_s: float, skew_s: float
+) -> None:
+    for seed in range(seeds):
+        world = World(seed, loss=loss)
+        for member in churn(world, skew_s):
+            if not member.hub:
+                world.join(member)
+        world.run(patience_s)
+        assert not world.disagreement(), seed
+
+
+@pytest.mark.parametrize("everyone_moves", [False, True])
+@pytest.mark.parametrize("seeds", [60, MORE])
+def test_two_halves_of_a_room_become_one_again(seeds: int, everyone_moves: bool) -> None:
+    for seed in range(seeds):
+        world = World(seed, loss=0.05)
+        members = gather(world, 2 + seed % 6)
+        world.run(world.random.random() * 20)
+        for member in members[::2]:
+            world.leave(member)
+            world.join(member, "other")
+        play(world, members, changes=15)
+        for member in members:
+            if everyone_moves or member.hub == "other":
+                world.leave(member)
+                world.run(world.random.random() * 0.3)
+                world.join(member)
+        world.run(20)
+        assert not world.disagreement(), seed
+
+
+def test_a_host_that_comes_to_the_room_of_another_yields_and_its_followers_follow() -> None:
+    world = World(3)
+    ada, bob = world.member("ada"), world.member("bob")
+    cy, dan = world.member("aaa-cy"), world.member("aab-dan")  # lower ids, and earlier: neither counts
+    for member, hub in ((cy, "other"), (dan, "other"), (ada, "hub"), (bob, "hub")):
+        world.join(member, hub)
+        world.run(20)
+    assert [member.sharing.host for member in (ada, bob, cy, dan)] == [ada.id, ada.id, cy.id, cy.id]
+    for member in (cy, dan):
+        world.leave(member)
+        world.join(member)
+    world.run(2)
+    assert [member.sharing.host for member in (ada, bob, cy, dan)] == [ada.id] * 4
+
+
+def test_the_host_is_the_same_when_its_hub_is_back() -> None:
+    world = World(4)
+    members = settled(world, 4)
+    for member in members:
+        world.leave(member)
+    world.run(2)
+    for member in reversed(members):
+        world.join(member)
+        world.run(1)
+        assert {other.sharing.host for other in members} == {members[0].id}
+
+
+def test_who_came_second_follows_a_host_that_is_gone_and_says_so() -> None:
+    world = World(5)
+    ada, bob, _ = settled(world, 3)
+    world.leave(ada)
+    world.run(0.6)
+    assert not world.disagreement()
+    assert bob.sharing.host == bob.id
+    assert any(
+        who == bob.id and said.event == state_messages.HOST_CHANGE and said.payload["hostId"] == bob.id
+        for _, who, said in world.spoken
+    )
+
+
+def test_two_who_both_found_an_empty_room_agree() -> None:
+    for seed in range(20):
+        world = World(seed)
+        ada, bob = world.member(), world.member()
+        ada.hub = bob.hub = "hub"
+        for member in (ada, bob):
+            world.tell(member, member.sharing.joined((member.me,), world.wall(member), world.now))
+        for member in (ada, bob):
+            member.present = {other.id: other.me for other in (ada, bob)}
+            both = tuple(member.present.values())
+            world.tell(member, member.sharing.members_changed(both, world.wall(member), world.now))
+        world.run(2)
+        assert not world.disagreement(), seed
+
+
+# Liars
+
+
+def lie(world: World, liar: Member, honest: list[Member]) -> Broadcast:
+    chance = world.random
+    peer = chance.choice([*honest, liar]).id
+    revision = chance.choice([0, 3, 400, 5000, HIGHEST_ANSWER, 2**53 - 1])
+    stamps = {name: [revision, chance.choice([liar.id, peer, "zzzz"])] for name in FIELDS}
+    return chance.choice(
+        [
+            Broadcast(state_messages.HOST_CHANGE, {"hostId": liar.id, "standing": 2}),
+            Broadcast(state_messages.HOST_CHANGE, {"hostId": peer, "standing": chance.choice([0, 1, 2, 9, "2"])}),
+            Broadcast(state_messages.DIGEST, {"hostId": liar.id, "standing": 2, "stamps": stamps}),
+            Broadcast(
+                chance.choice([state_messages.DIGEST, state_messages.SYNC]),
+                {"hostId": liar.id, "targetPeerId": peer, "stamps": stamps, "state": RoomState(tempo=41).values()},
+            ),
+            Broadcast(state_messages.REQUEST, {}),
+            Broadcast("tempo-change", {"tempo": chance.randint(40, 300), "revision": revision, "author": peer}),
+            Broadcast("tempo-change", {"tempo": chance.randint(40, 300)}),
+        ]
+    )
+
+
+@pytest.mark.parametrize("seeds", [60, MORE])
+def test_a_liar_never_becomes_host_and_what_it_leaves_behind_heals(seeds: int) -> None:
+    for seed in range(seeds):
+        world = World(seed, loss=0.05)
+        honest = settled(world, 4)
+        liar = world.member("!", joined_at=world.now + 1.7e9 - world.random.choice([0, 3000, 80_000, 2e9, -2e9]))
+        liar.me = Participant(liar.id, "x", True, liar.me.joined_at)
+        liar.hub = "hub"
+        for member in honest:
+            world.look(member)
+        for _ in range(60):
+            world.broadcast(liar.id, "hub", lie(world, liar, honest))
+            world.change(world.random.choice(honest))
+            world.run(world.random.random() * 0.3)
+            assert {member.sharing.host for member in honest} == {honest[0].id}, seed
+        world.leave(liar)
+        world.change(honest[-1])
+        world.run(HEALED_S)
+        assert not world.disagreement(), seed
+        assert max(member.sharing.state.revision for member in honest) < 2**41
+        assert all(count < 60 * 8 for count in (member.sent for member in honest))
+
+
+@pytest.mark.parametrize("seeds", [60, MORE])
+def test_a_newcomer_is_not_fooled_where_others_know_better(seeds: int) -> None:
+    for seed in range(seeds):
+        world = World(seed, loss=0.05)
+        honest = settled(world, 3)
+        liar = world.member("!")
+        liar.hub = "hub"
+        for member in honest:
+            world.look(member)
+        world.run(3)
+        newcomer = world.member()
+        world.join(newcomer)
+        for _ in range(50):
+            world.broadcast(liar.id, "hub", lie(world, liar, [*honest, newcomer]))
+            world.run(0.3)
+        world.leave(liar)
+        world.run(HEALED_S)
+        assert not world.disagreement(), seed
+        assert newcomer.sharing.host == honest[0].id
+
+
+def test_a_field_beyond_the_last_revision_stays_in_reach() -> None:
+    world = World(6)
+    ada, bob = settled(world, 2)
+    for revision in (2**53 - 1, 1001, HIGHEST_ANSWER):
+        world.broadcast(bob.id, "hub", Broadcast("tempo-change", {"tempo": 99, "revision": revision}))
+        world.run(1)
+    assert ada.sharing.state == RoomState()
+    assert ada.sharing.dropped["too far ahead"] == 3
+
+
+def test_who_was_led_astray_takes_the_hosts_word() -> None:
+    """Whose field is further ahead than the host accepts would otherwise keep it for ever."""
+    world = World(7)
+    ada, bob = settled(world, 2)
+    bob.sharing.state = bob.sharing.state.put("tempo", 99.0, Stamp(5000, "zzz"))
+    world.run(HEALED_S)
+    assert not world.disagreement()
+    assert ada.sharing.state.tempo == bob.sharing.state.tempo == 120
+
+
+def test_a_newcomer_joins_a_room_with_a_long_history() -> None:
+    world = World(8)
+    ada = settled(world, 1)[0]
+    for tempo in itertools.islice(itertools.cycle((90, 91)), MOST_AHEAD * 3):
+        ada.sharing.change("tempo", tempo, world.now)
+    newcomer = world.member()
+    world.join(newcomer)
+    world.run(1)
+    assert newcomer.sharing.state.stamps["tempo"] == (MOST_AHEAD * 3, ada.id)
+
+
+# One machine
+
+
+NOW = LocalSeconds(100.0)
+ADA, BOB, CY = (
+    Participant(PeerId(name), name, name == "ada", 1.7e9 + at) for at, name in enumerate(("ada", "bob", "cy"))
+)
+
+
+def following(*, host_only: bool = False, state: RoomState | None = None) -> Sharing:
+    """bob, in the room that ada hosts."""
+    sharing = Sharing(BOB.id, host_only=host_only, state=state, jitter=lambda: 0.5)
+    sharing.joined((ADA, BOB, CY), 1.7e9, LocalSeconds(NOW - 60))
+    sharing.members_changed((ADA, BOB, CY), 1.7e9, LocalSeconds(NOW - 60))
+    answer = {"targetPeerId": "bob", "hostId": "ada", "state": {}, "stamps": {}}
+    sharing.receive(state_messages.SYNC, answer, ADA.id, LocalSeconds(NOW - 59.9))
+    assert sharing.host == ADA.id and sharing.deadline is None
+    return sharing
+
+
+def hosting(*, host_only: bool = False) -> Sharing:
+    sharing = Sharing(ADA.id, host_only=host_only, jitter=lambda: 0.5)
+    sharing.joined((ADA,), 1.7e9, LocalSeconds(NOW - 60))
+    for member_count in (2, 3):
+        sharing.members_changed((ADA, BOB, CY)[:member_count], 1.7e9, LocalSeconds(NOW - 59))
+    assert sharing.host == ADA.id
+    run(sharing, LocalSeconds(NOW - 59), LocalSeconds(NOW - 0.001))
+    return sharing
+
+
+def run(sharing: Sharing, since: LocalSeconds, until: LocalSeconds) -> list[tuple[float, Broadcast]]:
+    """What it says by itself, with the seconds since `since`."""
+    said = []
+    while (due := sharing.deadline) is not None and due <= until:
+        said += [(round(due - since, 3), broadcast) for broadcast in sharing.tick(max(due, since))]
+    return said
+
+
+def test_a_rapid_change_is_said_at_once_then_every_100_ms_with_the_last_value() -> None:
+    sharing = following()
+    said = []
+    for step in range(21):
+        at = LocalSeconds(NOW + step * 0.01)
+        said += [(round(at - NOW, 3), one) for one in sharing.tick(at)]
+        said += [(round(at - NOW, 3), one) for one in sharing.change("tempo", 100 + step, at)]
+    said += run(sharing, NOW, LocalSeconds(NOW + 0.5))
+    assert [at for at, _ in said] == [0.0, 0.1, 0.2, 0.3]
+    assert [one.payload["tempo"] for _, one in said] == [100, 109, 119, 120]
+    assert [one.payload["revision"] for _, one in said] == [1, 10, 20, 21]
+    assert {one.event for _, one in said} == {"tempo-change"}
+
+
+def test_what_the_host_does_not_confirm_is_said_again_and_what_it_confirms_is_not() -> None:
+    sharing = following()
+    sharing.change("key", "A", NOW)
+    assert [at for at, _ in run(sharing, NOW, LocalSeconds(NOW + 30))] == [0.75, 2.0, 5.0]
+    sharing.change("key", "B", LocalSeconds(NOW + 40))
+    stamps = {name: list(stamp) for name, stamp in sharing.state.stamps.items()}
+    sharing.receive(state_messages.DIGEST, {"hostId": "ada", "stamps": stamps}, ADA.id, LocalSeconds(NOW + 40.5))
+    assert run(sharing, NOW, LocalSeconds(NOW + 60)) == []
+
+
+def test_a_digest_that_lacks_our_change_gets_it_with_its_stamp() -> None:
+    sharing = following(state=RoomState().put("key", "A", Stamp(7, "zoe")))
+    lacking = {"hostId": "ada", "stamps": {"key": [6, "cy"]}}
+    assert sharing.receive(state_messages.DIGEST, lacking, ADA.id, NOW) == []
+    ((at, said),) = run(sharing, NOW, LocalSeconds(NOW + 5))
+    assert (at, said) == (0.075, Broadcast("key-change", {"key": "A", "revision": 7, "author": "zoe"}))
+
+
+def test_nobody_says_again_what_another_just_did() -> None:
+    sharing = following(state=RoomState().put("key", "A", Stamp(7, "zoe")))
+    sharing.receive(state_messages.DIGEST, {"hostId": "ada", "stamps": {"key": [6, "cy"]}}, ADA.id, NOW)
+    sharing.receive("key-change", {"key": "A", "revision": 7, "author": "zoe"}, CY.id, LocalSeconds(NOW + 0.05))
+    assert run(sharing, NOW, LocalSeconds(NOW + 5)) == []
+
+
+def test_a_digest_without_values_that_knows_better_is_asked_until_healed() -> None:
+    sharing = following()
+    said = sharing.receive(state_messages.DIGEST, {"hostId": "ada", "stamps": {"key": [3, "cy"]}}, ADA.id, NOW)
+    said += [one for _, one in run(sharing, NOW, LocalSeconds(NOW + 0.6))]
+    assert said == [Broadcast("state-request", {"fields": ["key"]})] * 2
+    sharing.receive("key-change", {"key": "G", "revision": 3, "author": "cy"}, ADA.id, LocalSeconds(NOW + 0.7))
+    assert run(sharing, NOW, LocalSeconds(NOW + 30)) == []
+
+
+def test_a_request_is_answered_unless_another_has() -> None:
+    sharing = following()
+    assert sharing.receive(state_messages.REQUEST, {}, CY.id, NOW) == []
+    ((at, said),) = run(sharing, NOW, LocalSeconds(NOW + 5))
+    assert (at, said.event, said.payload["targetPeerId"]) == (0.075, "state-sync", "cy")
+    later = LocalSeconds(NOW + 10)
+    sharing.receive(state_messages.REQUEST, {}, CY.id, later)
+    sharing.receive(state_messages.SYNC, said.payload, ADA.id, LocalSeconds(later + 0.05))
+    assert run(sharing, later, LocalSeconds(later + 5)) == []
+
+
+def test_an_answer_that_names_another_host_does_not_silence_ours() -> None:
+    sharing = following()
+    sharing.receive(state_messages.REQUEST, {}, ADA.id, NOW)
+    forged = {"targetPeerId": "ada", "hostId": "cy", "state": {}, "stamps": {}}
+    sharing.receive(state_messages.SYNC, forged, CY.id, NOW)
+    assert "state-sync" in [said.event for _, said in run(sharing, NOW, LocalSeconds(NOW + 1))]
+
+
+def test_a_newcomer_without_an_answer_has_the_defaults_and_the_host_that_presence_shows() -> None:
+    sharing = Sharing(BOB.id, jitter=lambda: 0.5)
+    sharing.joined((ADA, BOB), 1.7e9, NOW)
+    sharing.members_changed((ADA, BOB), 1.7e9, NOW)
+    run(sharing, NOW, LocalSeconds(NOW + 0.9))
+    assert sharing.host is None
+    run(sharing, NOW, LocalSeconds(NOW + 1))
+    assert sharing.state == RoomState()
+    assert str(sharing.host) == ADA.id
+
+
+def test_an_older_browsers_change_is_stamped_and_repeated_by_the_host_alone() -> None:
+    assert following().receive("tempo-change", {"tempo": 90}, CY.id, NOW) == []
+    host = hosting()
+    (said,) = host.receive("tempo-change", {"tempo": 90}, CY.id, NOW)
+    assert said == Broadcast("tempo-change", {"tempo": 90, "revision": 1})
+    bob = following()
+    bob.receive(said.event, said.payload, ADA.id, NOW)
+    assert (bob.state.tempo, bob.state.stamps["tempo"]) == (90, (1, "ada"))
+
+
+def test_an_older_browsers_answer_counts_for_a_newcomer_only() -> None:
+    answer = {"targetPeerId": "bob", "state": {"tempo": 90, "isPlaying": True, "currentStep": 7}}
+    sharing = Sharing(BOB.id, jitter=lambda: 0.5)
+    sharing.joined((ADA, BOB), 1.7e9, NOW)
+    sharing.receive(state_messages.SYNC, answer, ADA.id, NOW)
+    assert (sharing.state.tempo, sharing.state.is_playing, sharing.state.others) == (90, True, {"currentStep": 7})
+    sharing.receive(state_messages.SYNC, answer | {"state": {"tempo": 60}}, ADA.id, NOW)
+    assert sharing.state.tempo == 90
+
+
+def test_unknown_fields_are_carried_and_given_back() -> None:
+    sharing = following()
+    theirs = {"hostId": "ada", "state": {"currentStep": 7, "swing": {"amount": 0.6}}, "stamps": {"swing": [4, "cy"]}}
+    sharing.receive(state_messages.SYNC, theirs, ADA.id, NOW)
+    sharing.receive(state_messages.REQUEST, {"targetPeerId": "bob"}, CY.id, NOW)
+    sharing.receive(state_messages.REQUEST, {"targetPeerId": "bob"}, ADA.id, NOW)
+    host = hosting()
+    host.receive(state_messages.SYNC, theirs, BOB.id, NOW)
+    host.receive(state_messages.REQUEST, {}, CY.id, NOW)
+    said = next(one for _, one in run(host, NOW, LocalSeconds(NOW + 0.2)) if one.event == "state-sync")
+    assert said.payload["state"]["currentStep"] == 7
+    assert said.payload["state"]["swing"] == {"amount": 0.6}
+    assert said.payload["stamps"]["swing"] == [4, "cy"]
+    assert sharing.state.others == host.state.others
+
+
+# Only the host changes anything
+
+
+def test_only_the_host_may_change_where_it_says_so() -> None:
+    sharing = following(host_only=True)
+    with pytest.raises(LinkError, match="only the host"):
+        sharing.change("tempo", 90, NOW)
+    with pytest.raises(LinkError, match="only the host"):
+        sharing.restore({"tempo": 90}, NOW)
+    assert hosting(host_only=True).change("tempo", 90, NOW)[0].event == "tempo-change"
+
+
+def test_others_changes_are_refused_on_receipt_and_undone_by_the_host() -> None:
+    bob, ada = following(host_only=True), hosting(host_only=True)
+    forged = {"tempo": 299, "revision": 5, "author": "cy"}
+    assert bob.receive("tempo-change", forged, CY.id, NOW) == []
+    (said,) = ada.receive("tempo-change", forged, CY.id, NOW)
+    assert said == Broadcast("tempo-change", {"tempo": 120, "revision": 6})
+    bob.receive(said.event, said.payload, ADA.id, NOW)
+    assert (bob.state.tempo, ada.state.tempo) == (120, 120)
+    assert said in ada.receive("tempo-change", {"tempo": 299}, CY.id, LocalSeconds(NOW + 1))
+
+
+@pytest.mark.parametrize("seeds", [40, MORE])
+def test_a_host_only_room_follows_its_host(seeds: int) -> None:
+    for seed in range(seeds):
+        world = World(seed, loss=0.05, host_only=True)
+        members = gather(world, 4)
+        play(world, members, changes=30)
+        world.leave(members[0])
+        play(world, members[1:], changes=10)
+        world.join(members[0])
+        world.run(20)
+        assert not world.disagreement(), seed
+
+
+# Input
+
+
+def test_a_resumed_session_is_said_field_by_field_and_plays_only_if_told_to() -> None:
+    sharing = hosting()
+    said = sharing.restore({"tempo": 90, "key": "A", "masterVolume": 0.5}, NOW)
+    assert {one.event: one.payload["revision"] for one in said} == {"tempo-change": 1, "key-change": 1}
+    assert sharing.state.is_playing is False
+    with pytest.raises(WireError):
+        sharing.restore({"tempo": 91, "key": "H"}, NOW)
+    assert sharing.state.tempo == 90
+
+
+@pytest.mark.parametrize(("field", "value"), [("tempo", 39), ("tempo", "90"), ("volume", 1), ("key", "H")])
+def test_a_bad_change_is_refused_and_changes_nothing(field: str, value: object) -> None:
+    sharing = hosting()
+    with pytest.raises(WireError):
+        sharing.change(field, value, NOW)
+    assert sharing.state == RoomState()
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.sampled_from(FIELDS), inner, max_size=3),
+    max_leaves=8,
+)
+stamps = st.lists(st.integers(-1, 2**54) | st.sampled_from(["a", "ada", "", 7]), min_size=2, max_size=2)
+payloads = st.fixed_dictionaries(
+    {},
+    optional={
+        "state": st.dictionaries(st.sampled_from((*FIELDS, "x")), json) | json,
+        "stamps": st.dictionaries(st.sampled_from((*FIELDS, "x")), stamps) | json,
+        "hostId": st.sampled_from(["ada", "bob", "cy", "nobody"]) | json,
+        "targetPeerId": st.sampled_from(["ada", "bob"]) | json,
+        "standing": st.integers(-1, 3) | json,
+        "revision": st.integers(-1, 2000) | json,
+        "author": st.sampled_from(["ada", "x"]) | json,
+        "fields": json,
+        "tempo": st.floats(0, 400) | json,
+        "key": st.sampled_from(["A", "Bb"]) | json,
+        "isPlaying": json,
+    },
+)
+events = st.sampled_from(sorted(EVENTS)) | st.text(max_size=10)
+
+
+@given(
+    st.lists(st.tuples(events, payloads, st.sampled_from([ADA.id, CY.id, PeerId("stranger")])), max_size=12),
+    st.booleans(),
+)
+def test_anything_heard_is_taken_or_a_wire_error_and_the_machine_goes_on(
+    heard: list[tuple[str, dict[str, object], PeerId]], host_only: bool
+) -> None:
+    sharing = following(host_only=host_only)
+    for step, (event, payload, sender) in enumerate(heard):
+        with contextlib.suppress(WireError):
+            sharing.receive(event, payload, sender, LocalSeconds(NOW + step * 0.2))
+    assert sharing.host in {ADA.id, BOB.id, CY.id}
+    assert len(run(sharing, NOW, LocalSeconds(NOW + 20))) < 60
+    assert RoomState().merged(sharing.state).stamps == sharing.state.stamps
+
+
+def test_nothing_grows_with_what_strangers_say() -> None:
+    sharing = hosting()
+    for step in range(3000):
+        at = LocalSeconds(NOW + step * 0.01)
+        stranger = PeerId(f"stranger{step}")
+        sharing.receive(state_messages.REQUEST, {}, stranger, at)
+        unknown = {f"x{step}": step}
+        digest = {"hostId": stranger, "state": unknown, "stamps": {f"x{step}": [1, "a"], "key": [0, ""]}}
+        sharing.receive(state_messages.DIGEST, digest, stranger, at)
+    assert len(sharing.state.others) <= 8 and len(sharing.state.stamps) <= 13
+    assert len(sharing._answering._answered_at) <= MOST_ANSWERS + 1
+    assert len(sharing._hosting._claims) <= 3
+    assert sharing.host == ADA.id
