@@ -28,6 +28,7 @@ from jambridge.light.control import LightSettings
 from jambridge.light.discovery import Discovery, open_discovery
 from jambridge.light.process import Lights, open_light, release
 from jambridge.light.wled import Controller
+from jambridge.peers.channels import SYNC
 from jambridge.peers.mesh import Mesh, open_mesh
 from jambridge.peers.peer import Surroundings
 from jambridge.room.announce import find_hubs
@@ -50,11 +51,11 @@ from jambridge.store.schema import database_path
 from jambridge.store.service import Inputs, Rules, Saver, open_store
 from jambridge.strict_json import JsonObject
 from jambridge.supervise import Service, State
+from jambridge.sync.service import Sync, open_sync
 from jambridge.units import LocalSeconds, RoomCode
 
 log = logging.getLogger(__name__)
 
-HUB_KEY = "lan"  # a hub accepts any
 SLOTS = 5  # four musicians and the line-in
 ROOM_RETRY_S = 4.0  # the longest between two tries: a hub that is back is joined within ten seconds
 LIGHT_RETRY_S = 1.0
@@ -86,6 +87,7 @@ class _Box:
     discovery: Running[Discovery]
     mesh: Running[Mesh]
     store: Running[Saver]
+    sync: Sync
 
 
 async def run(
@@ -202,12 +204,17 @@ def _start_box(
     adopted = partial(identity.adopted, state)
     discovery = services.start("discovery", partial(open_discovery, config.light, adopted, edges.controllers))
     ice_servers = config.webrtc.ice_servers if config.supabase.url else []
-    around = Surroundings(me.id, room.say, feeds.open, ice_servers=ice_servers)
+    sync = Sync(
+        me.id, lambda: room.view.value.host, lambda to, text: bool(mesh.present and mesh.present.send_sync(to, text))
+    )
+    readers = {SYNC: sync.receive}
+    around = Surroundings(me.id, room.say, feeds.open, readers=readers, ice_servers=ice_servers)
     mesh = services.start("mesh", partial(open_mesh, around, room.members, room.signals, config.webrtc.max_peers))
+    services.start("sync", partial(open_sync, sync))
     services.start("sharing", partial(open_sharing, room))
     inputs = Inputs(room.state, room.members, room.hosting, edges.setup, edges.remote)
     store = services.start("store", _saver(config.store, state, code, inputs, resume))
-    return _Box(light, discovery, mesh, store)
+    return _Box(light, discovery, mesh, store, sync)
 
 
 def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
@@ -216,6 +223,7 @@ def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
     found = box.discovery.present.found.value if box.discovery.present else ()
     return {
         "state": snapshot.state(edges.room.state.value),
+        "clock": snapshot.clock(box.sync.report.value, LocalSeconds(time.monotonic())),
         "store": snapshot.store(box.store.present.report if box.store.present else None),
         "audio": snapshot.audio(box.mesh.present),
         "notes": snapshot.notes(report),
@@ -338,9 +346,9 @@ async def _follow_hub(edges: _Edges, config: Config, code: RoomCode, *, is_hoste
     seen = None
     while True:
         seen = await edges.hub.changed(seen)
-        edges.lan.set(Address(seen.url, HUB_KEY) if seen else None)
+        edges.lan.set(Address(seen.url, sections.HUB_KEY) if seen else None)
         if not is_hosted and seen is not None:
-            edges.remote.set(None if seen.is_own else Endpoint(seen.url, HUB_KEY))
+            edges.remote.set(None if seen.is_own else Endpoint(seen.url, sections.HUB_KEY))
         link = _link(config, seen, code)
         if seen is not None and link != said:
             invitation.invite(code, link)
