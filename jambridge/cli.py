@@ -11,11 +11,23 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jambridge import __version__, config_sources
+from jambridge.commands.doctor import doctors
+from jambridge.commands.options import (
+    ConfigOption,
+    JsonOption,
+    ListenOption,
+    NameOption,
+    RoomOption,
+    config_path,
+    configuration,
+    run_daemon,
+)
+from jambridge.commands.sessions import sessions
 from jambridge.config import Config
 from jambridge.errors import (
     ConfigError,
@@ -28,6 +40,9 @@ from jambridge.errors import (
 )
 from jambridge.room import code as room_code
 
+if TYPE_CHECKING:
+    pass
+
 command = typer.Typer(
     name="jambridge",
     help="The box in the corner of the rehearsal room: joins a jam and lights the LEDs with the notes being played.",
@@ -39,15 +54,10 @@ command = typer.Typer(
 simulators = typer.Typer(help="Virtual devices, for trying things out without hardware.", no_args_is_help=True)
 lights = typer.Typer(help="The LED controllers.", no_args_is_help=True)
 command.add_typer(simulators, name="sim")
+command.add_typer(sessions, name="sessions")
+command.add_typer(doctors, name="doctor")
 command.add_typer(lights, name="leds")
 
-RoomOption = Annotated[str | None, typer.Option("--room", help="Room code, as ABC123.", metavar="CODE")]
-NameOption = Annotated[str | None, typer.Option("--name", help="Shown to the others.")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE")]
-ListenOption = Annotated[bool, typer.Option("--listen-only", help="Hear and light, but send no sound.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON.")]
-
-_CONFIG_PLACES = ("/etc/jambridge/config.yaml", "~/.config/jambridge/config.yaml")
 _MOST_CODES = 5
 _CLICK_USAGE = 2  # what the command-line library exits with
 _STATUS_BY_ERROR: tuple[tuple[type[JambridgeError], ExitStatus], ...] = (
@@ -109,7 +119,7 @@ def run(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """The daemon: join the room and light the LEDs until stopped (Ctrl-C)."""
-    _daemon(_configuration(config, room, name, listen_only=listen_only), with_parent=with_parent)
+    run_daemon(configuration(config, room, name, listen_only=listen_only), with_parent=with_parent)
 
 
 @command.command()
@@ -117,7 +127,7 @@ def create(name: NameOption = None, config: ConfigOption = None, listen_only: Li
     """The daemon in a new room; prints code, link and a QR code."""
 
     def run_in_new_room() -> None:
-        _daemon(_configuration(config, room_code.generate(), name, listen_only=listen_only), new_room=True)
+        run_daemon(configuration(config, room_code.generate(), name, listen_only=listen_only), new_room=True)
 
     for _ in range(_MOST_CODES - 1):
         with suppress(OccupiedError):  # one of a billion codes, and somebody has it
@@ -128,16 +138,16 @@ def create(name: NameOption = None, config: ConfigOption = None, listen_only: Li
 @command.command("check-config")
 def check_config(config: ConfigOption = None) -> None:
     """Say every problem of the configuration with its line."""
-    _configuration(config)
+    configuration(config)
     typer.echo(
-        f"{_config_path(config) or 'no configuration file, the defaults are in force'}: nothing to complain about"
+        f"{config_path(config) or 'no configuration file, the defaults are in force'}: nothing to complain about"
     )
 
 
 @command.command("config")
 def show_config(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """The configuration in force, secrets masked."""
-    settings = _configuration(config)
+    settings = configuration(config)
     typer.echo(settings.model_dump_json(indent=2) if as_json else config_sources.dump(settings), nl=as_json)
 
 
@@ -153,7 +163,7 @@ def status(
 
     from jambridge.status import view
 
-    http = _configuration(config).http
+    http = configuration(config).http
     if as_json:
         typer.echo(json.dumps(view.fetch(http.bind, http.port), indent=2))
         return
@@ -172,7 +182,7 @@ def devices(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Sound cards, MIDI ports and the WLED controllers found."""
     from jambridge import devices as found
 
-    inventory = asyncio.run(found.inventory(_configuration(config).light, _adopted()))
+    inventory = asyncio.run(found.inventory(configuration(config).light, _adopted()))
     typer.echo(json.dumps(inventory, indent=2) if as_json else found.as_text(inventory))
 
 
@@ -181,7 +191,7 @@ def leds_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Every WLED found, and why it would be driven or not."""
     from jambridge import devices as found
 
-    seen = [asdict(one) for one in asyncio.run(found.find_lights(_configuration(config).light, _adopted()))]
+    seen = [asdict(one) for one in asyncio.run(found.find_lights(configuration(config).light, _adopted()))]
     typer.echo(json.dumps(seen, indent=2) if as_json else "\n".join(found.lights_as_text(seen)))
 
 
@@ -191,7 +201,7 @@ def leds_adopt(name: Annotated[str, typer.Argument(metavar="NAME|MAC|all")], con
     from jambridge import devices as found
     from jambridge import identity
 
-    seen = [one for one in asyncio.run(found.find_lights(_configuration(config).light, _adopted())) if one.mac]
+    seen = [one for one in asyncio.run(found.find_lights(configuration(config).light, _adopted())) if one.mac]
     chosen = [one for one in seen if name in ("all", one.name, one.mac)]
     if not chosen:
         names = ", ".join(one.name for one in seen) or "none"
@@ -226,7 +236,7 @@ def listen(
     """A sound file through the live detector."""
     from jambridge import listen_command
 
-    settings = _configuration(config)
+    settings = configuration(config)
     listen_command.run(sound, settings, as_json=as_json, host=to, realtime=realtime or to is not None)
 
 
@@ -288,52 +298,7 @@ def schema() -> None:
     typer.echo(json.dumps(Config.model_json_schema(), indent=2))
 
 
-def _daemon(settings: Config, *, with_parent: bool = False, new_room: bool = False) -> None:
-    from jambridge import logs
-    from jambridge.app import run as run_app
-
-    logs.configure(settings.log.level, settings.log.format)
-    raise typer.Exit(asyncio.run(run_app(settings, with_parent=with_parent, new_room=new_room)))
-
-
 def _adopted() -> tuple[str, ...]:
     from jambridge import identity
 
     return identity.adopted(identity.state_directory())
-
-
-def _configuration(
-    path: Path | None, room: str | None = None, name: str | None = None, *, listen_only: bool = False
-) -> Config:
-    """Defaults, file, environment and flags together."""
-    code = room_code.parse(room) if room is not None else None
-    flags: dict[tuple[str, str], tuple[str, Any]] = {
-        ("room", "code"): ("--room", code),
-        ("identity", "name"): ("--name", name),
-        ("audio", "send"): ("--listen-only", False if listen_only else None),
-    }
-    return config_sources.build(
-        _from_file(_config_path(path)),
-        config_sources.from_environment(os.environ),
-        config_sources.from_flags(flags),
-    )
-
-
-def _config_path(given: Path | None) -> Path | None:
-    """The file named, which must exist, or the first of the usual places that does."""
-    named = given or (Path(os.environ["JAMBRIDGE_CONFIG"]) if os.environ.get("JAMBRIDGE_CONFIG") else None)
-    if named is not None:
-        return named
-    return next((path for place in _CONFIG_PLACES if (path := Path(place).expanduser()).is_file()), None)
-
-
-def _from_file(path: Path | None) -> config_sources.Source:
-    if path is None:
-        return config_sources.Source()
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError as exc:
-        raise ConfigError(f"{path}: not a text file (UTF-8)") from exc
-    except OSError as exc:
-        raise ConfigError(f"{path}: {exc.strerror}") from exc
-    return config_sources.from_yaml(text, str(path))

@@ -11,7 +11,10 @@ from jambridge.identity import Identity
 from jambridge.light.control import LightSettings
 from jambridge.room.edges import Address
 from jambridge.room.messages import Participant
+from jambridge.store.remote import Endpoint
 from jambridge.units import PeerId
+
+HUB_KEY = "lan"  # a hub accepts any
 
 
 def member(config: Config, own: Identity) -> Participant:
@@ -34,12 +37,28 @@ def supabase_address(section: SupabaseConfig) -> Address | None:
     """
     if section.url is None:
         return None
-    name, key = "anon_key", section.anon_key.get_secret_value() if section.anon_key else None
-    if key is None:
-        name, key = "anon_key_file", _key_in(section.anon_key_file)
+    name = "anon_key_file" if section.anon_key is None else "anon_key"
+    key = supabase_key_of(section)
     if reason := supabase_key.check(key):
         raise ConfigError(f"supabase.{name}: {reason}")
     return Address(section.url, key)
+
+
+def supabase_key_of(section: SupabaseConfig) -> str:
+    """Unchecked.
+
+    Raises:
+        ConfigError: there is none, or it cannot be read.
+    """
+    return _key_in(section.anon_key_file) if section.anon_key is None else section.anon_key.get_secret_value()
+
+
+def endpoint(config: Config) -> Endpoint | None:
+    """Where the rooms of this configuration keep their sessions, if that is certain without a network; as above."""
+    supabase = supabase_address(config.supabase)
+    if supabase is not None:
+        return Endpoint(supabase.url, supabase.key)
+    return Endpoint(config.hub.url, HUB_KEY) if config.hub.url else None
 
 
 def _key_in(file: str | None) -> str:

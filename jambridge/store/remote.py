@@ -236,3 +236,13 @@ def _record(row: Any) -> SessionRecord:
     except (WireError, ValueError, RecursionError):
         state = {}
     return SessionRecord(row["id"][:64], created, created, state)
+
+
+@asynccontextmanager
+async def open_if_known(endpoint: Endpoint | None) -> AsyncIterator[RemoteStore | None]:
+    """As `open_remote`, and None where there is no such database."""
+    if endpoint is None:
+        yield None
+    else:
+        async with open_remote(endpoint) as remote:
+            yield remote

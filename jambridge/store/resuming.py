@@ -9,7 +9,7 @@ from jambridge.errors import DeviceError, LinkError, Text, UnavailableError, Wir
 from jambridge.room import code
 from jambridge.store import merging, session
 from jambridge.store.record import SessionRecord
-from jambridge.store.remote import Endpoint, RemoteStore, open_remote
+from jambridge.store.remote import Endpoint, RemoteStore, open_if_known
 from jambridge.store.restoring import STATE_STEPS, Step, restore
 from jambridge.store.service import Saver
 from jambridge.store.sqlite import SqliteStore
@@ -82,8 +82,8 @@ async def was_stored(saver: Saver | None, endpoint: Endpoint | None, wanted: Roo
     found = None
     with suppress(DeviceError, WireError):
         found = await saver.find(wanted) if saver else None
-    if found is None and endpoint is not None:
-        async with open_remote(endpoint) as remote:
+    if found is None:
+        async with open_if_known(endpoint) as remote:
             found = await _at_remote(remote, wanted)
     return found is not None and now - found.created_at < timedelta(hours=SAME_CODE_H)
 

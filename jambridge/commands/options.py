@@ -1,0 +1,72 @@
+"""What the commands share: their options, the configuration these make, and the daemon started with it."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jambridge import config_sources
+from jambridge.config import Config
+from jambridge.errors import ConfigError
+from jambridge.room import code as room_code
+
+if TYPE_CHECKING:
+    from jambridge.store.resuming import Resume
+
+RoomOption = Annotated[str | None, typer.Option("--room", help="Room code, as ABC123.", metavar="CODE")]
+NameOption = Annotated[str | None, typer.Option("--name", help="Shown to the others.")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE")]
+ListenOption = Annotated[bool, typer.Option("--listen-only", help="Hear and light, but send no sound.")]
+CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="Of the session's room, as ABC123.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON.")]
+
+_CONFIG_PLACES = ("/etc/jambridge/config.yaml", "~/.config/jambridge/config.yaml")
+
+
+def run_daemon(
+    settings: Config, *, with_parent: bool = False, new_room: bool = False, resume: "Resume | None" = None
+) -> None:
+    from jambridge import logs
+    from jambridge.app import run as run_app
+
+    logs.configure(settings.log.level, settings.log.format)
+    raise typer.Exit(asyncio.run(run_app(settings, with_parent=with_parent, new_room=new_room, resume=resume)))
+
+
+def configuration(
+    path: Path | None, room: str | None = None, name: str | None = None, *, listen_only: bool = False
+) -> Config:
+    """Defaults, file, environment and flags together."""
+    code = room_code.parse(room) if room is not None else None
+    flags: dict[tuple[str, str], tuple[str, Any]] = {
+        ("room", "code"): ("--room", code),
+        ("identity", "name"): ("--name", name),
+        ("audio", "send"): ("--listen-only", False if listen_only else None),
+    }
+    return config_sources.build(
+        _from_file(config_path(path)),
+        config_sources.from_environment(os.environ),
+        config_sources.from_flags(flags),
+    )
+
+
+def config_path(given: Path | None) -> Path | None:
+    """The file named, which must exist, or the first of the usual places that does."""
+    named = given or (Path(os.environ["JAMBRIDGE_CONFIG"]) if os.environ.get("JAMBRIDGE_CONFIG") else None)
+    if named is not None:
+        return named
+    return next((path for place in _CONFIG_PLACES if (path := Path(place).expanduser()).is_file()), None)
+
+
+def _from_file(path: Path | None) -> config_sources.Source:
+    if path is None:
+        return config_sources.Source()
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path}: not a text file (UTF-8)") from exc
+    except OSError as exc:
+        raise ConfigError(f"{path}: {exc.strerror}") from exc
+    return config_sources.from_yaml(text, str(path))
