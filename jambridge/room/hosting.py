@@ -57,10 +57,6 @@ class Hosting:
     def present(self, peer: PeerId | None) -> bool:
         return peer in self._present
 
-    def claimed(self, peer: PeerId) -> bool:
-        """Whether `peer` said of itself that it is host."""
-        return peer in self._claims and self._claims[peer][0] == peer
-
     def standing(self, now: LocalSeconds) -> Standing:
         return Standing.SETTLED if now >= self._settled_at else self._standing
 

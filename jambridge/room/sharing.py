@@ -13,7 +13,7 @@ from jambridge.room import state_messages
 from jambridge.room.hosting import Hosting, Standing
 from jambridge.room.messages import Broadcast, Participant
 from jambridge.room.schedules import LONG_AGO, NEVER, Answering, Asking, Digests, Saying
-from jambridge.room.state import FIELDS, MOST_AHEAD, RoomState, Stamp, checked
+from jambridge.room.state import FIELDS, MOST_AHEAD, RoomState, Stamp, Trust, checked
 from jambridge.room.state_messages import EVENTS, SYNC, Change, HostChange, Request, Snapshot
 from jambridge.units import LocalSeconds, PeerId
 
@@ -25,10 +25,6 @@ REQUESTS_AFTER_S = (0.0, 0.5, 1.0, 2.0, 4.0)
 UNANSWERED_AFTER_S = 1.0
 QUESTIONS_AFTER_S = (1.0, 3.0)
 QUESTION_PAUSE_S = 2.0
-HIGHEST_ANSWER = 2**40
-"""Who answers a newcomer may be further ahead than MOST_AHEAD, but leaves room above."""
-HIGHEST_OF_HOST = 2**52
-"""So may the host, which may have followed such an answer; the end of the numbers stays out of reach."""
 
 
 class Sharing:
@@ -182,22 +178,15 @@ class Sharing:
     def _offer(self, name: str, value: object, stamp: Stamp, sender: PeerId, now: LocalSeconds) -> None:
         """A field as somebody holds it."""
         mine, of_host = self.state.stamp(name), sender == self.host
-        ahead = stamp.revision - mine.revision
+        trust = Trust.HOST if of_host else Trust.ANSWER if self._is_fresh(mine, now) else Trust.MEMBER
         if self._host_only and not of_host:
             self._refuse(name, stamp, now)
-        elif ahead > MOST_AHEAD and stamp.revision > self._highest_leap(mine, now, of_host=of_host):
+        elif (state := self.state.offered(name, value, stamp, trust)) is None:
             self.dropped["too far ahead"] += 1
-        elif of_host and ahead < -MOST_AHEAD:  # it will never take ours
-            self._take(self.state.put(name, value, stamp), name, now)
         else:
-            self._take(self.state.take(name, value, stamp), name, now)
+            self._take(state, name, now)
             if stamp >= mine:
                 self._saying.said_by_another(name)
-
-    def _highest_leap(self, mine: Stamp, now: LocalSeconds, *, of_host: bool) -> int:
-        if of_host:
-            return HIGHEST_OF_HOST
-        return HIGHEST_ANSWER if self._is_fresh(mine, now) else 0
 
     def _is_fresh(self, mine: Stamp, now: LocalSeconds) -> bool:
         """A newcomer that waits for the first answer knows nothing of this field."""
@@ -241,7 +230,7 @@ class Sharing:
             self._saying.confirmed(name)
         if not digest:
             return
-        if (stamp < mine or (stamp == mine and differs)) and not (self._host_only and self.host != self._me):
+        if stamp < mine or (stamp == mine and differs):
             self._saying.repair(name, LocalSeconds(now + self._jitter() * ANSWER_WITHIN_S))
         elif mine < stamp and name not in snapshot.values and stamp.revision <= mine.revision + MOST_AHEAD:
             self._wanted[name] = stamp
@@ -289,10 +278,13 @@ class Sharing:
         before = self.host
         if self._hosting.hear(sender, host, standing, now):
             self._elect_at = NEVER
-            if self._host_only:
-                self._questions.at(now, (0.0,))
+            self._questions.answered()
+            if self._host_only and sender != host:
+                self._questions.at(now, (0.0,))  # only its own word counts
             return self._after_moving(before, now)
-        if host != self.host and self._hosting.present(host):
+        if sender == host == self.host:
+            self._questions.answered()
+        elif host != self.host and self._hosting.present(host):
             self.dropped["another host"] += 1
             if self.host == self._me:
                 self._digests.object(now)

@@ -4,6 +4,7 @@ Each field carries its own stamp and the higher stamp wins, so that merging is c
 and needs no leader. Equal stamps with different values, which only a liar makes, are decided by the value.
 """
 
+import enum
 import json
 import math
 import re
@@ -28,6 +29,16 @@ MAX_OTHER = 512  # characters of such a field as JSON
 _ATTRIBUTES = dict(zip(FIELDS, ("tempo", "key", "scale", "color_mode", "is_playing"), strict=True))
 _MUSICAL_KEY = re.compile(r"[A-G][#b]?")
 _NAME = re.compile(r"[\x21-\x7e]{1,64}")
+
+
+class Trust(enum.IntEnum):
+    """Up to which revision somebody may be further ahead than MOST_AHEAD. The end of the numbers stays out of reach."""
+
+    MEMBER = 0
+    ANSWER = 2**40
+    """Who answers a newcomer, which knows nothing yet."""
+    HOST = 2**52
+    """It may itself have followed such an answer."""
 
 
 class Stamp(NamedTuple):
@@ -95,6 +106,18 @@ class RoomState:
             if (stamp, _order(value)) <= (self.stamp(name), _order(mine)):
                 return self
         return self.put(name, value, stamp)
+
+    def offered(self, name: str, value: object, stamp: Stamp, trust: Trust) -> "RoomState | None":
+        """`take` of what a member says; None if it is too far ahead.
+
+        A host that is as far behind would never take ours, so we take its word.
+        """
+        ahead = stamp.revision - self.stamp(name).revision
+        if ahead > MOST_AHEAD and stamp.revision > trust:
+            return None
+        if trust is Trust.HOST and ahead < -MOST_AHEAD:
+            return self.put(name, value, stamp)
+        return self.take(name, value, stamp)
 
     def merged(self, other: "RoomState") -> "RoomState":
         merged = self

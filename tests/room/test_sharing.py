@@ -2,6 +2,9 @@
 
 import contextlib
 import itertools
+from json import loads
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,8 +14,8 @@ from jambridge.errors import LinkError, WireError
 from jambridge.room import state_messages
 from jambridge.room.messages import Broadcast, Participant
 from jambridge.room.schedules import MOST_ANSWERS
-from jambridge.room.sharing import HIGHEST_ANSWER, Sharing
-from jambridge.room.state import FIELDS, MOST_AHEAD, RoomState, Stamp
+from jambridge.room.sharing import Sharing
+from jambridge.room.state import FIELDS, MOST_AHEAD, RoomState, Stamp, Trust
 from jambridge.room.state_messages import EVENTS
 from jambridge.units import LocalSeconds, PeerId
 from tests.room.simulated import Member, World
@@ -217,7 +220,7 @@ def test_two_who_both_found_an_empty_room_agree() -> None:
 def lie(world: World, liar: Member, honest: list[Member]) -> Broadcast:
     chance = world.random
     peer = chance.choice([*honest, liar]).id
-    revision = chance.choice([0, 3, 400, 5000, HIGHEST_ANSWER, 2**53 - 1])
+    revision = chance.choice([0, 3, 400, 5000, Trust.ANSWER, 2**53 - 1])
     stamps = {name: [revision, chance.choice([liar.id, peer, "zzzz"])] for name in FIELDS}
     return chance.choice(
         [
@@ -282,7 +285,7 @@ def test_a_newcomer_is_not_fooled_where_others_know_better(seeds: int) -> None:
 def test_a_field_beyond_the_last_revision_stays_in_reach() -> None:
     world = World(6)
     ada, bob = settled(world, 2)
-    for revision in (2**53 - 1, 1001, HIGHEST_ANSWER):
+    for revision in (2**53 - 1, 1001, Trust.ANSWER):
         world.broadcast(bob.id, "hub", Broadcast("tempo-change", {"tempo": 99, "revision": revision}))
         world.run(1)
     assert ada.sharing.state == RoomState()
@@ -573,3 +576,44 @@ def test_nothing_grows_with_what_strangers_say() -> None:
     assert len(sharing._answering._answered_at) <= MOST_ANSWERS + 1
     assert len(sharing._hosting._claims) <= 3
     assert sharing.host == ADA.id
+
+
+# The jam page does the same
+
+VECTORS = Path(__file__).parents[1] / "vectors" / "state" / "sharing.json"
+CASES = loads(VECTORS.read_text())
+
+
+def told(sharing: Sharing, step: dict[str, Any]) -> list[list[Any]]:
+    """What the machine says to one step of a vector."""
+    at = LocalSeconds(step["at"])
+    wall_s = 1.7e9 + at
+    members = [Participant(PeerId(p), p, is_host, joined_at) for p, joined_at, is_host in step.get("members", ())]
+    match step["do"]:
+        case "run":
+            return [[round(due, 6), one.event, one.payload] for due, one in run(sharing, LocalSeconds(0.0), at)]
+        case "joined":
+            said = sharing.joined(members, wall_s, at)
+        case "members":
+            said = sharing.members_changed(members, wall_s, at)
+        case "receive":
+            said = sharing.receive(step["event"], step["payload"], PeerId(step["sender"]), at)
+        case "change":
+            said = sharing.change(step["field"], step["value"], at)
+        case _:
+            said = sharing.restore(step["values"], at)
+    return [[one.event, one.payload] for one in said]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["about"] for case in CASES])
+def test_a_member_does_what_the_shared_vectors_say(case: dict[str, Any]) -> None:
+    sharing = Sharing(PeerId(case["me"]), host_only=case["host_only"], jitter=lambda: 0.5)
+    for step in case["steps"]:
+        if step.get("refused"):
+            with pytest.raises((WireError, LinkError)):
+                told(sharing, step)
+        else:
+            assert told(sharing, step) == step["said"]
+        assert sharing.host == step["host"]
+        expected = step.get("state", {})
+        assert {name: sharing.state.values()[name] for name in expected} == expected
