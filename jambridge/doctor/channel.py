@@ -80,10 +80,10 @@ async def open_client(url: str, key: str) -> AsyncIterator[AsyncClient]:
     options = AsyncClientOptions(realtime=RealtimeClientOptions(auto_reconnect=False, max_retries=1))
     try:
         client = await acreate_client(url, key, options)
-    except SupabaseException as exc:
+        await client.realtime.connect()
+    except (SupabaseException, ValueError) as exc:
         raise LinkError(quoted(exc)) from exc
     try:
-        await client.realtime.connect()
         yield client
     finally:
         with suppress(TimeoutError, WebSocketException, OSError):

@@ -1,12 +1,16 @@
 """The doctor with healthy patients, and with each illness it knows; every one a real server."""
 
 import asyncio
+import os
+import ssl
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from hypothesis import given, settings
@@ -15,6 +19,7 @@ from hypothesis import strategies as st
 from jambridge.doctor import finding, supabase
 from jambridge.doctor.finding import Finding, Verdict
 from jambridge.doctor.project_url import judge
+from jambridge.strict_json import JsonObject, loads_object
 from tests.hub.live import live_hub
 from tests.store.postgrest.cluster import ANON_KEY, MIGRATIONS, SERVICE_KEY, Cluster, PostgrestServer, free_port, jwt
 from tests.store.postgrest.gateway import PUBLISHABLE_KEY, Gateway, open_gateway
@@ -308,6 +313,35 @@ def test_a_certificate_that_is_not_valid(tmp_path: Path) -> None:
 
     assert ill(found) == {"connection"}
     assert "its certificate is not valid" in found["connection"].reason
+
+
+_AS_A_PROGRAM = """
+import asyncio, json, sys
+from jambridge.doctor import finding, supabase
+print(json.dumps(finding.as_json(asyncio.run(supabase.check(sys.argv[1], "any")))))
+"""
+
+
+def test_over_tls_with_a_certificate_that_is_valid(tmp_path: Path) -> None:
+    """In a process of its own: what it trusts is read at its start."""
+
+    async def scenario() -> JsonObject:
+        async with live_hub(tmp_path) as hub, aiohttp.ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{hub.port}/authority.crt") as answer:
+                (tmp_path / "authority.crt").write_text(ssl.DER_cert_to_PEM_cert(await answer.read()))
+            environment = {**os.environ, "SSL_CERT_FILE": str(tmp_path / "authority.crt")}
+            command = [sys.executable, "-c", _AS_A_PROGRAM, f"https://localhost:{hub.tls_port}"]
+            process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environment)
+            async with asyncio.timeout(LONGEST_S):
+                said, _ = await process.communicate()
+            return loads_object(said, 100_000)
+
+    found = asyncio.run(scenario())
+
+    assert found["ok"] is True
+    reasons = {one["check"]: one["reason"] for one in found["findings"]}
+    assert list(reasons) == EVERYTHING
+    assert reasons["connection"] == "localhost answers, TLSv1.3"
 
 
 def test_some_other_web_server() -> None:

@@ -144,8 +144,8 @@ class Cluster:
         return self._psql("-c", text, database=database, role=role).stdout.splitlines()
 
     def run_file(self, file: Path, database: str) -> str:
-        """Run it as the SQL editor does; what it said beside the results."""
-        return self._psql("-f", str(file), database=database, role="postgres").stderr
+        """Run it as the SQL editor does, as one query; what it said beside the results."""
+        return self._psql("-c", file.read_text(), database=database, role="postgres").stderr
 
     def _psql(self, *arguments: str, database: str, role: str) -> subprocess.CompletedProcess[str]:
         options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", str(self.directory), "-U", role]
