@@ -16,6 +16,7 @@ Run = Callable[[str], Any]
 LINKS = """
 const { Link, DELAYS } = await import("/page/link.js");
 const { Connection } = await import("/page/connection.js");
+const { Sync } = await import("/page/sync.js");
 
 const context = new AudioContext();
 const sound = (frequency) => {
@@ -32,11 +33,12 @@ let loses = () => false; // (sender, type) => whether the room loses this signal
 
 const open = (selfId, peerId, options = {}) => {
   const track = sound(selfId === "a" ? 440 : 660);
-  const end = { connections: [] };
+  const end = { connections: [], sync: new Sync(selfId) };
   end.link = new Link({
     selfId, peerId, delays: { ...delays, ...options },
     open: (id, offering, callbacks) => {
-      end.connections.push(new Connection(id, offering, track, callbacks));
+      const sync = (channel) => end.sync.attach(peerId, channel);
+      end.connections.push(new Connection(id, offering, track, { ...callbacks, sync }));
       return end.connections.at(-1);
     },
     send: (type, id, data) => {
@@ -96,21 +98,6 @@ def test_the_first_four_who_send_play_and_everybody_hears_them(run: Run) -> None
     """)
 
     assert pairs == {"a": "bcdlm", "b": "acdlm", "c": "abdlm", "d": "abclm", "e": "", "l": "abcd", "m": "abcd"}
-
-
-def test_who_came_first_is_the_host_and_the_earliest_follows(run: Run) -> None:
-    hosts = run("""
-        const { host } = await import("/page/roles.js");
-        const members = [
-          { id: "a", joinedAt: 1 }, { id: "b", joinedAt: 3, isHost: true }, { id: "c", joinedAt: 2, isHost: true },
-        ];
-        return [
-          host(members, 9), host(members.slice(0, 2), 9), host(members.slice(0, 1), 9), host([], 9),
-          host([{ id: "forger", joinedAt: -1e15, isHost: true }, ...members], 9),
-        ];
-    """)
-
-    assert hosts == ["c", "b", "a", None, "c"]
 
 
 def test_presence_counts_a_key_once_and_survives_nonsense(run: Run) -> None:
@@ -321,7 +308,7 @@ def test_a_ping_is_answered_with_our_clock(run: Run) -> None:
         return pong;
     """)
 
-    assert (pong["type"], pong["id"], pong["t1"]) == ("pong", 7, 12.5)
+    assert (pong["type"], pong["id"], pong["t1"], pong["room"]) == ("pong", 7, 12.5, 0)
     assert pong["t2"] <= pong["t3"]
 
 

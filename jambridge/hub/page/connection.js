@@ -1,7 +1,7 @@
 /** One attempt to connect with one peer: an RTCPeerConnection with its own id, candidates and sound. */
 
 import { forMusic } from "./sdp.js";
-import { SYNC_CHANNEL, answerPings } from "./sync.js";
+import { SYNC_CHANNEL } from "./sync.js";
 
 const BATCH_MS = 100;
 const MAX_CANDIDATES = 64;
@@ -21,6 +21,7 @@ export class Connection {
    * @param track what we send; null to listen
    * @param callbacks.changed called after each change of state
    * @param callbacks.candidates called with a list of RTCIceCandidateInit
+   * @param callbacks.sync called with the `sync` data channel, before it is open
    */
   constructor(id, offering, track, callbacks) {
     this.id = id;
@@ -33,7 +34,7 @@ export class Connection {
     this.#pc = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
     this.#pc.onconnectionstatechange = () => this.#closed || callbacks.changed();
     this.#pc.onicecandidate = ({ candidate }) => candidate?.candidate && this.#gathered(candidate.toJSON());
-    this.#pc.ondatachannel = ({ channel }) => channel.label === SYNC_CHANNEL.label && answerPings(channel);
+    this.#pc.ondatachannel = ({ channel }) => channel.label === SYNC_CHANNEL.label && callbacks.sync(channel);
     this.#pc.ontrack = ({ track: heard }) => {
       this.stream = new MediaStream([heard]);
       callbacks.changed();
@@ -50,7 +51,7 @@ export class Connection {
     this.#sender = this.#pc.addTransceiver(this.#track ?? "audio", {
       direction: this.#track ? "sendrecv" : "recvonly",
     }).sender;
-    answerPings(this.#pc.createDataChannel(SYNC_CHANNEL.label, SYNC_CHANNEL.options));
+    this.#callbacks.sync(this.#pc.createDataChannel(SYNC_CHANNEL.label, SYNC_CHANNEL.options));
     return this.#describe(await this.#pc.createOffer());
   }
 

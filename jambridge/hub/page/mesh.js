@@ -10,18 +10,21 @@ export class Mesh {
   #track;
   #say;
   #changed;
+  #sync;
   #links = new Map();
 
   /**
    * @param track what we send; null to listen
    * @param say broadcasts a `webrtc-signal` payload
    * @param changed called after each change of a link's state or stream
+   * @param sync called with a peer's id and its `sync` data channel
    */
-  constructor({ selfId, track, say, changed }) {
+  constructor({ selfId, track, say, changed, sync }) {
     this.#selfId = selfId;
     this.#track = track;
     this.#say = say;
     this.#changed = changed;
+    this.#sync = sync;
   }
 
   /** Hold links with exactly these peers. */
@@ -72,7 +75,8 @@ export class Mesh {
     const link = new Link({
       selfId: this.#selfId,
       peerId,
-      open: (id, offering, callbacks) => new Connection(id, offering, this.#track, callbacks),
+      open: (id, offering, callbacks) =>
+        new Connection(id, offering, this.#track, { ...callbacks, sync: (channel) => this.#sync(peerId, channel) }),
       send: (type, connectionId, data) => this.#signal(peerId, type, connectionId, data),
       changed: this.#changed,
     });

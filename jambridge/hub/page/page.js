@@ -5,6 +5,7 @@ import { parse } from "./code.js";
 import { setLight } from "./light.js";
 import { recall, remember } from "./memory.js";
 import { MicrophoneError, openMicrophone } from "./microphone.js";
+import { destination, visitorIn } from "./moved.js";
 import { randomId } from "./random.js";
 import { securePage } from "./secure_page.js";
 import { Stay } from "./stay.js";
@@ -13,6 +14,8 @@ import { WakeLock } from "./wake_lock.js";
 
 const CLIENT = "jam-page/1.0.0";
 const COPIED_MS = 2000;
+const MOVING_MS = 4000; // to read, or hear, why
+const MAX_NAME = 32;
 
 const element = (id) => document.getElementById(id);
 const alerts = new Alerts(element("alerts"));
@@ -20,6 +23,7 @@ const wakeLock = new WakeLock();
 const secure = window.isSecureContext;
 
 let stay = null; // what lasts from joining to leaving
+let moving = null;
 
 function codeInAddress() {
   const [, text] = location.pathname.match(/^\/jam\/([^/]+)/) ?? [];
@@ -91,7 +95,7 @@ function enter(code, track) {
   history.replaceState(null, "", `/jam/${code}`);
   showCode(code);
   const self = { id: randomId(), name, instrument: instrument || "unknown", client: CLIENT, sends: track !== null };
-  stay = new Stay({ code, self, track, alerts, onRoom: showRoom });
+  stay = new Stay({ code, self, track, alerts, onRoom: showRoom, onMoved: (page) => move(page, code) });
   element("mute").hidden = track === null;
   showMuted(false);
   show("jam");
@@ -101,7 +105,18 @@ function enter(code, track) {
   element("jam-title").focus();
 }
 
+/** The hub makes way for another: say so, and follow. Those we hear stay connected until then. */
+function move(page, code) {
+  const visitor = { name: recall("name") ?? "", instrument: recall("instrument") ?? "" };
+  const url = destination(page, { protocol: location.protocol, code, visitor });
+  if (url === null || moving !== null) return;
+  alerts.raise("MOVED", `Taking you along to ${new URL(url).host}. Your browser may ask about its certificate once.`);
+  moving = setTimeout(() => location.assign(url), MOVING_MS);
+}
+
 function leave() {
+  clearTimeout(moving);
+  moving = null;
   stay?.close();
   stay = null;
   alerts.clearAll();
@@ -145,8 +160,9 @@ async function showSecurePage() {
 }
 
 function prepareForm() {
-  element("name").value = recall("name") ?? defaultName();
-  element("instrument").value = recall("instrument") ?? "";
+  const visitor = visitorIn(location.hash);
+  element("name").value = (visitor.name || recall("name") || defaultName()).slice(0, MAX_NAME);
+  element("instrument").value = (visitor.instrument || recall("instrument") || "").slice(0, MAX_NAME);
   element("insecure").hidden = secure;
   if (!secure) showSecurePage();
   element("play").hidden = !secure;

@@ -1,8 +1,8 @@
 /**
  * One channel of Supabase Realtime, wire version 1.0.0 (Phoenix channels as JSON objects).
  *
- * It reconnects forever, joins and tracks again each time, and drops what is sent while away: a signal from before an
- * outage would only mislead.
+ * It reconnects forever, joins again each time, and drops what is sent while away: a signal from before an outage would
+ * only mislead.
  */
 
 import { fromState, withDiff } from "./presence.js";
@@ -25,8 +25,7 @@ export class Realtime {
   #reconnect = null;
   #delayMs = FIRST_DELAY_MS;
   #joinedAt = 0;
-  #tracked = null;
-  #presence = new Map();
+  #presence = null; // until the first of a connection
   #state = "connecting";
 
   /**
@@ -55,9 +54,8 @@ export class Realtime {
     this.#await(null);
   }
 
-  /** Say who we are: now if joined, and after every later join. The payload never changes. */
+  /** Say who we are, after each joining. */
   track(payload) {
-    this.#tracked = payload;
     if (this.#state === "joined") this.#push("presence", { type: "presence", event: "track", payload });
   }
 
@@ -132,11 +130,15 @@ export class Realtime {
 
   #receiveOnTopic(event, payload, ref) {
     if (event === "presence_state") this.#show(fromState(payload));
-    else if (event === "presence_diff") this.#show(withDiff(this.#presence, payload));
-    else if (event === "broadcast" && typeof payload.event === "string")
-      this.#options.onBroadcast(payload.event, payload.payload ?? {});
+    else if (event === "presence_diff") this.#presence && this.#show(withDiff(this.#presence, payload));
+    else if (event === "broadcast") this.#receiveBroadcast(payload);
     else if (event === "phx_error") this.#lost();
     else if (event === "phx_close" && ref === this.#joinRef) this.#lost();
+  }
+
+  #receiveBroadcast({ event, payload = {} }) {
+    const sound = typeof event === "string" && typeof payload === "object" && payload !== null;
+    if (sound) this.#options.onBroadcast(event, payload);
   }
 
   #joinReply({ status, response }) {
@@ -147,9 +149,9 @@ export class Realtime {
       return;
     }
     this.#joinedAt = performance.now();
+    this.#presence = null;
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
     this.#state = "joined";
-    if (this.#tracked) this.track(this.#tracked); // before anything that the others would have to know us for
     this.#options.onState("joined", "");
   }
 

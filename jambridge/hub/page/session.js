@@ -1,50 +1,74 @@
-/** One stay in one room: presence, roles and links together. No DOM. */
+/** One stay in one room: presence, state, host, roles and links together. No DOM. */
 
 import { Mesh } from "./mesh.js";
 import { participants } from "./presence.js";
 import { Realtime } from "./realtime.js";
-import { host, partners } from "./roles.js";
+import { bySeniority, partners } from "./roles.js";
 import { Roster } from "./roster.js";
+import { Saver } from "./saving.js";
+import { Sharing } from "./sharing.js";
+import { WireError } from "./state.js";
+import { EVENTS } from "./state_messages.js";
+import { Sync } from "./sync.js";
 
 const SIGNAL = "webrtc-signal";
+const MOVED = "hub-moved";
+const MAX_ID = 64;
+const LONGEST_TIMER_MS = 60_000;
 
 export class Session {
   #self;
   #realtime;
   #mesh;
+  #sharing;
+  #saver;
+  #sync;
+  #noticed = { state: null, host: null };
   #roster = new Roster();
   #present = [];
   #members = [];
-  #host = null;
+  #arriving = false; // in the room, but what is there is not seen yet
   #tracked = false;
   #grace = null;
+  #due = null;
   #changed;
+  #shared;
+  #moved;
 
   /**
    * @param self {id, name, instrument, client, sends}
    * @param track what we send; null to listen
    * @param onRoom called with the room's state and a reason, as in Realtime
    * @param onMembers called whenever `members` may have changed
+   * @param onShared called whenever `shared`, the tempo and so on, has changed
+   * @param onMoved called with the page of the hub that takes this one's place
    */
-  constructor({ url, code, self, track, onRoom, onMembers }) {
+  constructor({ url, code, self, track, onRoom, onMembers, onShared, onMoved }) {
     this.#self = { ...self, isHost: false, joinedAt: Date.now() };
     this.#changed = onMembers;
+    this.#shared = onShared;
+    this.#moved = onMoved;
+    this.#sharing = new Sharing(self.id, { jitter: Math.random });
+    this.#saver = new Saver(code, () => ({ state: this.shared, participants: Math.max(1, this.#members.length) }));
+    this.#sync = new Sync(self.id);
     this.#mesh = new Mesh({
       selfId: self.id,
       track,
       say: (payload) => this.#realtime.broadcast(SIGNAL, payload),
       changed: onMembers,
+      sync: (peerId, channel) => this.#sync.attach(peerId, channel),
     });
     this.#realtime = new Realtime({
       url,
       topic: `realtime:room:${code}`,
       key: self.id,
       onState: (state, reason) => {
-        if (state === "joined") this.#joined();
+        this.#arriving = state === "joined";
+        if (!this.#arriving) this.#saver.hosting(false);
         onRoom(state, reason);
       },
       onPresence: (state) => this.#seen(participants(state)),
-      onBroadcast: (event, payload) => event === SIGNAL && this.#mesh.receive(payload),
+      onBroadcast: (event, payload) => this.#heard(event, payload),
     });
   }
 
@@ -61,10 +85,25 @@ export class Session {
     return this.#members.map((member) => ({
       ...member,
       self: member.id === this.#self.id,
-      isHost: member.id === this.#host,
+      isHost: member.id === this.#sharing.host,
       link: this.#mesh.state(member.id),
       stream: this.#mesh.stream(member.id),
     }));
+  }
+
+  /** The RoomState in force. */
+  get shared() {
+    return this.#sharing.state;
+  }
+
+  /** Room time, the same at everyone, in milliseconds. */
+  get roomTime() {
+    return performance.now() + this.#sync.offset;
+  }
+
+  /** Change the room's state for everyone; throws WireError for what the field cannot be. */
+  change(field, value) {
+    this.#tell(this.#sharing.change(field, value, performance.now()));
   }
 
   setTrack(track) {
@@ -73,40 +112,86 @@ export class Session {
 
   leave() {
     clearTimeout(this.#grace);
+    clearTimeout(this.#due);
+    this.#saver.close();
+    this.#sync.close();
     this.#mesh.close();
     this.#realtime.leave();
   }
 
-  #joined() {
-    if (!this.#tracked) return;
-    this.#roster.rejoined(performance.now());
-    this.#mesh.returned();
-  }
-
   #seen(present) {
     this.#present = present.filter((member) => member.id !== this.#self.id);
-    if (!this.#tracked) this.#track();
-    this.#update();
+    if (this.#arriving) this.#takePlace();
+    if (this.#tracked) this.#update();
   }
 
-  /** Once, after the first look around: who finds nobody is the host. */
-  #track() {
-    this.#tracked = true;
-    this.#self.isHost = this.#present.length === 0;
+  /** After each joining, once we see who is there: who finds nobody the first time is the host. */
+  #takePlace() {
+    this.#arriving = false;
+    const now = performance.now();
+    const isFirst = !this.#tracked && !this.#present.length;
+    this.#self.isHost = isFirst || this.#sharing.host === this.#self.id;
     const { name, isHost, joinedAt, instrument, client, sends } = this.#self;
     const since = new Date(joinedAt).toISOString();
     this.#realtime.track({ name, isHost, joinedAt: since, instrument, client, sends, capabilities: [] });
+    this.#roster.rejoined(now);
+    if (this.#tracked) this.#mesh.returned();
+    this.#tracked = true;
+    this.#tell(this.#sharing.joined([...this.#present, this.#self], Date.now(), now));
   }
 
   #update() {
     const now = performance.now();
     const others = this.#roster.update(this.#present, now);
-    this.#members = [this.#self, ...others.sort((one, other) => one.joinedAt - other.joinedAt)];
-    this.#host = host(this.#members);
+    this.#members = [this.#self, ...others.sort(bySeniority)];
     this.#mesh.connectWith(partners(this.#self, this.#members));
     clearTimeout(this.#grace);
     if (this.#roster.awaitedUntil !== null)
       this.#grace = setTimeout(() => this.#update(), this.#roster.awaitedUntil - now);
+    this.#tell(this.#sharing.membersChanged(this.#members, Date.now(), now));
+    this.#changed();
+  }
+
+  #heard(event, payload) {
+    const { fromPeerId } = payload;
+    if (fromPeerId === this.#self.id) return;
+    if (event === SIGNAL) this.#mesh.receive(payload);
+    else if (event === MOVED && fromPeerId === undefined) this.#moved(payload.page);
+    else if (EVENTS.has(event) && this.#tracked) this.#hearOfState(event, payload, fromPeerId);
+  }
+
+  #hearOfState(event, payload, fromPeerId) {
+    const sender = typeof fromPeerId === "string" ? fromPeerId.slice(0, MAX_ID) : ""; // an older app does not say
+    try {
+      this.#tell(this.#sharing.receive(event, payload, sender, performance.now()));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+    }
+  }
+
+  /** Send what the state protocol wants said, show what it made of what came, and keep its next appointment. */
+  #tell(said) {
+    for (const { event, payload } of said) this.#realtime.broadcast(event, { ...payload, fromPeerId: this.#self.id });
+    this.#saver.hosting(this.#realtime.state === "joined" && this.#sharing.host === this.#self.id);
+    this.#appoint();
+    this.#notice();
+  }
+
+  #appoint() {
+    clearTimeout(this.#due);
+    const { deadline } = this.#sharing;
+    if (deadline === Infinity) return;
+    const wait = Math.min(Math.max(0, deadline - performance.now()), LONGEST_TIMER_MS);
+    this.#due = setTimeout(() => this.#tell(this.#sharing.tick(performance.now())), wait);
+  }
+
+  #notice() {
+    const { state, host } = this.#sharing;
+    const before = this.#noticed;
+    this.#noticed = { state, host };
+    if (state !== before.state) this.#shared();
+    if (host === before.host) return;
+    this.#sync.follow(host);
     this.#changed();
   }
 }

@@ -8,7 +8,7 @@
 
 import { Hosting } from "./hosting.js";
 import { Answering, Asking, Digests, NEVER, Saying } from "./schedules.js";
-import { FIELDS, MOST_AHEAD, RoomState, checked, compareStamps } from "./state.js";
+import { FIELDS, MOST_AHEAD, RoomState, TRUST, checked, compareStamps } from "./state.js";
 import { change, digest, hostChange, parse, request, sync } from "./state_messages.js";
 
 const ANSWER_WITHIN_MS = 150;
@@ -16,7 +16,6 @@ const REQUESTS_AFTER_MS = [0, 500, 1000, 2000, 4000];
 const UNANSWERED_AFTER_MS = 1000;
 const QUESTIONS_AFTER_MS = [1000, 3000];
 const QUESTION_PAUSE_MS = 2000;
-const HIGHEST_LEAP = 2 ** 40; // whose word counts may be further ahead than MOST_AHEAD, but not near the numbers' end
 
 /**
  * One member's side. Every method gives what is to be sent, a list of {event, payload}; `deadline` says when `tick` must
@@ -35,6 +34,7 @@ export class Sharing {
   #questions = new Asking();
   #wanted = new Map(); // stamps by field that others hold and we lack
   #electAt = NEVER;
+  #freshUntil = -NEVER;
   #wallMinusLocal = 0;
 
   /** @param jitter gives 0..1 */
@@ -64,7 +64,10 @@ export class Sharing {
     this.#wallMinusLocal = wall - now;
     this.#hosting.joined(members, now);
     this.#electAt = this.host === null ? now + UNANSWERED_AFTER_MS : NEVER;
-    if (this.#hosting.others) this.#requests.at(now, REQUESTS_AFTER_MS);
+    if (this.#hosting.others) {
+      this.#requests.at(now, REQUESTS_AFTER_MS);
+      this.#freshUntil = now + REQUESTS_AFTER_MS.at(-1) + UNANSWERED_AFTER_MS;
+    }
     this.#digests.changed(now);
     return this.tick(now);
   }
@@ -143,27 +146,32 @@ export class Sharing {
   /** A field as somebody holds it. */
   #offer(name, value, stamp, sender, now) {
     const mine = this.state.stamp(name);
-    const ofHost = sender === this.host;
-    const [revision] = stamp;
-    const ahead = revision - mine[0];
-    if (ahead > MOST_AHEAD && (revision > HIGHEST_LEAP || !(ofHost || this.#isFresh(name)))) this.#drop("too far ahead");
-    else if (ofHost && ahead < -MOST_AHEAD) this.#take(this.state.put(name, value, stamp), name, now); // it never takes ours
-    else {
-      this.#take(this.state.take(name, value, stamp), name, now);
-      if (compareStamps(stamp, mine) >= 0) this.#saying.saidByAnother(name);
-    }
+    const stranger = this.#isFresh(name, now) ? TRUST.answer : TRUST.member;
+    const state = this.state.offered(name, value, stamp, sender === this.host ? TRUST.host : stranger);
+    if (state === null) return this.#drop("too far ahead");
+    this.#take(state, name, now);
+    if (compareStamps(stamp, mine) >= 0) this.#saying.saidByAnother(name);
   }
 
-  #isFresh(name) {
-    return this.#requests.waiting && this.state.stamp(name)[0] === 0;
+  /** A newcomer that waits for the first answer knows nothing of this field. */
+  #isFresh(name, now) {
+    return now < this.#freshUntil && this.state.stamp(name)[0] === 0;
   }
 
   #take(state, name, now) {
     if (state === this.state) return;
     this.state = state;
+    this.#heal(name);
     this.#saying.confirmed(name); // it is not ours any more
     this.#saying.saidByAnother(name);
     this.#digests.changed(now);
+  }
+
+  /** A request that has what it wanted is over. */
+  #heal(name) {
+    if (!this.#wanted.has(name) || compareStamps(this.#wanted.get(name), this.state.stamp(name)) > 0) return;
+    this.#wanted.delete(name);
+    if (!this.#wanted.size) this.#requests.answered();
   }
 
   #compare(snapshot, sender, now) {
@@ -178,7 +186,6 @@ export class Sharing {
     const [mine, theirs] = [this.state.stamp(name), stamps.get(name)];
     const order = compareStamps(theirs, mine);
     const differs = values.has(name) && values.get(name) !== this.state.value(name);
-    if (this.#wanted.has(name) && compareStamps(this.#wanted.get(name), mine) <= 0) this.#wanted.delete(name);
     if (sender === this.host && order >= 0) this.#saying.confirmed(name);
     if (kind !== "digest") return;
     if (order < 0 || (order === 0 && differs)) this.#saying.repair(name, now + this.#jitter() * ANSWER_WITHIN_MS);
@@ -190,12 +197,13 @@ export class Sharing {
 
   /** An older browser's answer: better than nothing, and less than any change. */
   #offerUnstamped(name, value, target, sender, now) {
-    const known = FIELDS.includes(name) && (target !== this.#me || !this.#isFresh(name));
+    const known = FIELDS.includes(name) && (target !== this.#me || !this.#isFresh(name, now));
     if (!known) this.#offer(name, value, [0, sender], sender, now);
   }
 
   /** An answer, to us or to another; ours is not needed any more if it says all that we know. */
   #overhear({ target, host, stamps }) {
+    this.#freshUntil = -NEVER;
     if (!this.#wanted.size) this.#requests.answered();
     const covers = FIELDS.every((name) => compareStamps(stamps.get(name) ?? [0, ""], this.state.stamp(name)) >= 0);
     if (target !== null && covers && host === this.host) this.#answering.answeredByAnother(target);
@@ -215,13 +223,19 @@ export class Sharing {
     const before = this.host;
     if (this.#hosting.hear(sender, host, standing, now)) {
       this.#electAt = NEVER;
+      this.#questions.answered();
       return this.#afterMoving(before, now);
     }
-    if (host === this.host || !this.#hosting.isPresent(host)) return [];
+    if (sender === host && host === this.host) this.#questions.answered();
+    else if (host !== this.host && this.#hosting.isPresent(host)) this.#doubt(now);
+    return [];
+  }
+
+  /** Somebody names another host than ours. */
+  #doubt(now) {
     this.#drop("another host");
     if (this.host === this.#me) this.#digests.object(now);
     else this.#questions.at(now, [0], { pause: QUESTION_PAUSE_MS });
-    return [];
   }
 
   #afterMoving(before, now) {

@@ -10,6 +10,12 @@ export const TEMPO_BPM = Object.freeze([40, 300]);
 export const COLOR_MODES = Object.freeze(["chromatic", "harmonic"]);
 export const MAX_SCALE = 32; // characters
 export const MOST_AHEAD = 1000; // revisions: so that a liar cannot put a field out of everyone's reach
+/** Up to which revision somebody may be further ahead than that; the end of the numbers stays out of reach. */
+export const TRUST = Object.freeze({
+  member: 0,
+  answer: 2 ** 40, // who answers a newcomer, which knows nothing yet
+  host: 2 ** 52, // it may itself have followed such an answer
+});
 export const MOST_OTHERS = 8; // fields we do not know, of newer or other programs
 const MAX_OTHER = 512; // characters of such a field as JSON
 
@@ -84,6 +90,17 @@ export class RoomState {
       if (order <= 0) return this;
     }
     return this.put(name, value, stamp);
+  }
+
+  /**
+   * `take` of what a member says whose word has that TRUST; null if it is too far ahead. A host that is as far behind
+   * would never take ours, so we take its word.
+   */
+  offered(name, value, stamp, trust) {
+    const ahead = stamp[0] - this.stamp(name)[0];
+    if (ahead > MOST_AHEAD && stamp[0] > trust) return null;
+    if (trust === TRUST.host && ahead < -MOST_AHEAD) return this.put(name, value, stamp);
+    return this.take(name, value, stamp);
   }
 
   merged(other) {

@@ -1,5 +1,6 @@
 /** From joining to leaving: the session, the sound, and what the page shows of them. */
 
+import { Controls } from "./controls.js";
 import { MemberList } from "./members.js";
 import { Meter, SilenceDetector } from "./meter.js";
 import { openMicrophone } from "./microphone.js";
@@ -12,6 +13,7 @@ const element = (id) => document.getElementById(id);
 export class Stay {
   #context = new AudioContext({ latencyHint: "interactive" });
   #members;
+  #controls;
   #session;
   #silence = new SilenceDetector();
   #track = null;
@@ -25,10 +27,15 @@ export class Stay {
    * @param self as in Session
    * @param track the microphone; null to listen
    * @param onRoom as in Session
+   * @param onMoved as in Session
    */
-  constructor({ code, self, track, alerts, onRoom }) {
+  constructor({ code, self, track, alerts, onRoom, onMoved }) {
     this.#alerts = alerts;
     this.#members = new MemberList(element("members"), element("member"), this.#context, () => this.#playOnTouch());
+    this.#controls = new Controls(element("music"), {
+      change: (field, value) => this.#session.change(field, value),
+      announce,
+    });
     this.#session = new Session({
       url: websocketUrl(),
       code,
@@ -36,7 +43,10 @@ export class Stay {
       track,
       onRoom,
       onMembers: () => this.show(),
+      onShared: () => this.#showShared(),
+      onMoved,
     });
+    this.#showShared();
     if (track) this.#use(track);
   }
 
@@ -70,9 +80,19 @@ export class Stay {
     this.#closed = true;
     clearInterval(this.#ticking);
     this.#session.leave();
+    this.#controls.close();
     this.#members.clear();
     this.#track?.stop();
     this.#context.close();
+  }
+
+  #showShared() {
+    const { shared, members } = this.#session;
+    const author = (field) => {
+      const [, id] = shared.stamp(field);
+      return members.find((member) => member.id === id && !member.self)?.name ?? null;
+    };
+    this.#controls.show(shared, author);
   }
 
   #use(track) {
@@ -125,9 +145,13 @@ export class Stay {
     const known = this.#known ?? names;
     const came = [...names].filter(([id]) => !known.has(id)).map(([, name]) => `${name} joined.`);
     const went = [...known].filter(([id]) => !names.has(id)).map(([, name]) => `${name} left.`);
-    if (came.length || went.length) element("announce").textContent = [...came, ...went].join(" ");
+    if (came.length || went.length) announce([...came, ...went].join(" "));
     this.#known = names;
   }
+}
+
+function announce(words) {
+  element("announce").textContent = words;
 }
 
 function websocketUrl() {

@@ -1,4 +1,4 @@
-/** The sentences of the contract, word for word; the key is the alert's code. */
+/** The sentences of the contract, word for word, and the last our own; the key is the alert's code. */
 
 export const TEXTS = Object.freeze({
   NO_CONNECTION: "Could not connect to session",
@@ -8,4 +8,5 @@ export const TEXTS = Object.freeze({
   AUDIO_RETRYING: "Direct audio connection failed, retrying...",
   MICROPHONE: "Microphone access required for jamming",
   NO_INPUT: "No audio input detected, check microphone",
+  MOVED: "The room has moved",
 });
