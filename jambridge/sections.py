@@ -9,6 +9,7 @@ from jambridge.config import Config, HttpConfig, SupabaseConfig
 from jambridge.errors import ConfigError
 from jambridge.identity import Identity
 from jambridge.light.control import LightSettings
+from jambridge.peers.roles import CLOCK
 from jambridge.room.edges import Address
 from jambridge.room.messages import Participant
 from jambridge.store.remote import Endpoint
@@ -26,6 +27,7 @@ def member(config: Config, own: Identity) -> Participant:
         instrument=config.identity.instrument,
         client=f"jambridge/{__version__}",
         sends=False,  # there is no capture yet
+        capabilities=(CLOCK,),
     )
 
 

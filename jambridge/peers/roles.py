@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from jambridge.room.messages import Participant
 from jambridge.units import PeerId
 
+CLOCK = "clock"
+"""The capability of members who set their lights by the room's clock."""
+
 
 def players(participants: Iterable[Participant], max_peers: int) -> frozenset[PeerId]:
     """The members whose sound everyone gets: those who send, the first to join, `max_peers` + 1 of them."""
@@ -12,8 +15,18 @@ def players(participants: Iterable[Participant], max_peers: int) -> frozenset[Pe
     return frozenset(peer for _, peer in senders[: max_peers + 1])
 
 
+def timekeepers(participants: Iterable[Participant], max_peers: int) -> frozenset[PeerId]:
+    """The members who only listen and keep the room's clock: as many as there are players at most."""
+    keeping = sorted(
+        (member.joined_at, member.id) for member in participants if not member.sends and CLOCK in member.capabilities
+    )
+    return frozenset(peer for _, peer in keeping[: max_peers + 1])
+
+
 def partners(self_id: PeerId, participants: Iterable[Participant], max_peers: int) -> frozenset[PeerId]:
     """Whom `self_id` connects with: players with each other, those who do not send with every player.
+
+    Two who do not send have nothing to hear of each other; bridges connect all the same, for the sake of the clock.
 
     Nobody, if `self_id` is not among the participants. Symmetric, given the same participants and `max_peers`.
     """
@@ -24,4 +37,7 @@ def partners(self_id: PeerId, participants: Iterable[Participant], max_peers: in
     chosen = players(members, max_peers)
     if self_id in chosen:
         return frozenset(peer for peer in sends if peer in chosen or not sends[peer]) - {self_id}
-    return frozenset() if sends[self_id] else chosen
+    if sends[self_id]:
+        return frozenset()
+    keeping = timekeepers(members, max_peers)
+    return chosen | (keeping - {self_id} if self_id in keeping else frozenset())

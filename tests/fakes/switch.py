@@ -14,6 +14,7 @@ from jambridge.peers.channels import SYNC
 from jambridge.peers.mesh import Mesh, open_mesh
 from jambridge.peers.outgoing import Outgoing
 from jambridge.peers.peer import Surroundings
+from jambridge.peers.roles import CLOCK
 from jambridge.room.messages import Participant, Signal
 from jambridge.units import SAMPLE_RATE_HZ, PeerId
 
@@ -106,7 +107,8 @@ class Member:
 @asynccontextmanager
 async def member(switch: Switch, peer: str, frequency_hz: float | None = None, **options: int) -> AsyncIterator[Member]:
     """Join the room, play a tone of `frequency_hz` (none: listen only), and leave it when done."""
-    who = Participant(PeerId(peer), peer, is_host=False, joined_at=0, sends=frequency_hz is not None)
+    sends = frequency_hz is not None
+    who = Participant(PeerId(peer), peer, is_host=False, joined_at=0, sends=sends, capabilities=(CLOCK,))
     members, signals = switch.join(who)
     outgoing = Outgoing() if frequency_hz is not None else None
     ears: dict[PeerId, list[Ear]] = {}

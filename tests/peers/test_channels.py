@@ -222,6 +222,18 @@ def test_members_of_a_room_talk_over_sync_whoever_offers_and_hear_each_other() -
     asyncio.run(scenario())
 
 
+def test_two_who_only_listen_talk_over_sync() -> None:
+    async def scenario() -> None:
+        switch = Switch()
+        async with member(switch, "a") as first, member(switch, "b") as second:
+            await until(lambda: first.mesh.send_sync(PeerId("b"), "from a"))
+            await until(lambda: second.mesh.send_sync(PeerId("a"), "from b"))
+            await until(lambda: ("a", "from a") in second.texts and ("b", "from b") in first.texts)
+            assert first.ears == {}
+
+    asyncio.run(scenario())
+
+
 def test_one_connection_replaces_another_and_no_moment_is_without_a_channel() -> None:
     async def scenario() -> None:
         switch = Switch()

@@ -1,17 +1,23 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jambridge.peers.roles import partners, players
+from jambridge.peers.roles import CLOCK, partners, players
 from jambridge.room.messages import Participant
 from jambridge.units import PeerId
 
 
-def member(peer: str, joined_at: float, *, sends: bool = True) -> Participant:
-    return Participant(PeerId(peer), peer, is_host=False, joined_at=joined_at, sends=sends)
+def member(peer: str, joined_at: float, *, sends: bool = True, capabilities: tuple[str, ...] = ()) -> Participant:
+    return Participant(PeerId(peer), peer, is_host=False, joined_at=joined_at, sends=sends, capabilities=capabilities)
 
 
 rooms = st.lists(
-    st.builds(member, st.text("abcdef", min_size=1, max_size=3), st.integers(0, 5).map(float), sends=st.booleans()),
+    st.builds(
+        member,
+        st.text("abcdef", min_size=1, max_size=3),
+        st.integers(0, 5).map(float),
+        sends=st.booleans(),
+        capabilities=st.sampled_from([(), (CLOCK,)]),
+    ),
     unique_by=lambda who: who.id,
     max_size=10,
 )
@@ -36,6 +42,16 @@ def test_listeners_do_not_connect_with_each_other() -> None:
     room = [member("a", 1, sends=False), member("b", 2, sends=False)]
 
     assert partners(PeerId("a"), room, 3) == frozenset()
+
+
+def test_listening_bridges_connect_for_the_clock_and_not_with_other_listeners() -> None:
+    clock = (CLOCK,)
+    room = [member(peer, n, sends=False, capabilities=clock) for n, peer in enumerate("abcdef")]
+    room += [member("x", 0, sends=False), member("p", 9)]
+
+    assert partners(PeerId("a"), room, 3) == {"b", "c", "d", "p"}
+    assert partners(PeerId("f"), room, 3) == {"p"}
+    assert partners(PeerId("x"), room, 3) == {"p"}
 
 
 def test_one_who_is_not_in_the_room_has_no_partners() -> None:
