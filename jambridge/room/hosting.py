@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from jambridge.room.messages import Participant
+from jambridge.room.presence import MOST_MEMBERS
 from jambridge.units import LocalSeconds, PeerId
 
 PLAUSIBLE_S = 24 * 3600.0
 SKEW_S = 3600.0
 """Clocks of phones and boxes without one of their own differ."""
 PROVISIONAL_S = 15.0
-MOST_MEMBERS = 64
 
 
 class Standing(enum.IntEnum):

@@ -1,4 +1,4 @@
-"""Who is in the room and who hosts it, from presence. Pure."""
+"""Who is in the room, from presence. Pure."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,9 +12,6 @@ REJOIN_GRACE_S = 15.0
 """After a hub's restart its members come back one by one; their sound never stopped, so neither do we."""
 
 MOST_MEMBERS = 64  # a hub of ours admits ten; another's may be hostile
-PLAUSIBLE_S = 24 * 3600.0
-SKEW_S = 3600.0
-"""Clocks of phones and boxes without one of their own differ."""
 
 
 def parse_state(state: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[dict[PeerId, Participant], int]:
@@ -35,17 +32,6 @@ def parse_state(state: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[dict[
 def ordered(members: Iterable[Participant]) -> tuple[Participant, ...]:
     """By time of joining, then id: the same order at everyone."""
     return tuple(sorted(members, key=lambda member: (member.joined_at, member.id)))
-
-
-def host(members: Iterable[Participant], now: float) -> PeerId | None:
-    """The earliest of those who came first (two may have, at once), else the earliest of all: the same at everyone.
-
-    Who claims to have joined more than a day before `now` (seconds since 1970), or in the future, is last.
-    """
-    everyone = ordered(members)
-    plausible = [member for member in everyone if now - PLAUSIBLE_S < member.joined_at < now + SKEW_S]
-    claimants = [member for member in plausible if member.is_host]
-    return next((member.id for member in (*claimants, *plausible, *everyone)), None)
 
 
 class Roster:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jambridge.room.hosting import MOST_MEMBERS, PROVISIONAL_S, Hosting, Standing, elect
-from jambridge.room.messages import Participant
+from jambridge.room.hosting import PROVISIONAL_S, Hosting, Standing, elect
+from jambridge.room.messages import Participant, parse_participant
+from jambridge.room.presence import MOST_MEMBERS
 from jambridge.units import LocalSeconds, PeerId
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "state"
@@ -150,3 +151,8 @@ def test_a_flood_of_members_is_cut_but_we_are_not() -> None:
 def test_nobody_becomes_host_by_an_old_or_future_date() -> None:
     for forged in (-6e10, -WALL_S, 7200.0, float("inf")):
         assert elect([person("forger", forged, is_host=True), ADA], WALL_S, newcomer=True) == ADA.id
+
+
+def test_an_unreadable_time_of_joining_never_wins_the_room() -> None:
+    late = parse_participant("x", {"name": "x", "isHost": True, "joinedAt": "yesterday"})
+    assert elect([late, ADA], WALL_S, newcomer=True) == ADA.id

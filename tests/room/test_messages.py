@@ -104,26 +104,6 @@ def test_a_key_that_could_paint_a_log_is_none(key: str) -> None:
         messages.parse_participant(key, {"name": "Ada"})
 
 
-def test_who_came_first_is_the_host_and_the_earliest_follows() -> None:
-    ada, bob, cy = person("ada", 1, is_host=True), person("bob", 2), person("cy", 3, is_host=True)
-    assert presence.host([cy, bob, ada], now=9) == "ada"
-    assert presence.host([bob, cy], now=9) == "cy"
-    assert presence.host([person("dan", 9), bob], now=9) == "bob"
-    assert presence.host([], now=9) is None
-
-
-def test_nobody_becomes_host_by_an_old_or_future_date() -> None:
-    ada = person("ada", 1_000_000.0)
-    for forged in (-6e10, 0.0, 1_000_000.0 + 7200, float("inf")):
-        forger = person("forger", forged, is_host=True)
-        assert presence.host([forger, ada], now=1_000_010.0) == "ada"
-
-
-def test_an_unreadable_time_of_joining_never_wins_the_room() -> None:
-    late = messages.parse_participant("x", {"name": "x", "isHost": True, "joinedAt": "yesterday"})
-    assert presence.host([late, person("ada", 5, is_host=True)], now=9) == "ada"
-
-
 def test_members_lost_with_the_connection_are_awaited_and_leavers_are_not() -> None:
     roster = presence.Roster()
     ada, bob = person("ada", 1), person("bob", 2)
