@@ -25,7 +25,7 @@ _PROBE_EVERY_S = 2.0
 _PROBES_MISSED = 3
 _MAX_LINE = 4096
 _EVERYWHERE = ("0.0.0.0", "::")
-_BESIDE_ANOTHER = 75  # the exit status of a hub that met one with a lower id
+_BESIDE_ANOTHER = 75  # the exit status of a hub that made way for another
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,9 @@ async def open_hub(
     state: Path,
     look: Callable[[float], Awaitable[Sequence[Hub]]],
     in_force: Latest[HubAddress | None],
+    database: Path | None = None,
 ) -> AsyncIterator[ForeignHub | OwnHub]:
-    """Find or start the hub, and say in `in_force` where it is.
+    """Find or start the hub, and say in `in_force` where it is; `database` is the session file if it is configured.
 
     Raises:
         LinkError: no hub could be started.
@@ -122,7 +123,7 @@ async def open_hub(
         finally:
             in_force.set(None)
         return
-    async with _own_process(settings, max_members, state) as process:
+    async with _own_process(settings, max_members, state, database) as process:
         own = OwnHub(process, settings.bind, await _listening(process, settings), in_force)
         log.info("hub started url=%s page=%s", own.address.url, own.address.page)
         in_force.set(own.address)
@@ -130,10 +131,10 @@ async def open_hub(
 
 
 async def _lowest(hubs: Sequence[Hub]) -> HubAddress | None:
-    """Everyone who sees several hubs takes the lowest id, so all meet in one; announced is not yet reachable."""
+    """Everyone who sees several hubs takes the one that stays, so all meet in it; announced is not yet reachable."""
     timeout = aiohttp.ClientTimeout(total=_PROBE_EVERY_S)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        for hub in sorted(hubs, key=lambda hub: hub.id):
+        for hub in sorted(hubs, key=lambda hub: hub.rank):
             for host in map(_bracketed, hub.addresses):
                 url = f"http://{host}:{hub.port}"
                 if await _is_there(session, url):
@@ -160,7 +161,9 @@ async def _is_there(session: aiohttp.ClientSession, url: str) -> bool:
 
 
 @asynccontextmanager
-async def _own_process(settings: HubConfig, max_members: int, state: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _own_process(
+    settings: HubConfig, max_members: int, state: Path, database: Path | None
+) -> AsyncIterator[asyncio.subprocess.Process]:
     options = [
         *("--bind", settings.bind),
         *("--port", str(settings.port)),
@@ -172,6 +175,7 @@ async def _own_process(settings: HubConfig, max_members: int, state: Path) -> As
         *(option for origin in settings.allowed_origins for option in ("--allowed-origin", origin)),
         "--advertise" if settings.advertise else "--no-advertise",
         "--make-way" if settings.mode == "auto" else "--no-make-way",
+        *(("--database", str(database)) if database else ()),
         "--with-parent",
     ]
     process = await asyncio.create_subprocess_exec(

@@ -14,7 +14,6 @@ from jambridge.store.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
 
-FILE = "sessions.sqlite"
 _MAX_WAITING = 16
 _PATIENCE_S = 5.0
 _STATEMENT_S = 2.0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jambridge.hub.server import HubOptions, HubServer
 
 ANOTHER_STAYS = 75
-"""Exit status of a hub that met one with a lower id: its members look for a hub again, and find that one."""
+"""Exit status of a hub that made way for another: its members look for a hub again, and find that one."""
 
 _ID_FILE = "hub-id"
 _PORT_PATIENCE_S = 3.0  # a predecessor may be on its way out
@@ -67,12 +67,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hub-id", help="instead of the one kept")
     parser.add_argument("--advertise", action=argparse.BooleanOptionalAction, default=True, help="announce by mDNS")
     parser.add_argument(
-        "--make-way", action=argparse.BooleanOptionalAction, default=True, help="end where a lower hub id came up too"
+        "--make-way",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="end where another hub of a lower id is found",
     )
     parser.add_argument("--max-connections", type=_count, default=200)
     parser.add_argument("--max-per-address", type=_count, default=16)
     parser.add_argument("--max-members", type=_count, default=10, help="members of one room")
     parser.add_argument("--allowed-origin", action="append", default=[], help="a foreign page that may connect")
+    parser.add_argument("--database", type=Path, help="where sessions are kept (default: in the state directory)")
+    parser.add_argument("--idle-s", type=_count, default=60, help="seconds after which a silent connection is closed")
     parser.add_argument("--with-parent", action="store_true", help="end when standard input, a pipe, is closed")
     return parser
 
@@ -103,7 +108,7 @@ def _state_directory() -> Path:
 
 
 def _hub_options(options: argparse.Namespace) -> "HubOptions":
-    from jambridge.hub.limits import Limits
+    from jambridge.hub.limits import Limits, Patience
     from jambridge.hub.server import HubOptions
 
     return HubOptions(
@@ -115,7 +120,9 @@ def _hub_options(options: argparse.Namespace) -> "HubOptions":
         max_connections=options.max_connections,
         max_per_address=options.max_per_address,
         allowed_origins=tuple(options.allowed_origin),
+        database=options.database,
         limits=Limits(max_members=options.max_members),
+        patience=Patience(idle_s=options.idle_s),
     )
 
 
@@ -159,10 +166,15 @@ async def _serve(options: "HubOptions", asked: argparse.Namespace) -> int:
 
 
 async def _advertised(options: "HubOptions", hub: "HubServer", *, makes_way: bool) -> None:
+    """Until another hub stays: then everybody here is told where that is."""
     from jambridge.hub import advertising
+    from jambridge.room.announce import Hub
 
-    advertise = advertising.advertise_until_another_stays if makes_way else advertising.advertise
-    await advertise(options.hub_id, options.bind, hub.port, hub.tls_port)
+    own = Hub(options.hub_id, (), hub.port, hub.tls_port, stays=not makes_way)
+    if makes_way:
+        await hub.send_to(await advertising.advertise_until_another_stays(own, options.bind))
+    else:
+        await advertising.advertise(own, options.bind)
 
 
 @asynccontextmanager

@@ -19,10 +19,11 @@ from jambridge import __version__
 from jambridge.addresses import local_addresses
 from jambridge.errors import LinkError
 from jambridge.http_log import BadRequests
-from jambridge.hub import certificate, cors, database, origins
+from jambridge.hub import certificate, cors, origins
 from jambridge.hub.certificate import Certificate
 from jambridge.hub.database import Database
 from jambridge.hub.gate import Gate, GuardedProtocol, Listener
+from jambridge.hub.guest import MOVED
 from jambridge.hub.http_broadcast import HttpBroadcast
 from jambridge.hub.limits import Limits, Patience
 from jambridge.hub.live import LiveStates
@@ -31,6 +32,7 @@ from jambridge.hub.relay import Relay
 from jambridge.hub.rest_service import RestService
 from jambridge.hub.rooms import Rooms
 from jambridge.hub.socketio_service import SocketIo
+from jambridge.store import schema
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ _TLS_HANDSHAKE_S = 5.0
 _REQUESTS_PER_SOCKET = 4  # plain connections that a browser opens beside each websocket
 _LOOK_AT_NAMES_S = 30.0
 _BACKLOG = 64
+_TELLING_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class HubServer:
         references = iter(range(1, 1 << 62))
         self._rooms = Rooms(options.limits, lambda: f"{prefix}{next(references):x}")
         self._relay = Relay(self._rooms, self._sockets, options.limits, options.patience)
-        self._database = Database(options.database or options.state_dir / database.FILE)
+        self._database = Database(options.database or schema.database_path(None, options.state_dir))
         self._rest = RestService(self._database)
         self._live = LiveStates(self._database)
         self._socketio = SocketIo(self._relay, lambda: self._rooms.sizes, self._sockets, self._live, options.patience)
@@ -100,6 +103,11 @@ class HubServer:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._live.run())
             group.create_task(self._follow_names())
+
+    async def send_to(self, page: str) -> None:
+        """Tell everybody that the hub is at `page` from now on, and give it the time to arrive."""
+        self._relay.tell_all(MOVED, {"page": page})
+        await asyncio.sleep(_TELLING_S)
 
     async def _follow_names(self) -> None:
         while True:

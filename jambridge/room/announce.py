@@ -42,6 +42,13 @@ class Hub:
     port: int
     tls_port: int
     version: str = __version__
+    stays: bool = False
+    """It was told to be the hub, and makes way for nobody."""
+
+    @property
+    def rank(self) -> tuple[bool, str]:
+        """Of several hubs the one with the lowest is the network's."""
+        return not self.stays, self.id
 
 
 @asynccontextmanager
@@ -52,11 +59,14 @@ async def announce(hub: Hub) -> AsyncIterator[None]:
         LinkError: there is no network, or its other members refuse the name.
     """
     name = f"jambridge-{hub.id[:16]}"
+    properties = {"version": hub.version, "id": hub.id, "http": str(hub.port), "tls": str(hub.tls_port)}
+    if hub.stays:
+        properties["stays"] = "1"
     info = AsyncServiceInfo(
         SERVICE,
         f"{name}.{SERVICE}",
         port=hub.port,
-        properties={"version": hub.version, "id": hub.id, "http": str(hub.port), "tls": str(hub.tls_port)},
+        properties=properties,
         server=f"{name}.local.",
         addresses=[ipaddress.ip_address(address).packed for address in hub.addresses[:MAX_ADDRESSES]],
     )
@@ -87,7 +97,7 @@ async def watch() -> AsyncIterator["Watch"]:
 
 
 async def find_hubs(timeout_s: float = 1.0) -> tuple[Hub, ...]:
-    """The hubs that answer in time, the lowest id first; without a network none."""
+    """The hubs that answer in time, the one to stay first; without a network none."""
     hubs: dict[str, Hub] = {}
     try:
         async with watch() as found, asyncio.timeout(timeout_s) as deadline:
@@ -100,7 +110,7 @@ async def find_hubs(timeout_s: float = 1.0) -> tuple[Hub, ...]:
         pass
     except LinkError as exc:
         log.info("hubs not looked for error=%s", exc)
-    return tuple(hubs[id_] for id_ in sorted(hubs))
+    return tuple(sorted(hubs.values(), key=lambda hub: hub.rank))
 
 
 class Watch:
@@ -163,7 +173,7 @@ def parse(properties: Mapping[bytes, bytes | None], port: int, addresses: Sequen
     if not reachable:
         raise WireError("no address of a local network")
     version = _field(properties, b"version", _VERSION)
-    return Hub(_field(properties, b"id", _ID), reachable, port, tls_port, version)
+    return Hub(_field(properties, b"id", _ID), reachable, port, tls_port, version, properties.get(b"stays") == b"1")
 
 
 def _field(properties: Mapping[bytes, bytes | None], key: bytes, form: re.Pattern[str]) -> str:

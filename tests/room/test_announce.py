@@ -128,3 +128,13 @@ def test_any_record_is_a_hub_or_a_wire_error(
         with contextlib.suppress(WireError):
             hub = announce.parse(record, port, addresses)
             assert 0 < len(hub.addresses) <= announce.MAX_ADDRESSES
+
+
+def test_a_hub_that_stays_says_so_and_comes_first() -> None:
+    async def scenario() -> None:
+        staying = Hub(f"zzzz{secrets.token_hex(6)}", ("127.0.0.1",), 3001, 3443, stays=True)
+        async with announce.watch() as watching, announce.announce(staying):
+            assert await found(watching, staying.id) == staying
+        assert staying.rank < Hub("0000", ("127.0.0.1",), 3001, 3443).rank
+
+    run(scenario())
