@@ -51,6 +51,7 @@ class Line:
         self._closed = asyncio.Event()
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         for task in self._tasks:  # they die of what they cannot merge, without a word
+            task.add_done_callback(_put_away)
             task.add_done_callback(lambda _: self.fail("the client library stopped listening"))
 
     @property
