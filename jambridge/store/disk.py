@@ -16,7 +16,8 @@ T = TypeVar("T")
 class Disk:
     """What failed stays in `trouble` until something was written again: reading proves nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, slow_s: float = SLOW_S) -> None:
+        self._slow_s = slow_s
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self.trouble = Trouble("sessions are not saved")
 
@@ -25,9 +26,9 @@ class Disk:
         asked = self._thread.submit(work)
         future = asyncio.wrap_future(asked)
         future.add_done_callback(_look)  # nobody may wait for it any more
-        _, late = await asyncio.wait({future}, timeout=SLOW_S)
+        _, late = await asyncio.wait({future}, timeout=self._slow_s)
         if late:
-            self.trouble.broke(f"the disk has not answered for {SLOW_S:.0f} s")
+            self.trouble.broke(f"the disk has not answered for {self._slow_s:g} s")
         try:
             return await future
         except (DeviceError, WireError) as exc:

@@ -73,7 +73,7 @@ def snapshot(previous: JsonObject | None, moment: Moment, *, device_ips: bool = 
     metadata = _block(old, "metadata")
     counts = {
         "participantCount": moment.participants,
-        "totalStateChanges": _count(metadata, "totalStateChanges") + (changed and previous is not None),
+        "totalStateChanges": _count(metadata, "totalStateChanges") + (changed and session.revision(old) is not None),
         "durationMinutes": max(moment.minutes, _count(metadata, "durationMinutes")),
     }
     if not changed and previous is not None and all(metadata.get(name) == value for name, value in counts.items()):

@@ -37,6 +37,10 @@ def saved(previous: JsonObject | None, moment: Moment, **more: Any) -> JsonObjec
     return state
 
 
+def numbered(state: JsonObject, changes: int) -> JsonObject:
+    return {**state, "metadata": {**state["metadata"], "totalStateChanges": changes, "durationMinutes": changes}}
+
+
 def test_the_first_save_is_the_whole_session() -> None:
     assert saved(None, NOW) == GOLDEN
 
@@ -88,6 +92,17 @@ def test_counts_alone_are_saved_but_are_no_change_of_state(changes: dict[str, An
     state = saved(GOLDEN, replace(NOW, **changes))
 
     assert (state["metadata"]["totalStateChanges"], state["metadata"]["revision"]) == (0, 2)
+
+
+def test_a_resumed_session_counts_its_changes_from_its_own_beginning() -> None:
+    resumed = merging.renamed(numbered(GOLDEN, 40), "Resumed from OLD123")
+
+    first = saved(resumed, replace(NOW, music={**ROOM, "tempo": 99.5}))
+    second = saved(first, replace(NOW, music={**ROOM, "tempo": 100.0}))
+
+    assert first["metadata"] == {**GOLDEN["metadata"], "sessionName": "Resumed from OLD123"}
+    assert [state["metadata"]["totalStateChanges"] for state in (first, second)] == [0, 1]
+    assert (first["music"]["tempo"], first["studio"]) == (99.5, STUDIO)
 
 
 def test_minutes_are_floored_and_never_fall() -> None:

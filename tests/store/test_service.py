@@ -1,6 +1,7 @@
 """The saver: what is hosted is stored, in time, and whatever happens nobody else notices."""
 
 import asyncio
+import itertools
 import logging
 import sqlite3
 import time
@@ -32,7 +33,7 @@ from tests.store.saving import (
     saving,
     until,
 )
-from tests.store.test_sqlite import locked
+from tests.store.test_sqlite import fill, locked, mounted
 
 SELDOM = Rules(save_every_s=3600)
 
@@ -174,6 +175,28 @@ def test_a_locked_database_is_said_once_and_written_as_soon_as_it_is_free(
         "WARNING",
         "INFO",
     ]
+
+
+def test_a_full_disk_is_shown_and_what_happened_meanwhile_is_stored_when_there_is_room(tmp_path: Path) -> None:
+    async def scenario(place: Path) -> None:
+        database, given = Database(place / "sessions.sqlite"), inputs()
+        async with saving(database.path, given) as saver:
+            await until(lambda: saver.report.saved_at)
+            filler = fill(place)
+            tempi = itertools.cycle([200, 201])
+
+            def changes_until_it_is_shown() -> bool:
+                given.state.set(played(tempo=next(tempi)))
+                return saver.report.last_error is not None
+
+            await until(changes_until_it_is_shown)
+            assert "the disk" in str(saver.report.last_error)
+            given.state.set(played(tempo=202))
+            filler.unlink()
+            await until(lambda: saver.report.last_error is None and has_tempo(database, 202))
+
+    with mounted(tmp_path / "small", 256) as place:
+        asyncio.run(scenario(place))
 
 
 async def _longest_gap_s(seconds: float) -> float:

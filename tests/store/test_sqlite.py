@@ -177,14 +177,21 @@ def test_a_database_locked_by_another_process_is_read_but_not_written_and_said(s
     store.save("ABC123", {}, now=NOW)
 
 
+@contextmanager
+def mounted(place: Path, kib: int = 64) -> Iterator[Path]:
+    """A file system as small as that at `place`."""
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", str(place)], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], check=True)
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    with mounted(tmp_path / "small") as place:
+        yield place
 
 
 def fill(place: Path) -> Path:
@@ -229,6 +236,26 @@ def test_a_disk_that_fills_up_keeps_what_was_saved_and_goes_on_when_there_is_roo
     store.close()
     with closing(sqlite3.connect(small_disk / "sessions.sqlite")) as again:
         assert again.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+COUNTER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from jambridge.store.sqlite import SqliteStore
+store = SqliteStore.open(Path(sys.argv[1]))
+for _ in range(100):
+    store.update("ABC123", lambda state: {"count": (state or {"count": 0})["count"] + 1}, now=datetime.now(UTC))
+"""
+
+
+def test_two_processes_lose_nothing_of_each_others_changes(path: Path) -> None:
+    writers = [subprocess.Popen([sys.executable, "-c", COUNTER, str(path)]) for _ in range(3)]
+
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    store = SqliteStore.open(path)
+    assert [one.state for one in store.recent()] == [{"count": 300}]
+    store.close()
 
 
 WRITER = """

@@ -136,7 +136,7 @@ def test_3b_an_expired_session_goes_on_in_a_new_room_that_says_so(database: Data
     assert {**state["metadata"], "updatedAt": None} == {
         "sessionName": "Resumed from ABC123",
         "participantCount": 1,
-        "totalStateChanges": 1,
+        "totalStateChanges": 0,
         "durationMinutes": 0,
         "updatedAt": None,
         "revision": 1,
