@@ -92,7 +92,6 @@ async def cycle(where: Latest[Address | None]) -> None:
 
 async def measure(cycles: int, warm_up: int, directory: Path) -> list[Reading]:
     """Readings at the end of the warm-up and at equal distances after it."""
-    logging.disable(logging.WARNING)
     fill_string_cache()
     readings: list[Reading] = []
     started_s = time.monotonic()
@@ -141,6 +140,7 @@ def _read(cycles: int, hub: int, elapsed_s: float) -> Reading:
 def main() -> int:
     cycles = int(sys.argv[1]) if len(sys.argv) > 1 else CYCLES
     warm_up = int(sys.argv[2]) if len(sys.argv) > 2 else cycles // 5
+    logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as directory:
         readings = asyncio.run(measure(cycles, warm_up, Path(directory)))
     print("| cycles | private KiB | tasks | descriptors | objects | hub, private KiB | seconds |")
