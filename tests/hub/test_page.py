@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from tests.fakes import browsers
+from tests.fakes.bridge import open_bridge
 from tests.fakes.browsers import CONNECTED, PATIENCE_MS, Hub, Musicians
 
 TEN_SEATS = """async () => {
@@ -31,6 +32,11 @@ FOUR_PLAYERS = """async () => {
     seat.open();
     return seat;
   });
+}"""
+STORED = """async (code) => {
+  const answer = await fetch(`/rest/v1/sessions?id=eq.${code}&select=state`, { headers: { apikey: "lan" } });
+  const [{ state }] = await answer.json();
+  return { ...state.music, revision: state.metadata.revision };
 }"""
 OTHERS = ".member[data-self=false]"
 HEARD = "[data-level]:not([data-level='0.00'])"
@@ -201,6 +207,111 @@ def test_two_listeners_do_not_connect_with_each_other(hub: Hub, musicians: Music
         expect_members(page, 2)
         expect(page.locator(f"{OTHERS} .instrument")).to_have_text("listening")
         expect(page.locator(f"{OTHERS} .light[data-state=none]")).to_have_count(1)
+
+
+# What the room agrees on
+
+
+def listen(musicians: Musicians, hub: Hub, code: str, name: str) -> Page:
+    return musicians.join(hub.secure(code), name, button="Just listen")
+
+
+def expect_host(page: Page, name: str) -> None:
+    host = page.locator(".member", has=page.locator(".badge.host:visible")).locator(".name")
+    expect(host).to_have_text([name], timeout=PATIENCE_MS)
+
+
+def expect_music(page: Page, *, tempo: str, key: str = "C", words: str = "Start") -> None:
+    expect(page.locator("#tempo")).to_have_value(tempo, timeout=PATIENCE_MS)
+    expect(page.locator("#key")).to_have_value(key, timeout=PATIENCE_MS)
+    expect(page.locator("#transport")).to_have_text(words, timeout=PATIENCE_MS)
+
+
+def set_tempo(page: Page, tempo: str) -> None:
+    page.get_by_label("Tempo, beats a minute").fill(tempo)
+    page.keyboard.press("Enter")
+
+
+def test_everyone_sees_and_changes_tempo_key_scale_colours_and_play(hub: Hub, musicians: Musicians) -> None:
+    ann, bob = listen(musicians, hub, "MUSIC1", "Ann"), listen(musicians, hub, "MUSIC1", "Bob")
+    for page in (ann, bob):
+        expect_music(page, tempo="120")
+        expect_host(page, "Ann")
+
+    set_tempo(ann, "140")
+    expect_music(bob, tempo="140")
+    expect(bob.locator("#announce")).to_have_text("Tempo 140, by Ann.", timeout=PATIENCE_MS)
+    bob.get_by_role("button", name="Faster").click()
+    bob.get_by_label("Key").select_option("F#")
+    bob.get_by_label("Scale").select_option("dorian")
+    bob.get_by_label("Colours").select_option("harmonic")
+    bob.get_by_role("button", name="Start").click()
+
+    for page in (ann, bob):
+        expect_music(page, tempo="141", key="F#", words="Stop")
+        expect(page.get_by_label("Scale")).to_have_value("dorian")
+        expect(page.get_by_label("Colours")).to_have_value("harmonic")
+    set_tempo(ann, "999")  # as fast as it goes
+    expect_music(bob, tempo="300", key="F#", words="Stop")
+
+
+def test_the_host_leaves_and_the_next_one_hosts_and_saves_what_all_agreed_on(hub: Hub, musicians: Musicians) -> None:
+    ann, bob = listen(musicians, hub, "HOST22", "Ann"), listen(musicians, hub, "HOST22", "Bob")
+    bob.wait_for_function(f"async () => (await ({STORED})('HOST22').catch(() => null))?.revision >= 1")
+    set_tempo(bob, "97")
+    expect_music(ann, tempo="97")
+
+    ann.get_by_role("button", name="Leave").click()
+
+    expect_host(bob, "Bob")
+    expect_music(bob, tempo="97")
+    bob.wait_for_function(f"async () => (await ({STORED})('HOST22')).tempo === 97")
+    assert bob.evaluate(STORED, "HOST22")["revision"] >= 2
+
+    cleo = listen(musicians, hub, "HOST22", "Cleo")
+    expect_host(cleo, "Bob")
+    expect_music(cleo, tempo="97")
+    bob.reload()
+    bob.get_by_role("button", name="Just listen").click()
+    for page in (bob, cleo):
+        expect_members(page, 2)
+        expect_host(page, "Cleo")
+        expect_music(page, tempo="97")
+
+
+def test_a_bridge_and_a_browser_agree_whoever_hosts(hub: Hub, musicians: Musicians) -> None:
+    ann = listen(musicians, hub, "BRDG22", "Ann")
+    set_tempo(ann, "88")
+    with open_bridge(f"http://127.0.0.1:{hub.port}", "BRDG22") as bridge:
+        bridge.until(lambda it: it.values["tempo"] == 88, "the browser's tempo")
+        expect_host(ann, "Ann")
+        bridge.change("key", "Bb")
+        bridge.change("isPlaying", True)
+        expect_music(ann, tempo="88", key="Bb", words="Stop")
+
+        ann.reload()  # the bridge hosts and keeps what was agreed on
+        bridge.until(lambda it: it.host == it.id, "hosting")
+        ann.get_by_role("button", name="Just listen").click()
+        expect_music(ann, tempo="88", key="Bb", words="Stop")
+        expect_host(ann, "Box")
+        ann.get_by_role("button", name="Stop").click()
+        bridge.until(lambda it: it.values["isPlaying"] is False, "stopped")
+    expect_host(ann, "Ann")
+    expect_music(ann, tempo="88", key="Bb")
+
+
+def test_the_tempo_is_tapped_with_finger_or_keyboard(hub: Hub, musicians: Musicians) -> None:
+    ann = listen(musicians, hub, "TAP-22", "Ann")
+    tap = ann.get_by_role("button", name="Tap the tempo")
+
+    tap.focus()
+    for _ in range(4):
+        ann.keyboard.press("Enter")  # as fast as it can, which is faster than any tempo
+    expect_music(ann, tempo="300")
+
+    ann.get_by_label("Tempo, beats a minute").fill("")
+    ann.keyboard.press("Tab")
+    expect_music(ann, tempo="300")  # nothing typed, nothing changed
 
 
 @pytest.mark.parametrize("code", ["ABC12", "TOOLONG123", "A-1"])
