@@ -13,6 +13,8 @@ class Limits:
 
     max_members: int = 10
     """Distinct presence keys in a room; a key's second socket is a reconnection, not another member."""
+    max_rooms: int = 500
+    """At once. How fast rooms are made is bounded by `join_rate` and by how many sockets an address may have."""
     max_topics: int = 8
     """Rooms that one socket may be in."""
     max_presence_bytes: int = 8192

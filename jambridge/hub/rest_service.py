@@ -19,7 +19,7 @@ from jambridge.hub.sessions import Found
 from jambridge.store.sqlite import SqliteStore
 
 _BODY_PATIENCE_S = 5.0
-_RATE, _BURST = 20.0, 60.0  # a box writes twice a minute, a page that lists sessions asks once
+_RATE, _BURST = 20.0, 120.0  # a box writes twice a minute, a page that lists sessions asks once
 
 
 class RestService:

@@ -29,6 +29,7 @@ KEY_IN_USE = "key in use"
 UNMATCHED = "unmatched topic"
 NO_NAME = "TopicNameRequired: You must provide a topic name"
 TOO_MANY_CHANNELS = "ChannelRateLimitReached: Too many channels"
+TOO_MANY_ROOMS = "too many rooms"
 TOO_MANY_JOINS = "ClientJoinRateLimitReached: Too many joins per second"
 TOO_MANY_MESSAGES = "Too many messages per second"
 TOO_MUCH_PRESENCE = "Client presence rate limit exceeded"
@@ -179,6 +180,8 @@ class Rooms:
             return BAD_KEY
         if len(self._socket(member.socket).topics) >= self._limits.max_topics:
             return TOO_MANY_CHANNELS
+        if topic not in self._rooms and len(self._rooms) >= self._limits.max_rooms:
+            return TOO_MANY_ROOMS
         keys = {other.key for other in self._rooms[topic].members.values()} if topic in self._rooms else set()
         if member.key in keys:
             return KEY_IN_USE

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from jambridge.errors import LinkError
-from jambridge.hub.limits import Patience
+from jambridge.hub.limits import Limits, Patience
 from jambridge.hub.server import HubServer
 from tests.hub.live import PATIENCE_S, Member, health, live_hub, run, settled
 
@@ -199,3 +199,15 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
                     pass
 
     run(scenario())
+
+
+def test_a_hub_has_so_many_rooms_and_empty_ones_make_room(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path, limits=Limits(max_rooms=1)) as hub, Member.connected(hub) as other:
+            async with Member.joined(hub, "a"):
+                refused = await other.join("b", topic="realtime:room:OTHER1")
+                assert refused["payload"]["response"] == {"reason": "too many rooms"}
+            await settled(hub, rooms=0)
+            assert (await other.join("b", topic="realtime:room:OTHER1"))["payload"]["status"] == "ok"
+
+    asyncio.run(scenario())
