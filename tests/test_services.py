@@ -39,7 +39,7 @@ def test_one_service_ends_and_is_started_again_while_the_others_go_on() -> None:
         ending = asyncio.create_task(services.until_one_gives_up())
         for _ in range(3):
             running = services.start("seat", seat.take)
-            while running.present is None:
+            while running.present is None:  # noqa: ASYNC110  seen only from outside
                 await asyncio.sleep(0)
             await services.end("seat", "never started")
             assert (seat.open, other.open, set(services.health)) == (0, 1, {"other"})

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 4.5
 ANSWER_TIMEOUT_S = 6.0
 """With the longest pause between two tries, less than ten seconds: so soon is a server that is back found."""
-LEAVE_TIMEOUT_S = 0.7
+LEAVE_TIMEOUT_S = 0.5
 CLOSE_TIMEOUT_S = 0.3
 PING_EVERY_S = PING_PATIENCE_S = 4.0
 _LATE_S = 0.25  # for an answer that arrived while this process was not running
@@ -197,7 +197,7 @@ async def open_line(address: Address, topic: str, key: str, count: Callable[[str
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await client.connect()
     except (TimeoutError, WebSocketException, OSError, ValueError) as exc:
-        raise LinkError(f"{address.url} cannot be reached: {exc or 'no answer'}") from exc
+        raise LinkError(f"{address.url} cannot be reached: {str(exc) or 'no answer'}") from exc
     line = Line(client, topic, key, count)
     try:
         yield line

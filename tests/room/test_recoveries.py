@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from jambridge.app import ROOM_RETRY_S
@@ -134,6 +135,25 @@ def test_a_server_that_accepts_and_says_nothing_is_joined_within_ten_seconds_of_
             await ada.sees("Ada")
             assert time.monotonic() - back < BACK_WITHIN_S
             await stop(ada)
+
+    within_patience(scenario)
+
+
+def test_a_half_open_connection_is_closed_by_force_and_leaves_no_task_and_no_descriptor(tmp_path: Path) -> None:
+    def running() -> tuple[set[asyncio.Task[object]], int]:
+        return asyncio.all_tasks(), psutil.Process().num_fds()
+
+    async def scenario() -> None:
+        async with live_hub(tmp_path) as hub, wire.laid(hub.port) as between:
+            before = running()
+            for _ in range(3):
+                async with open_line(at(between.port), TOPIC, "ada", print) as line:
+                    await line.join(lambda: None, lambda _: None)
+                    await line.track({"name": "Ada"})
+                    between.go_deaf()
+                between.hear_again()
+                while running() != before:  # noqa: ASYNC110  the hub's and the wire's take a moment
+                    await asyncio.sleep(0.01)
 
     within_patience(scenario)
 
