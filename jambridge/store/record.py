@@ -41,6 +41,7 @@ def encode(state: JsonObject) -> str:
         raise WireError(f"a session's state is not JSON: {str(exc)[:80]}") from exc
     if size > MAX_BYTES:
         raise WireError(f"a session's state of {size} bytes is more than {MAX_BYTES}")
+    decode(text)  # what could not be read again is not stored
     return text
 
 

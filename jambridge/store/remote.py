@@ -4,7 +4,6 @@ The client library has neither a deadline for a whole request nor a bound for an
 """
 
 import asyncio
-import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -227,15 +226,18 @@ def _refused(exc: APIError) -> LinkError:
 
 
 def _record(row: Any) -> SessionRecord:
-    """A row, checked as strictly as a file of ours; a state that is none becomes the empty one."""
+    """A row, checked as strictly as a file of ours; a state that is no object becomes the empty one.
+
+    Raises:
+        WireError: also for a state beyond our bounds: what we cannot carry over we do not overwrite either.
+    """
     if not isinstance(row, dict) or not isinstance(row.get("id"), str):
         raise WireError("a row without an id")
     created = record.to_moment(row.get("created_at"))
-    try:
-        state = record.decode(json.dumps(row.get("state")))
-    except (WireError, ValueError, RecursionError):
-        state = {}
-    return SessionRecord(row["id"][:64], created, created, state)
+    state = row.get("state")
+    if isinstance(state, dict):
+        record.encode(state)
+    return SessionRecord(row["id"][:64], created, created, state if isinstance(state, dict) else {})
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Rows in and out of text: bounded, strict, times in one form."""
 
 import contextlib
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -28,8 +29,11 @@ states = st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8), valu
 
 @given(states)
 def test_decode_undoes_encode(state: dict[str, Any]) -> None:
-    with contextlib.suppress(WireError):  # deeper than twelve
-        assert record.decode(record.encode(state)) == state
+    try:
+        text = record.encode(state)
+    except WireError:  # deeper than can be read again
+        return
+    assert record.decode(text) == state
 
 
 @given(st.text() | st.none() | st.binary() | st.integers())
@@ -38,7 +42,17 @@ def test_any_column_is_a_state_or_a_wire_error(column: object) -> None:
         assert isinstance(record.decode(column), dict)
 
 
-@pytest.mark.parametrize("state", [{"a": float("nan")}, {"a": "\ud800"}, {"a": {1, 2}}, {"a": "x" * record.MAX_BYTES}])
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"a": float("nan")},
+        {"a": "\ud800"},
+        {"a": {1, 2}},
+        {"a": "x" * record.MAX_BYTES},
+        {"a": 10**30},
+        {"a": json.loads("[" * 12 + "]" * 12)},
+    ],
+)
 def test_what_is_no_json_or_too_long_is_not_stored(state: dict[str, Any]) -> None:
     with pytest.raises(WireError):
         record.encode(state)
