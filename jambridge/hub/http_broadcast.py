@@ -7,7 +7,6 @@ a payload with `fromPeerId` is refused.
 
 import asyncio
 import time
-from collections import Counter
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -43,8 +42,6 @@ class HttpBroadcast:
     def __init__(self, relay: Relay, limits: Limits) -> None:
         self._relay = relay
         self._rates = Rates(limits.message_rate, limits.message_burst)
-        self.refused: Counter[int] = Counter()
-        """By status."""
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [web.post(PATH, self._many), web.post(f"{PATH}/{{topic}}/events/{{event}}", self._one)]
@@ -59,7 +56,7 @@ class HttpBroadcast:
         status, message = await self._take(request, kinds)
         if status == web.HTTPAccepted.status_code:
             return web.Response(status=status)
-        self.refused[status] += 1
+        self._relay.dropped[f"http-broadcast-{status}"] += 1
         return web.json_response({"message": message}, status=status, headers={"Cache-Control": "no-store"})
 
     async def _take(self, request: web.Request, kinds: tuple[str, ...]) -> tuple[int, str]:

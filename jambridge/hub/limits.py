@@ -33,6 +33,10 @@ class Limits:
     frame_rate: float = 200.0
     """Any frames of a socket, broken ones and heartbeats counted; beyond it the socket is closed."""
     frame_burst: float = 600.0
+    byte_rate: float = 512 * 1024
+    """What a socket sends; beyond it it is closed. The worst half a megabyte keeps the parser busy for 70 ms; the LEDs
+    of a host are 200 KiB a second."""
+    byte_burst: float = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

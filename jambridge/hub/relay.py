@@ -136,7 +136,8 @@ class Relay:
         return socket
 
     async def _read(self, link: Link) -> None:
-        bucket = TokenBucket(self._limits.frame_rate, self._limits.frame_burst)
+        frames = TokenBucket(self._limits.frame_rate, self._limits.frame_burst)
+        volume = TokenBucket(self._limits.byte_rate, self._limits.byte_burst)
         now_s = asyncio.get_running_loop().time
         reason = None
         try:
@@ -145,7 +146,8 @@ class Relay:
                     link.heard.set()
                     if link.is_gone:  # superseded: what it had sent before comes too late
                         return
-                    if not bucket.take(self._monotonic()):
+                    arrived_s = self._monotonic()
+                    if not (frames.take(arrived_s) and volume.take(arrived_s, len(message.data))):
                         reason = "frame-flood"
                         break
                     await self._receive(link, message)

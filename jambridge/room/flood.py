@@ -14,12 +14,12 @@ class TokenBucket:
         self._tokens = burst
         self._at_s: float | None = None
 
-    def take(self, now_s: float) -> bool:
-        """Take one token if there is one; `now_s` is monotonic."""
+    def take(self, now_s: float, tokens: float = 1.0) -> bool:
+        """Take so many tokens if there are as many; `now_s` is monotonic."""
         self._fill(now_s)
-        if self._tokens < 1.0:
+        if self._tokens < tokens:
             return False
-        self._tokens -= 1.0
+        self._tokens -= tokens
         return True
 
     def wait_s(self, now_s: float, tokens: float = 1.0) -> float:

@@ -38,6 +38,8 @@ def test_a_flood_over_http_is_refused_and_what_is_said_there_is_checked(tmp_path
             assert await status(many, data={"messages": [message, message | {"payload": {"fromPeerId": "b"}}]}) == 403
             assert await status(many, data={"messages": [message] * 15}) == 202
             assert await status(many, data={"messages": [message] * 15}) == 429
-            assert (await health(hub))["relayed"] >= 20
+            said = await health(hub)
+            assert said["relayed"] >= 20
+            assert said["dropped"]["http-broadcast-429"] == 1
 
     run(scenario())

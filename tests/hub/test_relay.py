@@ -17,7 +17,9 @@ from jambridge.hub.limits import Limits, Patience
 from jambridge.hub.phoenix import Frame
 from tests.hub.live import PATIENCE_S, TOPIC, Member, health, live_hub, run, settled
 
-UNHURRIED = Limits(frame_burst=1e9, message_burst=1e9, join_burst=1e9, presence_calls=10**9, room_burst=1e9)
+UNHURRIED = Limits(
+    frame_burst=1e9, byte_burst=1e9, message_burst=1e9, join_burst=1e9, presence_calls=10**9, room_burst=1e9
+)
 
 
 def test_an_eleventh_member_is_refused_and_a_forged_sender_not_relayed(tmp_path: Path) -> None:
@@ -223,6 +225,23 @@ def test_a_flood_of_any_frames_ends_the_socket(tmp_path: Path) -> None:
                     await member.socket.send_str("garbage")
                 assert await member.closed() == aiohttp.WSCloseCode.POLICY_VIOLATION
             assert (await health(hub))["dropped"]["frame-flood"] == 1
+
+    run(scenario())
+
+
+def test_a_flood_of_bytes_ends_the_socket_and_a_hosts_leds_are_none(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        leds = {"colors": [{"r": 255, "g": 255, "b": 255}] * 128, "filler": "x" * 4000}
+        async with live_hub(tmp_path) as hub, Member.joined(hub, "b") as ben:
+            async with Member.joined(hub, "a") as anna:
+                for sequence in range(250):  # four seconds of them at once
+                    await anna.broadcast("led-update", sequence=sequence, **leds)
+                while (await ben.heard("led-update"))["sequence"] < 249:
+                    pass
+                for _ in range(4):
+                    await anna.broadcast("big", filler="x" * 250_000)
+                assert await anna.closed() == aiohttp.WSCloseCode.POLICY_VIOLATION
+            assert (await health(hub))["dropped"] == {"frame-flood": 1}
 
     run(scenario())
 
