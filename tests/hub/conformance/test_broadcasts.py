@@ -1,16 +1,4 @@
-"""Broadcasts between unmodified clients: supabase-js 1.0.0 (js1) and 2.0.0 (js2), supabase for Python.
-
-| cell | js1 | js2 | python |
-|---|---|---|---|
-| broadcast | sends to and receives from each | the same | the same |
-| with ack | sends; refused | sends; refused | sends; refused |
-| self broadcast | receives its own | receives its own | receives its own |
-| binary frame | its wire has none; bytes never reach it | sends and receives | as js1 |
-| HTTP broadcast | sends to and receives from each | the same | the same |
-| HTTP bytes | sends; they never reach it | sends and receives | sends; they never reach it |
-| HTTP broadcast, many in one request | sends, as it does unjoined | the same | no such method |
-| rate-limit close | is closed, others go on; joins anew | the same | the same |
-"""
+"""Broadcasts, over the wire and over HTTP, and the closing of who sends too many."""
 
 import base64
 

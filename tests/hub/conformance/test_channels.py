@@ -1,8 +1,4 @@
-"""Joining, presence and leaving of unmodified clients: supabase-js 1.0.0 (js1) and 2.0.0 (js2), supabase for Python.
-
-Every cell stands for each of the three; those with two sides for each pair of them. `access_token` and `heartbeat` are
-only sent, and what comes back (nothing; a reply) is what is looked at. Joining receives nothing that is not presence.
-"""
+"""Joining, presence and leaving, and what goes with a channel."""
 
 from tests.hub.conformance.cells import each, named
 from tests.hub.conformance.guests import Guest, Seen, Wishes, sees
