@@ -1,6 +1,8 @@
 """The jam page's modules by themselves, in a real Chromium: rules, SDP, and links with a lossy room between them."""
 
+import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from playwright.sync_api import sync_playwright
 
 from jambridge.errors import UsageError
 from jambridge.room import code
+from jambridge.store import merging
 from tests.fakes import browsers
 from tests.fakes.browsers import Hub
 
@@ -310,6 +313,160 @@ def test_a_ping_is_answered_with_our_clock(run: Run) -> None:
 
     assert (pong["type"], pong["id"], pong["t1"], pong["room"]) == ("pong", 7, 12.5, 0)
     assert pong["t2"] <= pong["t3"]
+
+
+def test_who_becomes_host_carries_the_rooms_time_on(run: Run) -> None:
+    ahead = run(f"""{LINKS}
+        const b = open("b", "a");
+        const pc = new RTCPeerConnection();
+        ends.set("a", {{ link: {{
+          receive: (type, id, data) =>
+            type === "answer" ? pc.setRemoteDescription(data)
+            : type === "ice-candidate" && data.forEach((candidate) => pc.addIceCandidate(candidate)),
+        }} }});
+        const channel = pc.createDataChannel("sync", {{ ordered: false, maxRetransmits: 0 }});
+        pc.addTransceiver("audio");
+        await pc.setLocalDescription();
+        await until(() => pc.iceGatheringState === "complete", "gathered");
+        const pongs = [];
+        channel.onmessage = ({{ data }}) => {{
+          const message = JSON.parse(data);
+          if (message.type === "pong") return pongs.push(message);
+          const now = performance.now();
+          for (const odd of [{{ t3: "x" }}, {{ t2: 1e14 }}, {{ id: -1 }}, {{ room: null }}])
+            channel.send(JSON.stringify({{ ...message, type: "pong", t2: now, t3: now, room: -7e6, ...odd }}));
+          channel.send(JSON.stringify({{ ...message, type: "pong", t2: now, t3: now, room: 5e6 }}));
+        }};
+        b.sync.follow("a");
+        b.link.receive("offer", "one", pc.localDescription.toJSON());
+        await until(() => b.sync.offset !== 0, "followed");
+        b.sync.follow("b"); // the host has left
+        channel.send(JSON.stringify({{ type: "ping", id: "x", t1: 0 }}));
+        await until(() => pongs.length, "answered");
+        b.sync.close(); b.link.close(); pc.close();
+        return pongs[0].room;
+    """)
+
+    assert ahead == pytest.approx(5e6, abs=500)
+
+
+def test_the_rooms_time_is_set_once_then_slewed_and_never_jumps(run: Run) -> None:
+    offsets = run("""
+        const { RoomClock } = await import("/page/room_clock.js");
+        const clock = new RoomClock();
+        const at = (now) => Math.round(clock.offset(now) * 1e3) / 1e3;
+        const seen = [at(0)];
+        clock.observe({ offset: 500, delay: 20 }, 0); seen.push(at(0));          // the first sets it
+        clock.observe({ offset: 504, delay: 10 }, 500); seen.push(at(500));      // it may still jump ahead
+        clock.observe({ offset: 514, delay: 2 }, 2000); seen.push(at(2000), at(3000), at(60_000)); // 1 ms a second
+        clock.observe({ offset: 560, delay: 90 }, 60_000); seen.push(at(70_000)); // a worse exchange changes nothing
+        clock.lead(70_000); seen.push(at(90_000));
+        clock.forget();
+        clock.observe({ offset: 510, delay: 2 }, 90_000); seen.push(at(90_000), at(91_000), at(99_000));
+        for (let k = 0; k < 8; k += 1) clock.observe({ offset: -9000, delay: 2 }, 99_000);
+        seen.push(at(99_000)); // another clock altogether
+        return seen;
+    """)
+
+    assert offsets == [0, 500, 504, 504, 505, 514, 514, 514, 514, 513, 510, -9000]
+
+
+@pytest.mark.parametrize(
+    ("page", "here", "host"),
+    [
+        ("https://192.168.1.7:3443", "https:", "https://192.168.1.7:3443"),
+        ("https://box.local:3443/", "https:", "https://box.local:3443"),
+        ("https://[fd00::7]:3443", "https:", "https://[fd00::7]:3443"),
+        ("https://box:3443", "http:", "https://box:3443"),
+        ("http://10.0.0.2:3001", "http:", "http://10.0.0.2:3001"),
+        ("http://10.0.0.2:3001", "https:", None),
+        ("https://example.org", "https:", None),
+        ("https://192.168.1.7.example.org", "https:", None),
+        ("https://ann@box.local", "https:", None),
+        ("javascript:alert(1)", "https:", None),
+        ("//box.local", "https:", None),
+        (7, "https:", None),
+    ],
+)
+def test_the_page_follows_its_hub_only_to_a_place_of_this_network(
+    run: Run, page: object, here: str, host: str | None
+) -> None:
+    said = json.dumps([page, {"protocol": here, "code": "ABC123", "visitor": {"name": "Ann & Bö", "instrument": ""}}])
+
+    assert run(f"return (await import('/page/moved.js')).destination(...{said})") == (
+        host and f"{host}/jam/ABC123#name=Ann+%26+B%C3%B6&instrument="
+    )
+
+
+def test_the_tempo_of_taps(run: Run) -> None:
+    tempi = run("""
+        const { Tap } = await import("/page/tap.js");
+        const tap = new Tap();
+        return [0, 500, 1000, 1490, 9000, 9750, 9760].map((at) => tap.at(at));
+    """)
+
+    assert tempi == [None, 120, 120, 121, None, 80, 158]
+
+
+SETTINGS = {"tempo": 91, "key": "Bb", "scale": "dorian", "colorMode": "harmonic", "isPlaying": True}
+ROWS: tuple[dict[str, Any] | None, ...] = (
+    None,
+    {},
+    {"music": {"tempo": 70, "swing": 3}, "metadata": {"revision": 8, "sessionName": "Blues", "durationMinutes": 50}},
+    {"music": 7, "studio": {"loadedModules": [{"a": 1}], "x": 2}, "hardware": {"wled": {"devices": [{}]}, "own": 1}},
+    {"metadata": {"revision": "x", "totalStateChanges": -1, "participantCount": 2}, "else": [1]},
+)
+
+
+@pytest.mark.parametrize("touched", [False, True])
+@pytest.mark.parametrize("row", ROWS)
+def test_the_page_stores_what_a_bridge_without_hardware_would(run: Run, row: Any, touched: bool) -> None:
+    """And again, when nothing is new: nothing."""
+    wall = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    moment = merging.Moment(SETTINGS if touched else {}, 2, merging.Setup(), 12, wall)
+    expected = merging.snapshot(row, moment)
+
+    stored, again = run(f"""
+        const {{ RoomState }} = await import("/page/state.js");
+        const {{ snapshot }} = await import("/page/stored.js");
+        let state = new RoomState();
+        for (const [name, value] of Object.entries({json.dumps(SETTINGS if touched else {})}))
+          state = state.changed(name, value, "me");
+        const moment = {{ state, participants: 2, minutes: 12, wall: new Date("2026-01-02T03:04:05Z") }};
+        const stored = snapshot({json.dumps(row)}, moment);
+        return [stored, snapshot(stored, moment)];
+    """)
+
+    assert expected is not None
+    for state in (stored, expected):
+        state["metadata"]["updatedAt"] = datetime.fromisoformat(state["metadata"]["updatedAt"])
+    assert stored == expected
+    assert again is None
+
+
+def test_who_says_too_much_is_closed_and_comes_back(run: Run) -> None:
+    result = run("""
+        const { Realtime } = await import("/page/realtime.js");
+        const states = [];
+        let seen = 0;
+        const room = new Realtime({
+          url: `wss://${location.host}/realtime/v1/websocket?apikey=any&vsn=1.0.0`, topic: "realtime:room:FLOOD1",
+          key: "loud", onState: (state) => states.push(state), onPresence: () => { seen += 1; }, onBroadcast() {},
+        });
+        const until = async (condition) => {
+          while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
+        };
+        room.open();
+        await until(() => room.state === "joined");
+        for (let k = 0; k < 500; k += 1) room.broadcast("nothing", {});
+        await until(() => room.state === "reconnecting");
+        seen = 0;
+        await until(() => room.state === "joined" && seen > 0);
+        room.leave();
+        return states;
+    """)
+
+    assert result == ["joined", "reconnecting", "joined", "left"]
 
 
 def test_who_finds_the_own_key_in_use_tries_again(run: Run) -> None:

@@ -46,7 +46,7 @@ export function snapshot(previous, { state, participants, minutes, wall }) {
   const changed = ["music", "studio", "hardware"].some((name) => !same(next[name], old[name]));
   const counts = {
     participantCount: participants,
-    totalStateChanges: count(metadata, "totalStateChanges") + Number(changed && previous !== null),
+    totalStateChanges: count(metadata, "totalStateChanges") + Number(changed && revision(old) !== null),
     durationMinutes: Math.max(minutes, count(metadata, "durationMinutes")),
   };
   const counted = Object.entries(counts).every(([name, value]) => metadata[name] === value);
