@@ -1,5 +1,6 @@
 """The hub as a process: `python -m jambridge.hub`."""
 
+import asyncio
 import json
 import os
 import pty
@@ -7,16 +8,20 @@ import re
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.hub.live import Member
+from tests.hub.test_socketio import Player
 
 PATIENCE_S = 30
 
@@ -98,6 +103,37 @@ def test_a_port_that_becomes_free_is_taken(tmp_path: Path) -> None:
                 time.sleep(0.01)
             taken.close()
             assert said(hub)["port"] == port
+
+
+def test_sessions_are_kept_where_it_is_told(tmp_path: Path) -> None:
+    database = tmp_path / "elsewhere" / "jam.sqlite"
+    with process(tmp_path / "state", *FREE, "--database", str(database)) as hub:
+        url = f"http://127.0.0.1:{said(hub)['port']}/rest/v1/sessions"
+        request = urllib.request.Request(url, b'{"id": "ABC123"}', {"apikey": "any"})
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            assert answer.status == 201
+        hub.terminate()
+        assert hub.wait(PATIENCE_S) == 0
+
+    with closing(sqlite3.connect(database)) as kept:
+        assert kept.execute("SELECT id FROM sessions").fetchall() == [("ABC123",)]
+    assert not (tmp_path / "state" / "sessions.sqlite").exists()
+
+
+def test_it_ends_at_once_though_the_database_is_locked_and_clients_are_there(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        with process(tmp_path, *FREE) as hub:
+            here: Any = type("Here", (), {"port": said(hub)["port"]})
+            async with Player.connected(here) as player, Member.joined(here, "a") as member:
+                await player.create()
+                await player.say("state:tempo-change", tempo=77)
+                with closing(sqlite3.connect(tmp_path / "sessions.sqlite", isolation_level=None)) as other:
+                    other.execute("BEGIN EXCLUSIVE")
+                    hub.send_signal(signal.SIGTERM)
+                    assert await member.closed() == 1012
+                    assert hub.wait(PATIENCE_S) == 0
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
