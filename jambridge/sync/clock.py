@@ -1,23 +1,25 @@
 """The room clock: what all members call now. Pure: time is a parameter.
 
-The host's monotonic clock, followed from exchanges with it: the best of the last sixteen says where we should be, and a
-second-order loop brings us there without anybody noticing. In the first second the clock may jump forward or stand
+The host's monotonic clock, followed from exchanges with it: the best of the last sixteen is what an estimate learns
+from, and a course leads there without anybody noticing. In the first second the clock may jump forward or stand
 still; from then on it is at most 1 ms/s faster or slower than ours. It runs on where there is no host, and through a
 change of host, since a new one answers from the clock that it has followed until then.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
+from jambridge.sync.estimate import Estimate
 from jambridge.sync.offset import Exchange
 from jambridge.units import LocalSeconds, RoomSeconds
 
 SAMPLES = 16
 ACQUIRING_S = 1.0
 MAX_SLEW = 1e-3  # seconds a second
-MAX_RATE = 3e-4  # two quartz oscillators differ by a tenth of it
-LOOP_S = 4.0  # how soon an error is gone; simulated 3-7 s with jitter, spikes and losses: p99 1.24-2.1 ms
-UNSURE_S = 1e-3  # a delay so much above the shortest halves the weight of what it says
+FOLLOW_S = 1.0  # in which a course makes up for the difference to the estimate
+SURE_S = 5e-5  # how far a sample of the shortest delay is off
+PRIOR_S = 1e-3  # how far a new host's room clock may be from ours, which followed the same
 UNEXPLAINED_S = 0.1  # beyond what the delay of an exchange can explain
 UNEXPLAINED = 8  # such exchanges in a row: the host's clock is another one (it slept, or two rooms became one)
 FORGOTTEN_S = 60.0  # how long the shortest delay is remembered: a way may become longer
@@ -75,7 +77,8 @@ class RoomClock:
         """Of the exchange that is believed."""
         self._window: deque[_Sample] = deque(maxlen=SAMPLES)
         self._acquired_at: LocalSeconds | None = None
-        self._observed_at: LocalSeconds | None = None
+        self._estimate: Estimate | None = None
+        self._learnt_at: LocalSeconds | None = None
         self._shortest_s: float | None = None
         self._unexplained = 0
 
@@ -92,7 +95,7 @@ class RoomClock:
     def forget(self) -> None:
         """Another host is followed from now on: what was learnt is of the former."""
         self._window.clear()
-        self._observed_at = None
+        self._estimate = self._learnt_at = None
         self._unexplained = 0
         self._shortest_s = self.delay_s = None
 
@@ -109,25 +112,35 @@ class RoomClock:
         self._window.append(sample)
         best = min(self._window, key=lambda one: one.badness(now))
         self.delay_s = best.delay_s
-        error_s = self._error_s(best, now)
+        estimate = self._learn(best, now)
+        error_s = estimate.at_time(now) - (self.room_s(now) - now)
         if now - self._acquired_at < ACQUIRING_S:
-            self._acquire(error_s, now)
+            self._acquire(self._error_s(best, now), now)
         else:
-            self._slew(error_s * self._weight(best.delay_s, now), now)
-        self._observed_at = now
+            self._slew(error_s, estimate.rate, now)
+
+    def _learn(self, best: _Sample, now: LocalSeconds) -> Estimate:
+        """Take in the best of the window, once."""
+        unknown_s = best.delay_s / 2 / math.sqrt(len(self._window))  # of few, even the quickest may have come late
+        sigma_s = SURE_S + self._excess_s(best, now) + unknown_s
+        if self._estimate is None:
+            self._estimate = Estimate(now, self.room_s(now) - now, PRIOR_S, self.course.rate)
+        if self._learnt_at is None or best.at > self._learnt_at:
+            self._learnt_at = best.at
+            self._estimate.update(now, best.offset_s + self._estimate.rate * (now - best.at), sigma_s)
+        return self._estimate
 
     def _error_s(self, sample: _Sample, now: LocalSeconds) -> float:
         """How far we are behind what a sample says of now."""
         return sample.offset_s + self.course.rate * (now - sample.at) - (self.room_s(now) - now)
 
-    def _weight(self, delay_s: float, now: LocalSeconds) -> float:
-        """Less than 1 where all of the window came late, as through a queue that fills one way."""
-        shortest_s = delay_s if self._shortest_s is None else self._shortest_s
-        elapsed_s = now - self._observed_at if self._observed_at is not None else 0.0
-        shortest_s += (delay_s - shortest_s) * min(elapsed_s / FORGOTTEN_S, 1.0)
-        self._shortest_s = min(shortest_s, delay_s)
-        excess_s = (delay_s - self._shortest_s) / 2
-        return 1.0 / (1.0 + (excess_s / UNSURE_S) ** 2)
+    def _excess_s(self, best: _Sample, now: LocalSeconds) -> float:
+        """How far a sample may be off that came later than the quickest, as through a queue that fills one way."""
+        before = self._window[-2].at if len(self._window) > 1 else now
+        shortest_s = best.delay_s if self._shortest_s is None else self._shortest_s
+        shortest_s += (best.delay_s - shortest_s) * min((now - before) / FORGOTTEN_S, 1.0)
+        self._shortest_s = min(shortest_s, best.delay_s)
+        return (best.delay_s - self._shortest_s) / 2
 
     def _is_another_clock(self, sample: _Sample) -> bool:
         unexplained = abs(self._error_s(sample, sample.at)) > sample.delay_s / 2 + UNEXPLAINED_S
@@ -138,7 +151,8 @@ class RoomClock:
         self.forget()
         self._window.append(sample)
         self.delay_s = self._shortest_s = sample.delay_s
-        self._acquired_at = self._observed_at = sample.at
+        self._acquired_at = self._learnt_at = sample.at
+        self._estimate = Estimate(sample.at, sample.offset_s, SURE_S + sample.delay_s / 2)
         self.course = Course(sample.at, RoomSeconds(sample.at + sample.offset_s))
         self.steps += 1
 
@@ -149,10 +163,6 @@ class RoomClock:
         else:
             self.course = Course(now, room, slew=-1.0, slew_s=-error_s)
 
-    def _slew(self, error_s: float, now: LocalSeconds) -> None:
-        rate, wanted = self.course.rate, error_s / LOOP_S
-        if self._observed_at is not None and abs(wanted) < MAX_SLEW:  # critically damped, and no wind-up
-            rate += error_s * min(now - self._observed_at, 1.0) / (4 * LOOP_S**2)
-            rate = min(max(rate, -MAX_RATE), MAX_RATE)
-        slew = min(max(wanted, -MAX_SLEW - rate), MAX_SLEW - rate)
+    def _slew(self, error_s: float, rate: float, now: LocalSeconds) -> None:
+        slew = min(max(error_s / FOLLOW_S, -MAX_SLEW - rate), MAX_SLEW - rate)
         self.course = Course(now, self.room_s(now), rate, slew, abs(error_s / slew) if slew else 0.0)
