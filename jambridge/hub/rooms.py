@@ -2,8 +2,9 @@
 
 Source: supabase/realtime `realtime_channel.ex`, `broadcast_handler.ex` and `presence_handler.ex`, and its clients as
 measured, with these rules of the project's contract: a room is full with `max_members`; a `fromPeerId` that is not the
-sender's own presence key is refused; a key is one socket's, else anybody could be anybody. Whether a socket is dead and
-its key free is for the caller to find out, who then disconnects it.
+sender's own presence key is refused; a key is one socket's, else anybody could be anybody; only the hub itself says
+`hub-moved`, since browsers follow it. Whether a socket is dead and its key free is for the caller to find out, who then
+disconnects it.
 
 On one LAN without accounts there is nothing that would tell who may read what: `private` channels are the same as
 public ones, so that a client set up for hosted Supabase finds its room here too. `postgres_changes` are agreed to and
@@ -18,6 +19,7 @@ from typing import Any
 
 from jambridge.errors import Text
 from jambridge.hub import phoenix, presence
+from jambridge.hub.guest import MOVED
 from jambridge.hub.limits import Limits
 from jambridge.hub.phoenix import Frame
 from jambridge.hub.presence import Deliveries, Member, SocketId
@@ -109,6 +111,8 @@ class Rooms:
         room = self._rooms.get(topic)
         if room is None:
             return []
+        if event == MOVED:
+            return self._drop("forged-sender")
         if not room.bucket.take(now_s):
             self.dropped["room-flood"] += 1
             return None
@@ -212,7 +216,7 @@ class Rooms:
             return self._refuse(OVERSIZED, member, frame)
         if not isinstance(event, str) or not isinstance(payload, dict | bytes):
             return self._refuse("malformed-broadcast", member, frame)
-        if isinstance(payload, dict) and payload.get("fromPeerId") not in (None, member.key):
+        if event == MOVED or (isinstance(payload, dict) and payload.get("fromPeerId") not in (None, member.key)):
             return self._refuse("forged-sender", member, frame)
         if not room.bucket.take(now_s):
             return self._refuse("room-flood", member, frame)

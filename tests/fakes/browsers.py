@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect
 
-from jambridge.hub.server import HubOptions, open_hub
+from jambridge.hub.server import HubOptions, HubServer, open_hub
 
 CHROMIUM = "/usr/bin/chromium"
 RATE_HZ = 48_000
@@ -65,6 +65,7 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending = asyncio.Event()
         self._thread = threading.Thread()
+        self._hub: HubServer | None = None
         self.port = self.tls_port = 0
 
     def start(self) -> None:
@@ -79,6 +80,12 @@ class Hub:
         self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join(20)
         assert not self._thread.is_alive()
+
+    def send_to(self, page: str) -> None:
+        """Tell everybody that the hub is at `page` from now on."""
+        assert self._loop is not None
+        assert self._hub is not None
+        asyncio.run_coroutine_threadsafe(self._hub.send_to(page), self._loop).result(20)
 
     def secure(self, code: str) -> str:
         return f"https://{NAME}:{self.tls_port}/jam/{code}"
@@ -97,7 +104,7 @@ class Hub:
             max_per_address=64,
         )
         async with open_hub(options) as hub:
-            self.port, self.tls_port = hub.port, hub.tls_port
+            self._hub, self.port, self.tls_port = hub, hub.port, hub.tls_port
             ready.set()
             await self._ending.wait()
 

@@ -314,6 +314,26 @@ def test_the_tempo_is_tapped_with_finger_or_keyboard(hub: Hub, musicians: Musici
     expect_music(ann, tempo="300")  # nothing typed, nothing changed
 
 
+def test_a_hub_that_makes_way_is_followed_to_the_other_under_ones_name(
+    hub: Hub, musicians: Musicians, tmp_path: Path
+) -> None:
+    other = Hub(tmp_path)
+    other.start()
+    ann = listen(musicians, hub, "MOVE22", "Ann & Bö")
+
+    hub.send_to("https://example.org")
+    hub.send_to(other.secure("ELSE22"))
+
+    expect(ann.locator("#alerts")).to_contain_text(f"The room has movedTaking you along to {browsers.NAME}")
+    ann.wait_for_url(f"{other.secure('MOVE22')}#*", timeout=PATIENCE_MS)
+    expect(ann.get_by_label("Your name")).to_have_value("Ann & Bö")
+    ann.get_by_role("button", name="Just listen").click()
+    expect_host(ann, "Ann & Bö")
+    assert ann.url == other.secure("MOVE22")
+    ann.get_by_role("button", name="Leave").click()
+    other.stop()
+
+
 @pytest.mark.parametrize("code", ["ABC12", "TOOLONG123", "A-1"])
 def test_an_impossible_code_is_named_and_can_be_corrected(hub: Hub, musicians: Musicians, code: str) -> None:
     page = musicians.open(hub.secure(code))

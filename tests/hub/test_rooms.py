@@ -190,6 +190,17 @@ def test_a_forged_sender_is_refused_and_counted(ack: bool) -> None:
     assert told(rooms.receive(ANNA, broadcast("x", {"fromPeerId": "a"}), 0.0), BEN)
 
 
+def test_nobody_but_the_hub_says_that_it_has_moved() -> None:
+    rooms = rooms_of()
+    rooms.receive(ANNA, join("a"), 0.0)
+    rooms.receive(BEN, join("b"), 0.0)
+
+    assert rooms.receive(ANNA, broadcast("hub-moved", {"page": "https://10.0.0.66"}), 0.0) == []
+    assert rooms.inject(TOPIC, "hub-moved", {"page": "https://10.0.0.66"}, 0.0) == []
+    assert rooms.dropped["forged-sender"] == 2
+    assert told(rooms.tell_all("hub-moved", {"page": "https://10.0.0.7"}), BEN)
+
+
 @pytest.mark.parametrize("payload", [7, "x", [], None], ids=repr)
 def test_a_broadcast_without_an_object_is_dropped(payload: object) -> None:
     rooms = rooms_of()
