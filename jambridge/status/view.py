@@ -3,6 +3,8 @@
 import http.client
 import urllib.error
 import urllib.request
+from collections import Counter
+from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -58,20 +60,34 @@ def render(status: JsonObject) -> RenderableType:
             f"  {escape(room['link'] or '')}"
         )
     )
+    lines.append(Text(_music(status)))
     lit = _controllers(status) if status["light"]["controllers"] else Text("No light found: see jambridge leds list")
     return Group(*lines, Text(), _people(status), Text(), lit, Text(), _services(status))
 
 
+def _music(status: JsonObject) -> str:
+    """Tempo and key, and whether they are kept."""
+    state, saved_at = status["state"], status["store"]["saved_at"]
+    music = f"{state['tempo']:g} bpm  {state['key']} {state['scale']}  {state['colorMode']}"
+    playing = "playing" if state["isPlaying"] else "stopped"
+    return f"{music}  {playing}  {f'saved {_clock(saved_at)}' if saved_at else 'not saved here'}"
+
+
 def _people(status: JsonObject) -> Table:
-    table = Table("Musician", "Instrument", "Sound", "Path", "Level dBFS", "Loss", "Notes", box=None, pad_edge=False)
+    table = Table(
+        "Musician", "Instrument", "Joined", "Sound", "Path", "Level dBFS", "Loss", "Notes", box=None, pad_edge=False
+    )
+    names = Counter(member["name"] for member in status["room"]["participants"])
     peers = {peer["id"]: peer for peer in status["audio"]["peers"]}
     sources = {source["id"]: source for source in status["notes"]["sources"]}
     for member in status["room"]["participants"]:
         peer, source = peers.get(member["id"]), sources.get(member["id"])
         marks = (" (host)" if member["is_host"] else "") + (" (this box)" if member["self"] else "")
+        twin = f" ·{member['id'][:4]}" if names[member["name"]] > 1 else ""
         table.add_row(
-            escape(member["name"] + marks),
+            escape(member["name"] + twin + marks),
             escape(member["instrument"]),
+            _clock(member["joined_at"]),
             _light(peer["state"]) if peer else "-",
             peer["path"] or "-" if peer else "-",
             f"{peer['level_dbfs']:.0f}" if peer else "-",
@@ -96,6 +112,11 @@ def _services(status: JsonObject) -> Table:
     for name, one in status["services"].items():
         table.add_row(name, _light(one["state"]), str(one["restarts"]), escape(one["last_error"] or ""))
     return table
+
+
+def _clock(moment: str | None) -> str:
+    """Hours and minutes here, of an ISO 8601 time."""
+    return f"{datetime.fromisoformat(moment).astimezone():%H:%M}" if moment else "-"
 
 
 def _light(state: str) -> str:

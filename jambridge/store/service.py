@@ -166,6 +166,7 @@ class Saver:
         with suppress(DeviceError, WireError):
             present = await self._disk.call(partial(self._store.get, self._id))
             self._base_minutes = merging.duration(present.state if present else self._resumed)
+            self._saved_at = record.to_text(present.updated_at) if present else None
         self._began_s = self._clocks.monotonic()
 
     async def _pause(self, seconds: float) -> None:
@@ -194,7 +195,8 @@ class Saver:
 
         def change(present: JsonObject | None) -> JsonObject | None:
             previous = self._resumed if present is None else present
-            return merging.snapshot(previous, moment, device_ips=self._rules.device_ips)
+            new = merging.snapshot(previous, moment, device_ips=self._rules.device_ips)
+            return previous if new is None and present is None else new
 
         with self._store.transaction():
             written = self._store.update(self._id, change, now=now)

@@ -154,6 +154,18 @@ def test_a_resumed_session_begins_with_what_was_stored(database: Database) -> No
     assert (state["metadata"]["sessionName"], state["metadata"]["revision"]) == ("Resumed from OLD123", 1)
 
 
+def test_a_resumed_session_is_stored_in_its_new_room_even_if_nothing_of_it_changes(database: Database) -> None:
+    counts = {"participantCount": 1, "totalStateChanges": 0, "durationMinutes": 0}
+    resumed = {**merging.renamed(GOLDEN, "Resumed from OLD123"), "metadata": counts}
+
+    async def scenario() -> None:
+        async with saving(database.path, inputs(played(), setup=Setup()), resumed=resumed, rules=SELDOM) as saver:
+            await until(lambda: saver.report.saved_at)
+
+    asyncio.run(scenario())
+    assert database.state() is not None
+
+
 def test_a_locked_database_is_said_once_and_written_as_soon_as_it_is_free(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
