@@ -11,7 +11,7 @@ from tests.hub.live import Member, health, live_hub, run
 
 def test_a_flood_over_http_is_refused_and_what_is_said_there_is_checked(tmp_path: Path) -> None:
     async def scenario() -> None:
-        limits = Limits(message_burst=20)
+        limits = Limits(message_rate=0.01, message_burst=20)
         async with (
             live_hub(tmp_path, limits=limits) as hub,
             Member.joined(hub, "a"),

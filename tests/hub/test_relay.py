@@ -238,8 +238,9 @@ def test_a_flood_of_bytes_ends_the_socket_and_a_hosts_leds_are_none(tmp_path: Pa
                     await anna.broadcast("led-update", sequence=sequence, **leds)
                 while (await ben.heard("led-update"))["sequence"] < 249:
                     pass
-                for _ in range(4):
-                    await anna.broadcast("big", filler="x" * 250_000)
+                with contextlib.suppress(ConnectionError):
+                    for _ in range(40):
+                        await anna.broadcast("big", filler="x" * 250_000)
                 assert await anna.closed() == aiohttp.WSCloseCode.POLICY_VIOLATION
             assert (await health(hub))["dropped"] == {"frame-flood": 1}
 

@@ -26,13 +26,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from jambridge.hub.limits import Limits
 from tests.hub.conformance import stage
 from tests.hub.conformance.stage import Running
+
+SOON_A_FLOOD = Limits(message_rate=10.0, message_burst=100.0)
+"""However slow the machine is on which a client floods it."""
 
 
 @pytest.fixture(scope="package")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with stage.running(tmp_path_factory.mktemp("hub")) as running:
+    with stage.running(tmp_path_factory.mktemp("hub"), limits=SOON_A_FLOOD) as running:
         yield running
 
 

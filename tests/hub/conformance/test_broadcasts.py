@@ -1,5 +1,6 @@
 """Broadcasts, over the wire and over HTTP, and the closing of who sends too many."""
 
+import asyncio
 import base64
 
 import pytest
@@ -130,7 +131,7 @@ CLOSED = {
 def test_rate_limit_close(hub: Running, room: str, client: str) -> None:
     async def scenario(stage: Stage) -> None:
         async with stage.joined(room, client, *CLIENTS) as (anna, *others):
-            for number in range(450):
+            for number in range(250):
                 await anna.send("x", number=number)
             seen = await sees(anna, lambda it: "CLOSED" in it.states, what="that its channel is closed")
 
@@ -146,8 +147,9 @@ def test_rate_limit_close(hub: Running, room: str, client: str) -> None:
             await others[0].send("still here")
             for other in others[1:]:
                 heard = await sees(other, lambda it: "still here" in it.events, what="another's broadcast")
-                assert heard.events.count("x") >= 400
+                assert heard.events.count("x") >= 99
                 assert heard.channel_states == ["SUBSCRIBED"]
+            await asyncio.sleep(0.5)  # it may speak again when time has passed: ten messages a second
             assert await anna.rejoin() == "SUBSCRIBED"
             await anna.send("back")
             await sees(others[0], lambda it: "back" in it.events, what="a broadcast after joining anew")
