@@ -159,7 +159,9 @@ def test_a_resumed_session_is_stored_in_its_new_room_even_if_nothing_of_it_chang
     resumed = {**merging.renamed(GOLDEN, "Resumed from OLD123"), "metadata": counts}
 
     async def scenario() -> None:
-        async with saving(database.path, inputs(played(), setup=Setup()), resumed=resumed, rules=SELDOM) as saver:
+        async with saving(
+            database.path, inputs(played(), setup=Setup(midi_connected=True)), resumed=resumed, rules=SELDOM
+        ) as saver:
             await until(lambda: saver.report.saved_at)
 
     asyncio.run(scenario())
