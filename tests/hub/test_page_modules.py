@@ -1,6 +1,7 @@
 """The jam page's modules by themselves, in a real Chromium: rules, SDP, and links with a lossy room between them."""
 
 import json
+import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -9,8 +10,11 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from jambridge.errors import UsageError
+from jambridge.peers import roles
 from jambridge.room import code
+from jambridge.room.messages import Participant
 from jambridge.store import merging
+from jambridge.units import PeerId
 from tests.fakes import browsers
 from tests.fakes.browsers import Hub
 
@@ -34,13 +38,16 @@ const ends = new Map();  // by id: what signals reach
 const said = [];         // [sender, type, connection id]
 let loses = () => false; // (sender, type) => whether the room loses this signal
 
-const open = (selfId, peerId, options = {}) => {
-  const track = sound(selfId === "a" ? 440 : 660);
-  const end = { connections: [], sync: new Sync(selfId) };
+const open = (selfId, peerId, { silent = false, ...options } = {}) => {
+  const track = silent ? null : sound(selfId === "a" ? 440 : 660);
+  const end = { connections: [], channels: [], sync: new Sync(selfId) };
   end.link = new Link({
     selfId, peerId, delays: { ...delays, ...options },
     open: (id, offering, callbacks) => {
-      const sync = (channel) => end.sync.attach(peerId, channel);
+      const sync = (channel) => {
+        end.channels.push(channel);
+        end.sync.attach(peerId, channel);
+      };
       end.connections.push(new Connection(id, offering, track, { ...callbacks, sync }));
       return end.connections.at(-1);
     },
@@ -89,18 +96,50 @@ def test_the_page_and_the_daemon_accept_the_same_codes(run: Run, text: str) -> N
     assert run(f"return (await import('/page/code.js')).parse({text!r})") == expected
 
 
-def test_the_first_four_who_send_play_and_everybody_hears_them(run: Run) -> None:
-    pairs = run("""
-        const { partners } = await import("/page/roles.js");
-        const member = (id, joinedAt, sends = true) => ({ id, joinedAt, sends });
-        const members = [
-          member("e", 5), member("d", 4), member("c", 3), member("b", 1), member("a", 1), member("l", 0, false),
-          member("m", 9, false),
-        ];
-        return Object.fromEntries(members.map((self) => [self.id, [...partners(self, members)].sort().join("")]));
+def test_the_page_and_the_daemon_agree_on_who_connects_with_whom(run: Run) -> None:
+    chance = random.Random(4)
+    rooms = [
+        [
+            Participant(
+                PeerId(name),
+                name,
+                is_host=False,
+                joined_at=float(chance.randrange(6)),
+                sends=chance.random() < 0.5,
+                capabilities=("clock",) if chance.random() < 0.5 else (),
+            )
+            for name in "abcdefghijkl"[: chance.randrange(1, 13)]
+        ]
+        for _ in range(100)
+    ]
+    expected = [[sorted(roles.partners(member.id, room, 3)) for member in room] for room in rooms]
+    plain = [
+        [
+            {"id": it.id, "joinedAt": it.joined_at, "sends": it.sends, "capabilities": list(it.capabilities)}
+            for it in room
+        ]
+        for room in rooms
+    ]
+
+    pairs = run(f"""
+        const {{ partners }} = await import("/page/roles.js");
+        return {json.dumps(plain)}.map((room) => room.map((self) => [...partners(self, room)].sort()));
     """)
 
-    assert pairs == {"a": "bcdlm", "b": "acdlm", "c": "abdlm", "d": "abclm", "e": "", "l": "abcd", "m": "abcd"}
+    assert pairs == expected
+
+
+def test_two_who_only_listen_can_connect_for_the_clock(run: Run) -> None:
+    carried = run(f"""{LINKS}
+        const [a, b] = [open("a", "b", {{ silent: true }}), open("b", "a", {{ silent: true }})];
+        a.link.start(); b.link.start();
+        await connected(a, b);
+        await until(() => [a, b].every((end) => end.channels.some((one) => one.readyState === "open")), "open");
+        a.link.close(); b.link.close();
+        return true;
+    """)
+
+    assert carried
 
 
 def test_presence_counts_a_key_once_and_survives_nonsense(run: Run) -> None:

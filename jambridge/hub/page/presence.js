@@ -7,6 +7,7 @@
 const MAX_MEMBERS = 64;
 const MAX_METAS = 8;
 const MAX_TEXT = 64;
+const MAX_CAPABILITIES = 16;
 const KEY = /^[\x21-\x7e]{1,64}$/;
 
 export function fromState(payload) {
@@ -46,6 +47,7 @@ function participant(id, meta) {
     instrument: line(meta.instrument),
     client: line(meta.client),
     sends: meta.sends !== false,
+    capabilities: Array.isArray(meta.capabilities) ? meta.capabilities.slice(0, MAX_CAPABILITIES).map(line) : [],
   };
 }
 

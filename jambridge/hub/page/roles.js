@@ -2,6 +2,9 @@
 
 export const MAX_PLAYERS = 4;
 
+/** The capability of members who set their lights by the room's clock, or whose clock is the room's. */
+export const CLOCK = "clock";
+
 /** Those whose sound the room carries: the first four who send, by (joinedAt, id). */
 export function players(members) {
   return members
@@ -10,12 +13,29 @@ export function players(members) {
     .slice(0, MAX_PLAYERS);
 }
 
-/** The ids that `self` holds a connection with: players with each other, a listener with every player. */
+/** Those who only listen and keep the room's clock for their lights: no more than there may be players. */
+function timekeepers(members) {
+  return members
+    .filter((member) => !member.sends && member.capabilities.includes(CLOCK))
+    .sort(bySeniority)
+    .slice(0, MAX_PLAYERS);
+}
+
+/**
+ * The ids that `self` holds a connection with: players with each other, a listener with every player, and timekeepers
+ * with each other.
+ */
 export function partners(self, members) {
-  const playing = new Set(players(members).map((member) => member.id));
-  if (self.sends && !playing.has(self.id)) return new Set();
-  const others = self.sends ? members.filter((member) => playing.has(member.id) || !member.sends) : players(members);
-  return new Set(others.map((member) => member.id).filter((id) => id !== self.id));
+  return new Set(partnersOf(self, members).map(({ id }) => id).filter((id) => id !== self.id));
+}
+
+function partnersOf(self, members) {
+  const playing = players(members);
+  const isAmong = (some) => some.some(({ id }) => id === self.id);
+  if (isAmong(playing)) return [...playing, ...members.filter((member) => !member.sends)];
+  if (self.sends) return [];
+  const keeping = timekeepers(members);
+  return isAmong(keeping) ? [...playing, ...keeping] : playing;
 }
 
 /** The lower id offers, by the order of its UTF-16 units; ids are ASCII. */

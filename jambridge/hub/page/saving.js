@@ -72,7 +72,7 @@ export class Saver {
   async #save() {
     for (let tries = 0; tries < TRIES && this.#hosting; tries += 1) {
       if (this.#row === undefined) await this.#read();
-      if (await this.#write()) return;
+      if (!this.#hosting || (await this.#write())) return;
       this.#row = undefined;
     }
   }

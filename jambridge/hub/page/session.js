@@ -3,7 +3,7 @@
 import { Mesh } from "./mesh.js";
 import { participants } from "./presence.js";
 import { Realtime } from "./realtime.js";
-import { bySeniority, partners } from "./roles.js";
+import { CLOCK, bySeniority, partners } from "./roles.js";
 import { Roster } from "./roster.js";
 import { Saver } from "./saving.js";
 import { Sharing } from "./sharing.js";
@@ -44,7 +44,7 @@ export class Session {
    * @param onMoved called with the page of the hub that takes this one's place
    */
   constructor({ url, code, self, track, onRoom, onMembers, onShared, onMoved }) {
-    this.#self = { ...self, isHost: false, joinedAt: Date.now() };
+    this.#self = { ...self, isHost: false, joinedAt: Date.now(), capabilities: [] };
     this.#changed = onMembers;
     this.#shared = onShared;
     this.#moved = onMoved;
@@ -131,9 +131,9 @@ export class Session {
     const now = performance.now();
     const isFirst = !this.#tracked && !this.#present.length;
     this.#self.isHost = isFirst || this.#sharing.host === this.#self.id;
-    const { name, isHost, joinedAt, instrument, client, sends } = this.#self;
-    const since = new Date(joinedAt).toISOString();
-    this.#realtime.track({ name, isHost, joinedAt: since, instrument, client, sends, capabilities: [] });
+    this.#self.capabilities = this.#self.isHost ? [CLOCK] : []; // bridges that only listen connect with us for it
+    const { id: _, joinedAt, ...shown } = this.#self;
+    this.#realtime.track({ ...shown, joinedAt: new Date(joinedAt).toISOString() });
     this.#roster.rejoined(now);
     if (this.#tracked) this.#mesh.returned();
     this.#tracked = true;
