@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -16,9 +16,9 @@ from jambridge.hub.gate import Gate, peer_address
 from jambridge.hub.guest import Guest, Said
 from jambridge.hub.limits import Patience
 from jambridge.hub.live import LiveStates
-from jambridge.hub.phoenix import Frame
 from jambridge.hub.rates import Rates
 from jambridge.hub.relay import Relay
+from jambridge.hub.seat import Seat
 from jambridge.room import code as room_code
 from jambridge.room.flood import TokenBucket
 from jambridge.strict_json import JsonObject
@@ -35,52 +35,11 @@ _GOODBYE_S = 0.3
 _TRIES = 5
 
 
-class _Seat:
-    """A guest in its room: what the room says waits here until it is looked at."""
-
-    def __init__(self, guest: Guest, relay: Relay) -> None:
-        self.guest = guest
-        self._relay = relay
-        self._frames: deque[Frame] = deque()
-        self._more = asyncio.Event()
-        self._socket = relay.attach(self._deliver)
-        self.task: asyncio.Task[None] | None = None
-
-    def send(self, frames: list[Frame]) -> None:
-        for frame in frames:
-            self._relay.receive(self._socket, frame)
-
-    async def heard(self) -> Said:
-        """What the next frame means, or a deadline of the guest's."""
-        deadline = self.guest.deadline
-        wait_s = None if deadline is None else max(0.0, deadline - time.monotonic())
-        try:
-            async with asyncio.timeout(wait_s):
-                while not self._frames:
-                    self._more.clear()
-                    await self._more.wait()
-        except TimeoutError:
-            return self.guest.tick(LocalSeconds(time.monotonic()))
-        return self.guest.hear(self._frames.popleft(), time.time(), LocalSeconds(time.monotonic()))
-
-    def leave(self) -> None:
-        self._relay.detach(self._socket)
-        if self.task is not None:
-            self.task.cancel()
-
-    def _deliver(self, frame: Frame) -> bool:
-        if len(self._frames) >= _MAX_WAITING:
-            return False
-        self._frames.append(frame)
-        self._more.set()
-        return True
-
-
 class _Client:
     def __init__(self, address: str) -> None:
         self.address = address
         self.bucket = TokenBucket(_EVENT_RATE, _EVENT_BURST)
-        self.seat: _Seat | None = None
+        self.seat: Seat | None = None
 
 
 class SocketIo:
@@ -255,7 +214,7 @@ class SocketIo:
         shown = {"name": asked.get("name", asked.get("userName")), "instrument": asked.get("instrument")}
         known = {key: value for key, value in shown.items() if isinstance(value, str)}
         member = Guest(PeerId(sid), code, known, creates=creates, state=state, jitter=random.random)
-        client.seat = _Seat(member, self._relay)
+        client.seat = Seat(member, self._relay)
         client.seat.task = asyncio.create_task(self._follow(sid, client, client.seat))
 
     def _stand_up(self, client: _Client) -> None:
@@ -268,14 +227,14 @@ class SocketIo:
         if not self._closing and code not in others:
             self._live.forget(code)
 
-    async def _follow(self, sid: str, client: _Client, seat: _Seat) -> None:
+    async def _follow(self, sid: str, client: _Client, seat: Seat) -> None:
         await self._pass_on(sid, seat, seat.guest.enter())
         while not seat.guest.ended:
             await self._pass_on(sid, seat, await seat.heard())
         if client.seat is seat:
             self._stand_up(client)
 
-    async def _pass_on(self, sid: str, seat: _Seat, said: Said) -> None:
+    async def _pass_on(self, sid: str, seat: Seat, said: Said) -> None:
         seat.send(said.frames)
         self._live.keep(seat.guest.code, seat.guest.sharing.state)
         await self._tell(sid, said)

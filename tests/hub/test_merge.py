@@ -6,7 +6,6 @@ import secrets
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 from hypothesis import given
@@ -20,7 +19,7 @@ from jambridge.hub.candidates import PROVEN_S, Candidates
 from jambridge.hub_host import ForeignHub, HubAddress, OwnHub, open_hub
 from jambridge.room.announce import Hub, announce, find_hubs
 from tests.hub.live import TOPIC, Member, live_hub
-from tests.hub.test_process import process, said
+from tests.hub.test_process import Here, process, said
 from tests.hub.test_socketio import Player
 
 PATIENCE_S = 60.0
@@ -94,7 +93,7 @@ def test_the_lowest_of_those_that_answer_is_chosen_whatever_is_announced(seen: l
 def test_everybody_is_told_where_the_other_is_and_sent_there(tmp_path: Path) -> None:
     async def scenario() -> None:
         with process(tmp_path / "high", *PORTS, "--hub-id", high()) as losing:
-            ours: Any = type("Here", (), {"port": said(losing)["port"]})
+            ours = Here(said(losing)["port"])
             async with Member.joined(ours, "a") as member, Player.connected(ours) as player:
                 await player.create()
                 with process(tmp_path / "low", *PORTS, "--hub-id", low()) as staying:
@@ -168,9 +167,12 @@ def test_a_daemon_whose_hub_dies_opens_its_own_and_merges_when_that_returns(tmp_
             with process(tmp_path / "theirs", *PORTS, "--hub-id", theirs) as their_hub:
                 port = said(their_hub)["port"]
                 assert "made way" in await failure(found)
-                async with open_hub(settings, 10, tmp_path / "ours", look, in_force) as again:
-                    assert isinstance(again, ForeignHub)
-                    assert again.address.url.endswith(f":{port}")
+                while True:  # an answer by mDNS may be lost: then ours is started, and makes way again
+                    async with open_hub(settings, 10, tmp_path / "ours", look, in_force) as again:
+                        if isinstance(again, ForeignHub):
+                            break
+                        assert "made way" in await failure(again)
+                assert again.address.url.endswith(f":{port}")
 
     async def failure(found: ForeignHub | OwnHub) -> str:
         failures: list[BaseException] = []
@@ -191,7 +193,7 @@ def test_a_frozen_hub_knows_soon_after_who_has_gone(tmp_path: Path) -> None:
     async def scenario() -> None:
         options = ("--port", "0", "--tls-port", "0", "--no-advertise", "--idle-s", "3")
         with process(tmp_path, *options) as frozen:
-            here: Any = type("Here", (), {"port": said(frozen)["port"]})
+            here = Here(said(frozen)["port"])
             async with Member.joined(here, "went") as went, Member.joined(here, "silent"):
                 await track(went, "went")
                 frozen.send_signal(signal.SIGSTOP)
@@ -214,7 +216,7 @@ def test_a_frozen_hub_knows_soon_after_who_has_gone(tmp_path: Path) -> None:
         ref = await member.push("presence", {"type": "presence", "event": "track", "payload": {"name": name}}, TOPIC)
         await member.reply(ref)
 
-    async def members(here: Any) -> int:
+    async def members(here: Here) -> int:
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{here.port}/healthz") as answer:
             count: int = json.loads(await answer.text())["members"]
             return count

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from jambridge.hub.server import HubServer
 from tests.hub.live import Member
 from tests.hub.test_socketio import Player
 
@@ -36,6 +37,13 @@ def process(directory: Path, *options: str, **environment: str) -> Iterator[subp
             yield hub
         finally:
             hub.kill()
+
+
+class Here(HubServer):
+    """A hub in another process, as far as a client needs to know it."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
 
 
 FREE = ("--port", "0", "--tls-port", "0", "--no-advertise")
@@ -123,7 +131,7 @@ def test_sessions_are_kept_where_it_is_told(tmp_path: Path) -> None:
 def test_it_ends_at_once_though_the_database_is_locked_and_clients_are_there(tmp_path: Path) -> None:
     async def scenario() -> None:
         with process(tmp_path, *FREE) as hub:
-            here: Any = type("Here", (), {"port": said(hub)["port"]})
+            here = Here(said(hub)["port"])
             async with Player.connected(here) as player, Member.joined(here, "a") as member:
                 await player.create()
                 await player.say("state:tempo-change", tempo=77)
@@ -132,6 +140,32 @@ def test_it_ends_at_once_though_the_database_is_locked_and_clients_are_there(tmp
                     hub.send_signal(signal.SIGTERM)
                     assert await member.closed() == 1012
                     assert hub.wait(PATIENCE_S) == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_room_that_only_the_hub_keeps_survives_its_being_killed(tmp_path: Path) -> None:
+    def kept() -> list[str]:
+        with closing(sqlite3.connect(tmp_path / "sessions.sqlite")) as database:
+            return [state for (state,) in database.execute("SELECT state FROM live")]
+
+    async def scenario() -> None:
+        with process(tmp_path, *FREE) as hub:
+            async with Player.connected(here := Here(said(hub)["port"])) as player:
+                code = await player.create()
+                await player.say("state:tempo-change", tempo=201)
+                async with asyncio.timeout(PATIENCE_S):
+                    while not any('"tempo":201' in state for state in kept()):  # noqa: ASYNC110  seen only from outside
+                        await asyncio.sleep(0.05)
+                hub.kill()
+        with process(tmp_path, *FREE) as hub:
+            async with Player.connected(here := Here(said(hub)["port"])) as player, Member.connected(here) as member:
+                await player.join(code)
+                assert await player.heard("state:tempo-change") == {"tempo": 201}
+                topic = f"realtime:room:{code}"
+                await member.join("a", topic=topic)
+                await member.push("broadcast", {"type": "broadcast", "event": "state-request", "payload": {}}, topic)
+                assert (await member.heard("state-sync"))["state"]["tempo"] == 201
 
     asyncio.run(scenario())
 
