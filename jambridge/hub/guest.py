@@ -105,6 +105,10 @@ class Guest:
         single = [(event, {name: values[name]}) for event, name in FIELD_OF.items()]
         return Said(events=[(STATE, values), *single])
 
+    def lose(self) -> Said:
+        """The room went on without us."""
+        return self._end(Text.NO_CONNECTION)
+
     def tick(self, now: LocalSeconds) -> Said:
         return Said(self._frames(self.sharing.tick(now)))
 

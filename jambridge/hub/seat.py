@@ -19,6 +19,7 @@ class Seat:
         self.guest = guest
         self._relay = relay
         self._frames: deque[Frame] = deque()
+        self._missed = False
         self._more = asyncio.Event()
         self._socket = relay.attach(self._deliver)
         self.task: asyncio.Task[None] | None = None
@@ -28,7 +29,9 @@ class Seat:
             self._relay.receive(self._socket, frame)
 
     async def heard(self) -> Said:
-        """What the next frame means, or a deadline of the guest's."""
+        """What the next frame means, or a deadline of the guest's; who missed a frame is out."""
+        if self._missed:
+            return self.guest.lose()
         deadline = self.guest.deadline
         wait_s = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
@@ -47,6 +50,7 @@ class Seat:
 
     def _deliver(self, frame: Frame) -> bool:
         if len(self._frames) >= _MAX_WAITING:
+            self._missed = True
             return False
         self._frames.append(frame)
         self._more.set()
