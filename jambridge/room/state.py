@@ -66,8 +66,8 @@ class RoomState:
 
     @property
     def revision(self) -> int:
-        """The highest of the stamps' revisions."""
-        return max(stamp.revision for stamp in self.stamps.values())
+        """All fields' revisions together: every change and every merge that brings something new raises it."""
+        return sum(stamp.revision for stamp in self.stamps.values())
 
     def values(self) -> JsonObject:
         """The five fields, by their names on the wire."""
