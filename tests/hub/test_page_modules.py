@@ -483,6 +483,48 @@ def test_the_page_stores_what_a_bridge_without_hardware_would(run: Run, row: Any
     assert again is None
 
 
+def test_the_page_writes_only_over_what_it_has_read(run: Run) -> None:
+    rows = run("""
+        const { RoomState } = await import("/page/state.js");
+        const { Saver } = await import("/page/saving.js");
+        const ask = async (method, body) => {
+          const headers = { apikey: "lan", Prefer: "return=representation", "Content-Type": "application/json" };
+          const options = { method, headers, body: body && JSON.stringify(body) };
+          const [row] = await (await fetch("/rest/v1/sessions?id=eq.SAVE22&select=state", options)).json();
+          return row?.state;
+        };
+        const until = async (condition) => {
+          for (;;) {
+            const row = await ask("GET");
+            if (row && condition(row)) return row;
+            await new Promise((resolve) => setTimeout(resolve, 50));
+          }
+        };
+        let state = new RoomState();
+        const saver = () => new Saver("SAVE22", () => ({ state, participants: 1 }));
+
+        const one = saver();
+        one.hosting(true);
+        const first = await until(() => true);
+        await new Promise((resolve) => setTimeout(resolve, 300)); // so that it has heard of it
+        const studio = { loadedModules: [{ instanceId: "x" }], activeModuleId: "x" };
+        await ask("PATCH", { state: { ...first, studio, metadata: { ...first.metadata, revision: 9 } } });
+        state = state.changed("tempo", 150, "me");
+        one.close(); // it knows revision 1
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        const kept = await ask("GET");
+
+        const two = saver();
+        two.hosting(true);
+        const last = await until((row) => row.metadata.revision > 9);
+        two.close();
+        const told = ({ metadata, music, studio }) => [metadata.revision, music.tempo, studio.activeModuleId];
+        return [first, kept, last].map(told);
+    """)
+
+    assert rows == [[1, 120, None], [9, 120, "x"], [10, 150, "x"]]
+
+
 def test_who_says_too_much_is_closed_and_comes_back(run: Run) -> None:
     result = run("""
         const { Realtime } = await import("/page/realtime.js");

@@ -96,11 +96,6 @@ export class Session {
     return this.#sharing.state;
   }
 
-  /** Room time, the same at everyone, in milliseconds. */
-  get roomTime() {
-    return performance.now() + this.#sync.offset;
-  }
-
   /** Change the room's state for everyone; throws WireError for what the field cannot be. */
   change(field, value) {
     this.#tell(this.#sharing.change(field, value, performance.now()));

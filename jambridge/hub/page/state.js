@@ -8,7 +8,7 @@
 export const FIELDS = Object.freeze(["tempo", "key", "scale", "colorMode", "isPlaying"]);
 export const TEMPO_BPM = Object.freeze([40, 300]);
 export const COLOR_MODES = Object.freeze(["chromatic", "harmonic"]);
-export const MAX_SCALE = 32; // characters
+const MAX_SCALE = 32; // characters
 export const MOST_AHEAD = 1000; // revisions: so that a liar cannot put a field out of everyone's reach
 /** Up to which revision somebody may be further ahead than that; the end of the numbers stays out of reach. */
 export const TRUST = Object.freeze({
@@ -101,11 +101,6 @@ export class RoomState {
     if (ahead > MOST_AHEAD && stamp[0] > trust) return null;
     if (trust === TRUST.host && ahead < -MOST_AHEAD) return this.put(name, value, stamp);
     return this.take(name, value, stamp);
-  }
-
-  merged(other) {
-    const names = Object.keys(other.everything);
-    return names.reduce((state, name) => state.take(name, other.value(name), other.stamp(name)), this);
   }
 }
 
