@@ -22,7 +22,10 @@ from jambridge.room.state_messages import FIELD_OF
 from jambridge.units import LocalSeconds, PeerId
 from tests.room.simulated import Member, World
 
+Node = Callable[[str, Any], Any]
+
 HERE = Path(__file__).parent
+VECTORS = HERE.parent / "vectors" / "state"
 
 
 class Recorded(Sharing):
@@ -108,19 +111,17 @@ class RecordedWorld(World):
 
 
 @pytest.fixture(scope="module")
-def replay(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Recorded]], list[list[dict[str, Any]]]]:
-    """What the page says and believes at each step of these lives."""
+def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
+    """Runs one of the scripts beside this file on the page's modules."""
     folder = tmp_path_factory.mktemp("page") / "page"
     shutil.copytree(PAGE_FOLDER, folder)
     (folder / "package.json").write_text('{"type": "module"}')  # for node, which does not see how a page loads them
 
-    def run(lives: list[Recorded]) -> list[list[dict[str, Any]]]:
-        given = json.dumps([{"me": life.me, "steps": life.steps} for life in lives])
-        command = ["node", str(HERE / "replay.mjs"), str(folder)]
-        done = subprocess.run(command, input=given, text=True, capture_output=True, check=False, timeout=60)
+    def run(script: str, given: Any) -> Any:
+        command = ["node", str(HERE / script), str(folder)]
+        done = subprocess.run(command, input=json.dumps(given), text=True, capture_output=True, check=False, timeout=60)
         assert not done.returncode, done.stderr
-        outcomes: list[list[dict[str, Any]]] = json.loads(done.stdout)
-        return outcomes
+        return json.loads(done.stdout)
 
     return run
 
@@ -159,7 +160,8 @@ def _back(world: World, member: Member) -> None:
         world.join(member)
 
 
-def assert_same(lives: list[Recorded], replayed: list[list[dict[str, Any]]]) -> None:
+def assert_same(lives: list[Recorded], node: Node) -> None:
+    replayed = node("replay.mjs", [{"me": life.me, "steps": life.steps} for life in lives])
     for life, outcomes in zip(lives, replayed, strict=True):
         for number, (step, ours, theirs) in enumerate(zip(life.steps, life.outcomes, outcomes, strict=True)):
             where = f"step {number} of {life.me}: {json.dumps(step)[:400]}"
@@ -169,11 +171,43 @@ def assert_same(lives: list[Recorded], replayed: list[list[dict[str, Any]]]) -> 
             assert theirs == {key: value for key, value in ours.items() if key != "due"}, where
 
 
-def test_the_page_lives_a_turbulent_room_exactly_as_the_daemon(replay: Any) -> None:
+def test_the_page_lives_a_turbulent_room_exactly_as_the_daemon(node: Node) -> None:
     lives = [life for seed in range(12) for life in lives_of(turbulent(seed))]
 
     assert sum(len(life.steps) for life in lives) > 3000
-    assert_same(lives, replay(lives))
+    assert_same(lives, node)
+
+
+@pytest.fixture(scope="module")
+def vectors() -> dict[str, list[dict[str, Any]]]:
+    """A page is never told that only the host changes the state, nor does it resume a session."""
+    cases = {name: json.loads((VECTORS / f"{name}.json").read_text()) for name in ("values", "merging", "electing")}
+    sharing_cases = json.loads((VECTORS / "sharing.json").read_text())
+    cases["sharing"] = [
+        case
+        for case in sharing_cases
+        if not case["host_only"] and all(step["do"] != "restore" for step in case["steps"])
+    ]
+    return cases
+
+
+def test_the_page_does_what_the_shared_vectors_say(node: Node, vectors: dict[str, list[dict[str, Any]]]) -> None:
+    outcomes = node("vectors.mjs", vectors)
+
+    for case, taken in zip(vectors["values"], outcomes["values"], strict=True):
+        assert taken == case["ok"], case
+    for case, held in zip(vectors["merging"], outcomes["merging"], strict=True):
+        assert held == case["held"], case
+    for case, elected in zip(vectors["electing"], outcomes["electing"], strict=True):
+        assert elected == case["elected"], case
+    assert len(vectors["sharing"]) >= 20
+    for case, outcome in zip(vectors["sharing"], outcomes["sharing"], strict=True):
+        for step, believed in zip(case["steps"], outcome, strict=True):
+            where = f"{case['about']}: {json.dumps(step)[:200]}"
+            assert believed["said"] == ("refused" if step.get("refused") else step["said"]), where
+            assert believed["host"] == step["host"], where
+            expected = step.get("state", {})
+            assert {name: believed["state"][name] for name in expected} == expected, where
 
 
 ODD: tuple[Any, ...] = (
@@ -268,9 +302,9 @@ def _payload(event: str, chance: random.Random) -> dict[str, Any]:
     return payload
 
 
-def test_the_page_takes_and_refuses_the_same_nonsense_as_the_daemon(replay: Any) -> None:
+def test_the_page_takes_and_refuses_the_same_nonsense_as_the_daemon(node: Node) -> None:
     lives = [hostile_life(seed) for seed in range(40)]
 
     errors = [outcome for life in lives for outcome in life.outcomes if "error" in outcome]
     assert 500 < len(errors) < sum(len(life.steps) for life in lives) / 2
-    assert_same(lives, replay(lives))
+    assert_same(lives, node)
