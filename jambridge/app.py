@@ -244,7 +244,8 @@ def _hub_finder(config: Config, state: Path, in_force: Latest[HubAddress | None]
     """None where no hub is wanted."""
     if config.hub.mode == "off" and config.hub.url is None:
         return None
-    return partial(open_hub, config.hub, config.room.max_members, state, find_hubs, in_force)
+    database = database_path(config.store.path, state)
+    return partial(open_hub, config.hub, config.room.max_members, state, find_hubs, in_force, database=database)
 
 
 def _start_line_in(services: Services, section: AudioConfig, open_feed: Callable[[], AudioSink | None]) -> None:
