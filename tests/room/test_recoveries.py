@@ -250,6 +250,21 @@ def test_what_is_said_while_away_is_dropped_and_not_said_late(tmp_path: Path) ->
     within_patience(scenario)
 
 
+def test_what_was_changed_alone_is_in_force_at_everyone_when_the_room_is_there(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path) as hub, wire.laid(hub.port) as between, seated(at(hub.port), "Bob") as (bob,):
+            await between.down()
+            ada = Seat(at(between.port), person("Ada", 1))
+            ada.room.change("tempo", 88)
+            assert (ada.room.state.value.tempo, ada.room.view.value.connection) == (88, "disconnected")
+            await between.up()
+            await bob.plays_at(88)
+            assert ada.room.state.value.tempo == 88
+            await stop(ada)
+
+    within_patience(scenario)
+
+
 def test_after_the_hubs_restart_everybody_is_back_and_the_host_is_the_same(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with live_hub(tmp_path) as hub:
