@@ -61,6 +61,7 @@ ROOM_RETRY_S = 4.0  # the longest between two tries: a hub that is back is joine
 LIGHT_RETRY_S = 1.0
 LIGHT_SILENT_S = 3.0
 DESCRIBE_S = 5.0
+LOOK_S = 0.2
 Opening = Callable[[], AbstractAsyncContextManager[Service]]
 
 
@@ -149,6 +150,7 @@ async def run(
         services.until_one_gives_up(),
         _follow_hub(edges, config, code, is_hosted=supabase is not None),
         _describe(edges, box.discovery),
+        _go_on(edges, box.store, code, resume, alone=find_hub is None and supabase is None),
         watch(faults, services, room, edges.alerts),
         _fall_back(services, edges, find_hub if supabase else None, partial(take_seat, edges.lan, seat_name=HUB)),
     )
@@ -179,8 +181,8 @@ def _edges(config: Config, me: Participant, supabase: Address | None, resume: Re
         setup=Latest(Setup(master_volume=volume)),
         alerts=Alerts(),
     )
-    if resume:
-        _restore(resume, edges.room, edges.alerts)
+    if resume and resume.problem:
+        edges.alerts.set(resume.problem, f"session {resume.code}")
     return edges
 
 
@@ -284,12 +286,22 @@ async def _sessions(store: Running[Saver], limit: int) -> list[JsonObject]:
         raise LinkError(str(exc)) from exc
 
 
-def _restore(resume: Resume, room: RoomEdges, alerts: Alerts) -> None:
-    """A room in which somebody plays keeps its own state: what is restored is older than any change."""
-    if resume.state_values:
-        room.restore(resume.state_values)
-    if resume.problem:
-        alerts.set(resume.problem, f"session {resume.code}")
+async def _go_on(edges: _Edges, store: Running[Saver], code: RoomCode, resume: Resume | None, *, alone: bool) -> None:
+    """Put the resumed session's state in force, or what was so before a short absence.
+
+    A room in which somebody plays keeps its own; `alone`: there will be no room.
+    """
+    room = edges.room
+    view = room.view.value
+    while view.host is None and not alone:
+        view = await room.view.changed(view)
+    values = resume.state_values if resume else {}
+    if resume is None and room.hosting.value:
+        while store.present is None:  # noqa: ASYNC110  it opens within moments, or says in the status why not
+            await asyncio.sleep(LOOK_S)
+        values = await resuming.remembered(store.present, code, datetime.now(UTC))
+    if values and not room.state.value.revision:
+        room.restore(values)
 
 
 async def _describe(edges: _Edges, discovery: Running[Discovery]) -> None:

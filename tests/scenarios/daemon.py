@@ -85,6 +85,11 @@ class Daemon(Program):
     def get(self, path: str) -> tuple[int, str]:
         return _get(self.host, HTTP_PORT, path)
 
+    def change(self, **values: object) -> None:
+        """Change the room's state over its HTTP."""
+        code, text = _ask(self.host, HTTP_PORT, "POST", "/api/state", json.dumps(values))
+        assert code == 200, text
+
     def status(self) -> Status:
         code, text = self.get("/status")
         assert code == 200, f"{text}\n{self.said()[-4000:]}"
@@ -115,8 +120,9 @@ def open_daemon(
     settings: Mapping[str, Any] | None = None,
     env: Mapping[str, str] | None = None,
     arguments: Sequence[str] = (),
+    verb: Sequence[str] = ("run", "--room"),
 ) -> Iterator[Daemon]:
-    """Start the daemon on `host` in a room; its state and its output are kept in `directory`."""
+    """Start the daemon on `host` in a room, by `verb`; its state and its output are kept in `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     config, log = directory / "config.yaml", directory / "log"
     config.write_text(yaml.safe_dump({"audio": {"input": "none"}, **(settings or {})}))
@@ -125,7 +131,7 @@ def open_daemon(
         address.unlink(missing_ok=True)
         notices.bind(str(address))
         process = host.run(
-            [*JAMBRIDGE, "run", "--room", room, "--config", str(config), *arguments],
+            [*JAMBRIDGE, *verb, room, "--config", str(config), *arguments],
             env={"JAMBRIDGE_STATE": str(directory / "state"), "NOTIFY_SOCKET": str(address), **(env or {})},
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -181,11 +187,15 @@ def until(holds: Callable[[], object], what: str, patience_s: float = PATIENCE_S
 
 
 def _get(host: Host, port: int, path: str) -> tuple[int, str]:
+    return _ask(host, port, "GET", path)
+
+
+def _ask(host: Host, port: int, method: str, path: str, body: str | None = None) -> tuple[int, str]:
     """Ask a service on that host's loopback."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     with contextlib.closing(connection):
         connection.sock = host.connect(port)
-        connection.request("GET", path)
+        connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
 

@@ -1,0 +1,68 @@
+"""A box goes on where it was: after a restart by itself, after an evening on request."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scenarios.daemon import Daemon, Status, open_daemon
+from tests.scenarios.namespaces import lonely_host
+
+pytestmark = pytest.mark.scenario
+
+ROOM = "KEEP23"
+MUSIC = {"tempo": 96, "key": "D", "scale": "minor", "colorMode": "harmonic"}
+
+
+def music(status: Status) -> dict[str, Any]:
+    return {name: status["state"][name] for name in MUSIC}
+
+
+def await_host(daemon: Daemon) -> None:
+    daemon.await_status(lambda status: status["room"]["host_id"], "it hosts the room")
+
+
+def test_a_box_that_was_killed_comes_back_with_its_music_and_does_not_play_by_itself(tmp_path: Path) -> None:
+    with lonely_host() as box:
+        with open_daemon(box, tmp_path, ROOM, {"store": {"save_every_s": 1}}) as daemon:
+            await_host(daemon)
+            daemon.change(**MUSIC, isPlaying=True)
+            daemon.await_status(lambda status: status["store"]["saved_at"], "it is saved")
+            before = daemon.status()["store"]["saved_at"]
+            daemon.change(tempo=97)
+            daemon.await_status(lambda status: status["store"]["saved_at"] != before, "it is saved again")
+            daemon.process.kill()
+            daemon.process.wait()
+        with open_daemon(box, tmp_path, ROOM) as daemon:
+            daemon.await_status(lambda status: music(status) == {**MUSIC, "tempo": 97}, "its music is back")
+            assert daemon.status()["state"]["isPlaying"] is False
+            assert "Traceback" not in daemon.said()
+
+
+def test_another_room_begins_with_the_defaults(tmp_path: Path) -> None:
+    with lonely_host() as box:
+        with open_daemon(box, tmp_path, ROOM) as daemon:
+            await_host(daemon)
+            daemon.change(**MUSIC)
+        with open_daemon(box, tmp_path, "ELSE23") as daemon:
+            await_host(daemon)
+            daemon.await_status(lambda status: status["store"]["saved_at"], "the store is open, and read")
+            assert daemon.status()["state"]["revision"] == 0
+
+
+def test_a_session_is_resumed_on_request(tmp_path: Path) -> None:
+    with lonely_host() as box:
+        with open_daemon(box, tmp_path, ROOM) as daemon:
+            await_host(daemon)
+            daemon.change(**MUSIC, isPlaying=True)
+            assert daemon.terminate()[0] == 0
+        with open_daemon(box, tmp_path, ROOM.lower(), arguments=["--play"], verb=("sessions", "resume")) as daemon:
+            daemon.await_status(lambda status: music(status) == MUSIC, "its music is back")
+            assert daemon.status()["state"]["isPlaying"] is True
+            assert daemon.status()["room"]["code"] == ROOM
+
+
+def test_a_session_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+    with lonely_host() as box, open_daemon(box, tmp_path, "NONE23", verb=("sessions", "resume")) as daemon:
+        assert daemon.process.wait(20) == 69
+        assert daemon.said().strip() == "Session not found"
