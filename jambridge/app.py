@@ -32,7 +32,7 @@ from jambridge.peers.channels import SYNC
 from jambridge.peers.mesh import Mesh, open_mesh
 from jambridge.peers.peer import Surroundings
 from jambridge.room.announce import find_hubs
-from jambridge.room.client import open_room, topic_of
+from jambridge.room.client import ROOM_RETRY_S, open_room, topic_of
 from jambridge.room.edges import HUB, SUPABASE, Address, RoomEdges, open_sharing
 from jambridge.room.lan_seat import keep_lan_seat
 from jambridge.room.messages import Participant
@@ -57,7 +57,6 @@ from jambridge.units import LocalSeconds, RoomCode
 log = logging.getLogger(__name__)
 
 SLOTS = 5  # four musicians and the line-in
-ROOM_RETRY_S = 4.0  # the longest between two tries: a hub that is back is joined within ten seconds
 LIGHT_RETRY_S = 1.0
 LIGHT_SILENT_S = 3.0
 DESCRIBE_S = 5.0

@@ -12,7 +12,7 @@ from jambridge.peers.channels import SYNC
 from jambridge.peers.mesh import open_mesh
 from jambridge.peers.outgoing import Outgoing
 from jambridge.peers.peer import Surroundings
-from jambridge.room.client import open_room
+from jambridge.room.client import ROOM_RETRY_S, open_room
 from jambridge.room.edges import Address, RoomEdges, open_sharing
 from jambridge.room.messages import Participant
 from jambridge.services import Services
@@ -44,7 +44,7 @@ async def open_player(address: Address, topic: str, name: str) -> AsyncIterator[
     )
     around = Surroundings(own, room.say, lambda _id, _name: None, outgoing, {SYNC: sync.receive})
     where: Latest[Address | None] = Latest(address)
-    services.start("room", lambda: open_room(where, topic, me, room))
+    services.start("room", lambda: open_room(where, topic, me, room), ROOM_RETRY_S)
     services.start("sharing", lambda: open_sharing(room))
     mesh = services.start(
         "mesh",

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jambridge.app import ROOM_RETRY_S
 from jambridge.hub.server import HubServer
+from jambridge.room.client import ROOM_RETRY_S
 from jambridge.room.edges import HUB
 from jambridge.room.line import open_line
 from jambridge.room.messages import Signal, SignalType
