@@ -17,7 +17,8 @@ from jambridge.errors import WireError
 from jambridge.hub.rest_query import COLUMNS, Field, Output, Query, RefusedError, timestamp, unknown_in_body
 
 MAX_BODY = 256 * 1024
-MAX_ANSWER = 4 * 1024 * 1024
+MAX_ANSWER = 1024 * 1024
+"""Bytes. It waits in memory until it is read, and a query can name a state sixteen times."""
 _MAX_STATE = 64 * 1024
 _MAX_BODY_ROWS = 100
 _CLOCK_SLACK = timedelta(minutes=1)
@@ -118,6 +119,10 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+def too_long() -> RefusedError:
+    return RefusedError(413, "54000", "the answer is too long", hint="Ask for fewer rows, or leave out state.")
+
+
 def duplicate() -> RefusedError:
     message = 'duplicate key value violates unique constraint "sessions_pkey"'
     return RefusedError(409, "23505", message)
@@ -132,10 +137,13 @@ def answer(rows: Sequence[tuple[str, str, str]], outputs: Sequence[Output], *, s
     if single and len(rows) != 1:
         details = f"The result contains {len(rows)} rows"
         raise RefusedError(406, "PGRST116", "JSON object requested, multiple (or no) rows returned", details=details)
-    if sum(len(state) for _, _, state in rows) > MAX_ANSWER and any(out.field.column == "state" for out in outputs):
-        raise RefusedError(413, "54000", "the answer is too long", hint="Ask for fewer rows, or leave out state.")
-    shown = [_shown(row, outputs) for row in rows]
-    return (shown[0] if single else f"[{','.join(shown)}]").encode()
+    shown, size = [], 0
+    for row in rows:
+        shown.append(_shown(row, outputs).encode())
+        size += len(shown[-1])
+        if size > MAX_ANSWER:
+            raise too_long()
+    return shown[0] if single else b"[" + b",".join(shown) + b"]"
 
 
 def content_range(shown: int, offset: int, total: int | None) -> str:

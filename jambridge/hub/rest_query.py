@@ -16,6 +16,7 @@ MAX_ROWS = 1000  # of one answer, as on hosted Supabase
 _MAX_BYTES = 8192
 _MAX_PARAMETERS = 32
 _MAX_TERMS = 16  # of a select, an order or a path
+_MAX_ALIAS = 64  # it is repeated in every row
 _MAX_VALUES = 100  # of one `in`
 _MAX_WILDCARDS = 4  # each multiplies the work of matching
 _MAX_OFFSET = 10**9
@@ -147,6 +148,8 @@ def _outputs(text: str) -> tuple[Output, ...]:
         if "::" in term:
             raise RefusedError(400, "PGRST100", "the hub takes no casts")
         alias, colon, rest = term.rpartition(":")
+        if len(alias) > _MAX_ALIAS:
+            raise _malformed(term)
         field = _field(rest if colon else term)
         named = [step for step in field.path if isinstance(step, str)]
         outputs.append(Output(alias or (named[-1] if named else field.column), field))

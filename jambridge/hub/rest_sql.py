@@ -13,14 +13,16 @@ _MAX_JSON = 1024
 
 STORED = "id, created_at, CASE WHEN json_valid(state) THEN state ELSE 'null' END"
 """What cannot be read any more is no state, and no reason to hide the other rows."""
+_WITHOUT_STATE = "id, created_at, 'null'"
 
 
 def rows(query: Query) -> tuple[str, list[Parameter]]:
-    """Select id, created_at and state of the rows asked for."""
+    """Select id, created_at and, if it is asked for, state of the rows."""
     where, parameters = condition(query.filters)
     order = [_order(term, parameters) for term in query.orders]
     by = f" ORDER BY {', '.join(order)}" if order else ""
-    statement = f"SELECT {STORED} FROM sessions WHERE {where}{by} LIMIT ? OFFSET ?"  # noqa: S608
+    columns = STORED if any(output.field.column == "state" for output in query.outputs) else _WITHOUT_STATE
+    statement = f"SELECT {columns} FROM sessions WHERE {where}{by} LIMIT ? OFFSET ?"  # noqa: S608
     return statement, [*parameters, query.limit, query.offset]
 
 

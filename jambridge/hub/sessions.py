@@ -1,6 +1,6 @@
 """What REST does to the table of sessions: each call one transaction. It blocks: for the database's thread."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from sqlite3 import Connection
@@ -15,6 +15,7 @@ MAX_STORED = 5000
 """Rows in all; beyond it new ones are refused, and nobody's old ones displaced."""
 
 _EMPTY = "{}"
+_MAX_READ = 4 * 1024 * 1024  # characters of states looked at for one answer
 Stored = tuple[str, str, str]
 
 
@@ -28,9 +29,10 @@ class Found:
 
 
 def read(store: SqliteStore, query: Query, *, counted: bool) -> Found:
+    """The rows asked for; RefusedError where they hold too much. A state that is not asked for is not read."""
     statement, parameters = rest_sql.rows(query)
     with store.reading() as connection:
-        rows = connection.execute(statement, parameters).fetchall()
+        rows = _bounded(connection.execute(statement, parameters))
         total = connection.execute(*rest_sql.count(query)).fetchone()[0] if counted else None
     return Found(rows, total)
 
@@ -86,6 +88,16 @@ def delete(store: SqliteStore, query: Query, *, single: bool) -> Found:
         rows = _rows(connection, found)
         connection.executemany("DELETE FROM sessions WHERE id = ?", [(id_,) for id_ in found])
     return Found(rows)
+
+
+def _bounded(rows: Iterable[Stored]) -> list[Stored]:
+    taken, size = [], 0
+    for row in rows:
+        taken.append(row)
+        size += len(row[2])
+        if size > _MAX_READ:
+            raise rest.too_long()
+    return taken
 
 
 def _found(connection: Connection, query: Query) -> list[str]:

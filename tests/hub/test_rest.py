@@ -249,6 +249,25 @@ def test_a_locked_database_is_said_and_passes(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_no_answer_is_many_times_what_is_stored(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with asking(tmp_path) as (_, session, url):
+            rows = [{"id": f"LONG{n:02d}", "state": {"x": "y" * 60_000}} for n in range(20)]
+            for n in range(0, len(rows), 4):
+                assert (await ask(session, url, Asked("", "POST", "", rows[n : n + 4])))[0] == 201
+            many_times = ",".join(f"a{n}:state" for n in range(16))
+            paths = ",".join(f"a{n}:state->x" for n in range(16))
+            for query in (f"?select={many_times}&limit=2", f"?select={paths}&limit=2", "?select=state"):
+                status, _, said, _ = await ask(session, url, Asked("", "GET", query))
+                assert (status, said["code"]) == (413, "54000")
+            assert (await ask(session, url, Asked("", "GET", f"?select={'a' * 65}:id")))[0] == 400
+            found = await ask(session, url, Asked("", "GET", "?select=id,created_at"))
+            assert (found[0], len(found[2])) == (200, 20)
+            assert (await ask(session, url, Asked("", "GET", "?select=state&limit=10")))[0] == 200
+
+    asyncio.run(scenario())
+
+
 def test_who_asks_too_often_is_told(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with asking(tmp_path) as (_, session, url):
