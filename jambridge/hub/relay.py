@@ -151,6 +151,7 @@ class Relay:
                         reason = "frame-flood"
                         break
                     await self._receive(link, message)
+                    await asyncio.sleep(0)  # else a burst is relayed whole before anybody's writer has a turn
                     if self._rooms.topics(link.id):
                         link.has_joined = True
                         deadline.reschedule(now_s() + self._patience.idle_s)

@@ -71,6 +71,21 @@ def test_a_slow_reader_is_dropped_and_the_others_are_served(tmp_path: Path) -> N
     run(scenario())
 
 
+def test_a_burst_that_is_allowed_sends_nobody_away(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path) as hub, Member.joined(hub, "listener") as listener, AsyncExitStack() as stack:
+            senders = [await stack.enter_async_context(Member.joined(hub, f"p{n}")) for n in range(3)]
+            for sender in senders:
+                for _ in range(280):
+                    await sender.broadcast("step")
+
+            for _ in range(3 * 280):
+                await listener.heard("step")
+            assert (await health(hub))["dropped"] == {}
+
+    run(scenario())
+
+
 def client_frame(data: bytes) -> bytes:
     """A masked text frame of 126 to 65535 bytes or fewer; RFC 6455 section 5.2, with a mask of zeros."""
     size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
