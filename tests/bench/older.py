@@ -47,7 +47,7 @@ async def by_socketio(hub: str, room: str) -> None:
     joined = asyncio.Event()
 
     async def heard(said: Any) -> None:
-        known.learn(said if isinstance(said, dict) else {})
+        known.learn(said)
 
     async def has_joined(_said: Any) -> None:
         joined.set()
@@ -58,7 +58,7 @@ async def by_socketio(hub: str, room: str) -> None:
 
     for event in FIELD_OF:
         client.on(f"state:{event}", heard)
-    client.on("state:sync", lambda said: heard({**said, **said.get("state", {})}))
+    client.on("state:sync", heard)
     client.on("session:joined", has_joined)
     client.on("disconnect", lost)
     while True:
@@ -100,7 +100,7 @@ async def _sit(socket: aiohttp.ClientWebSocketResponse, topic: str, known: Known
     await push("broadcast", {"type": "broadcast", "event": "state-request", "payload": {"fromPeerId": "raw"}})
     beating = asyncio.create_task(beat())
     try:
-        async for message in socket:
+        while (message := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
             frame = json.loads(message.data)
             if frame["event"] == "broadcast":
                 payload = frame["payload"].get("payload", {})

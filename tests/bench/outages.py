@@ -167,12 +167,14 @@ class Watch:
         return max((max(each) - min(each) for each in offsets), default=0.0)
 
     @property
-    def hosts(self) -> list[str | None]:
-        """Who hosted, one after another, as any bridge saw it."""
-        hosts: list[str | None] = []
+    def hosts(self) -> list[str]:
+        """Who hosted, one after another, as the first bridge saw it."""
+        names: dict[str | None, str] = {None: "nobody"}
+        hosts: list[str] = []
         for _, status in self.seen[0]:
-            if status["room"]["host_id"] not in hosts[-1:]:
-                hosts.append(status["room"]["host_id"])
+            names |= {one["id"]: one["name"] for one in status["room"]["participants"]}
+            if (name := names[status["room"]["host_id"]]) not in hosts[-1:]:
+                hosts.append(name)
         return hosts
 
 
@@ -191,7 +193,7 @@ class Result:
     anew: int
     strip_gap_s: float | None
     clocks_apart_ms: float
-    hosts: int
+    hosts: Sequence[str]
 
 
 def outage(stage: Stage, seconds: float, *, frozen: bool, ghosts_after_s: float = GHOSTS_AFTER_S) -> Result:
@@ -230,7 +232,7 @@ def outage(stage: Stage, seconds: float, *, frozen: bool, ghosts_after_s: float 
         anew=watch.connections_anew,
         strip_gap_s=max((b - a for a, b in pairwise(frames)), default=None),
         clocks_apart_ms=watch.clocks_apart_ms,
-        hosts=len(watch.hosts),
+        hosts=watch.hosts,
     )
 
 
@@ -342,7 +344,7 @@ def _column(result: Result) -> tuple[str, ...]:
         str(result.anew),
         _shown(result.strip_gap_s, ".2f"),
         f"{result.clocks_apart_ms:.2f}",
-        str(result.hosts),
+        ", ".join(result.hosts),
     )
 
 
@@ -358,7 +360,7 @@ ROWS = (
     ("connections made anew", "0"),
     ("longest gap between a strip's packets, s", ""),
     ("room clocks of the bridges apart, most, ms", "2"),
-    ("hosts, one after another", "1"),
+    ("hosts, one after another", "one"),
 )
 
 
