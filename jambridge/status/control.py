@@ -77,6 +77,7 @@ class Control:
         self._room = room
         self._monotonic = monotonic
         self._done: OrderedDict[str, _Done] = OrderedDict()
+        self._is_leaving = False
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
@@ -143,7 +144,10 @@ class Control:
         return self._present()
 
     def _left(self, _request: web.Request, _body: JsonObject) -> _Answer:
-        self._room.leave()
+        """Once: to be told twice is to end at once, without a goodbye."""
+        if not self._is_leaving:
+            self._is_leaving = True
+            self._room.leave()
         return _Answer(202, {"leaving": True})
 
     def _present(self) -> _Answer:
