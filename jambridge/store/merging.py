@@ -18,6 +18,7 @@ OWN_MODULES = "jambridge-"
 """Instances whose id begins so are ours."""
 _DEFAULT_MUSIC: JsonObject = {**RoomState().values(), "masterVolume": 0.8}
 
+_HIGHEST = 2**53 - 1  # what JavaScript counts exactly
 _ADDRESSES = frozenset({"ip", "host", "address", "ipAddress", "url"})
 
 
@@ -78,7 +79,7 @@ def snapshot(previous: JsonObject | None, moment: Moment, *, device_ips: bool = 
     }
     if not changed and previous is not None and all(metadata.get(name) == value for name, value in counts.items()):
         return None
-    stamps = {"updatedAt": record.to_text(moment.wall), "revision": (session.revision(old) or 0) + 1}
+    stamps = {"updatedAt": record.to_text(moment.wall), "revision": _count(metadata, "revision") + 1}
     return {**state, "metadata": {**metadata, **counts, **stamps}}
 
 
@@ -90,7 +91,7 @@ def merge(ours: JsonObject, theirs: JsonObject) -> JsonObject:
         name: max(_count(metadata, name), _count(known, name)) for name in ("totalStateChanges", "durationMinutes")
     }
     kept = {name: metadata[name] for name in ("participantCount", "updatedAt") if name in metadata}
-    number = max(session.revision(ours) or 0, (session.revision(theirs) or 0) + 1)
+    number = max(_count(metadata, "revision"), _count(known, "revision") + 1)
     own_music = {key: music[key] for key in MUSIC_KEYS if key in music}
     blocks = {
         "music": {**music, **_block(theirs, "music"), **own_music},
@@ -130,8 +131,12 @@ def _block(state: Mapping[str, Any], name: str) -> JsonObject:
 
 
 def _count(metadata: JsonObject, name: str) -> int:
-    value = metadata.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+    return _counted(metadata.get(name))
+
+
+def _counted(value: Any) -> int:
+    """0 for what is no count, or so high that only a liar wrote it: it begins again instead of ending all saving."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _HIGHEST else 0
 
 
 def _said(**values: Any) -> JsonObject:
@@ -214,8 +219,9 @@ def without_addresses(devices: Iterable[Any]) -> list[Any]:
 
 def following(state: JsonObject, known: int | None) -> JsonObject:
     """`state`, its revision later than the one it replaces."""
-    number = max(session.revision(state) or 0, (known or 0) + 1)
-    return {**state, "metadata": {**_block(state, "metadata"), "revision": number}}
+    metadata = _block(state, "metadata")
+    number = max(_count(metadata, "revision"), _counted(known) + 1)
+    return {**state, "metadata": {**metadata, "revision": number}}
 
 
 def same(one: JsonObject, other: JsonObject) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jambridge.store import merging
+from jambridge.store import merging, record
 from jambridge.store.merging import Moment, Setup
 from jambridge.strict_json import JsonObject
 from tests.store.golden import GOLDEN, GUITAR, HARDWARE, ISOMETRIC, MUSIC, PIANO, STRIP, STUDIO
@@ -210,6 +210,15 @@ def test_merging_anything_is_later_than_both(ours: JsonObject, theirs: JsonObjec
 
     assert merged["metadata"]["revision"] >= 1
     assert merging.same(merging.merge(merged, merged), merged)
+
+
+@pytest.mark.parametrize("absurd", [10**20 - 1, 2**53, -(10**18)])
+def test_a_count_that_nobody_reaches_stops_no_save(absurd: int) -> None:
+    counts = dict.fromkeys(("revision", "totalStateChanges", "durationMinutes"), absurd)
+    stored = GOLDEN | {"metadata": GOLDEN["metadata"] | counts}
+    for state in (saved(stored, NOW), merging.merge(stored, stored), merging.following(stored, absurd)):
+        assert 0 < record.decode(record.encode(state))["metadata"]["revision"] <= 2**53
+    assert saved(stored, NOW)["metadata"]["totalStateChanges"] <= 1
 
 
 def test_what_differs_by_its_revision_alone_is_the_same() -> None:
