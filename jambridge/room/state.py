@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from jambridge import strict_json
 from jambridge.errors import WireError
 from jambridge.strict_json import JsonObject
 
@@ -147,9 +148,11 @@ def checked(name: str, value: object) -> Any:
 
 
 def checked_other(name: str, value: object) -> Any:
-    """A field that we only carry; WireError if its name or size is odd."""
-    if not _NAME.fullmatch(name) or len(_text(value)) > MAX_OTHER:
+    """A field that we only carry; WireError if its name or size is odd, or it holds a number beyond all reason."""
+    text = _text(value)
+    if not _NAME.fullmatch(name) or len(text) > MAX_OTHER:
         raise WireError("a field of the state with an odd name, or too large")
+    strict_json.loads(text, MAX_OTHER)
     return value
 
 

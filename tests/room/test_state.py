@@ -96,6 +96,12 @@ def test_any_stamp_is_one_or_a_wire_error(value: object) -> None:
         assert list(state.checked_stamp(value)) == value
 
 
+@pytest.mark.parametrize("value", [10**400, -(10**21), {"deep": [10**400]}, math.inf, [math.nan]])
+def test_a_field_with_a_number_that_others_cannot_hold_is_refused(value: object) -> None:
+    with pytest.raises(WireError):
+        state.checked_other("x", value)
+
+
 def test_a_field_too_large_to_carry_is_refused() -> None:
     state.checked_other("currentStep", {"step": 7})
     for name, value in (("currentStep", "x" * state.MAX_OTHER), ("a b", 1), ("", 1), ("x" * 65, 1)):
