@@ -123,11 +123,14 @@ class Sharing:
         return self.tick(now)
 
     def restore(self, values: Mapping[str, object], now: LocalSeconds) -> list[Broadcast]:
-        """A stored session's fields, as changes of our own; errors as in `change`, and then none is applied."""
+        """A stored session's fields, as changes that nobody made: whatever anybody changes, or has changed, is higher.
+
+        Errors as in `change`, and then none is applied.
+        """
         wanted = {name: checked(name, values[name]) for name in FIELDS if name in values}
         self._check_allowed()
         for name, value in wanted.items():
-            self._set(name, value, now)
+            self._set(name, value, now, author=PeerId(""))
         return self.tick(now)
 
     def tick(self, now: LocalSeconds) -> list[Broadcast]:
@@ -155,8 +158,8 @@ class Sharing:
         if self._host_only and self.host not in (None, self._me):
             raise LinkError("only the host changes the tempo, key and mode of this room")
 
-    def _set(self, name: str, value: object, now: LocalSeconds) -> None:
-        self.state = self.state.changed(name, value, self._me)
+    def _set(self, name: str, value: object, now: LocalSeconds, author: PeerId | None = None) -> None:
+        self.state = self.state.changed(name, value, self._me if author is None else author)
         self._say_change(name, now)
 
     def _say_change(self, name: str, now: LocalSeconds) -> None:

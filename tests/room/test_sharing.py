@@ -514,6 +514,16 @@ def test_a_resumed_session_is_said_field_by_field_and_plays_only_if_told_to() ->
     assert sharing.state.tempo == 90
 
 
+@pytest.mark.parametrize("other", ["aaa", "zzz"])
+def test_what_is_restored_never_replaces_a_change_that_somebody_made(other: str) -> None:
+    sharing = Sharing(ADA.id, jitter=lambda: 0.5)
+    sharing.restore({"tempo": 90, "key": "A"}, NOW)
+    sharing.joined((ADA, BOB), 1.7e9, NOW)
+    answer = {"targetPeerId": ADA.id, "hostId": BOB.id, "state": {"tempo": 140}, "stamps": {"tempo": [1, other]}}
+    sharing.receive(state_messages.SYNC, answer, BOB.id, NOW)
+    assert (sharing.state.tempo, sharing.state.key) == (140, "A")
+
+
 @pytest.mark.parametrize(("field", "value"), [("tempo", 39), ("tempo", "90"), ("volume", 1), ("key", "H")])
 def test_a_bad_change_is_refused_and_changes_nothing(field: str, value: object) -> None:
     sharing = hosting()
