@@ -286,7 +286,7 @@ async def _sessions(store: Running[Saver], limit: int) -> list[JsonObject]:
 
 
 async def _go_on(edges: _Edges, store: Running[Saver], code: RoomCode, resume: Resume | None, *, alone: bool) -> None:
-    """Put the resumed session's state in force, or what was so before a short absence.
+    """Put the resumed session's state in force, or what was so before an absence.
 
     A room in which somebody plays keeps its own; `alone`: there will be no room.
     """

@@ -25,6 +25,7 @@ REQUESTS_AFTER_S = (0.0, 0.5, 1.0, 2.0, 4.0)
 UNANSWERED_AFTER_S = 1.0
 QUESTIONS_AFTER_S = (1.0, 3.0)
 QUESTION_PAUSE_S = 2.0
+RETURN_S = 15.0  # members are back by then after their hub was away; also where only the host changes anything
 
 
 class Sharing:
@@ -47,7 +48,7 @@ class Sharing:
         self._questions = Asking()
         self._wanted: dict[str, Stamp] = {}
         self._elect_at = NEVER
-        self._fresh_until = LONG_AGO
+        self._fresh_until = self._returning_until = LONG_AGO
         self._wall_minus_local_s = 0.0
         self.state = state or RoomState()
         self.dropped: Counter[str] = Counter()
@@ -74,6 +75,7 @@ class Sharing:
         Who was known before and is not back yet counts as present until `members_changed`, which follows.
         """
         self._wall_minus_local_s = wall_s - now
+        self._returning_until = LocalSeconds(now + RETURN_S)
         self._hosting.joined(members, now)
         self._elect_at = NEVER if self.host else LocalSeconds(now + UNANSWERED_AFTER_S)
         if self._hosting.others:
@@ -182,7 +184,7 @@ class Sharing:
         """A field as somebody holds it."""
         mine, of_host = self.state.stamp(name), sender == self.host
         trust = Trust.HOST if of_host else Trust.ANSWER if self._is_fresh(mine, now) else Trust.MEMBER
-        if self._host_only and not of_host:
+        if self._host_only and not of_host and not self._returns(mine, now):
             self._refuse(name, stamp, now)
         elif (state := self.state.offered(name, value, stamp, trust)) is None:
             self.dropped["too far ahead"] += 1
@@ -194,6 +196,10 @@ class Sharing:
     def _is_fresh(self, mine: Stamp, now: LocalSeconds) -> bool:
         """A newcomer that waits for the first answer knows nothing of this field."""
         return now < self._fresh_until and not mine.revision
+
+    def _returns(self, mine: Stamp, now: LocalSeconds) -> bool:
+        """A host that has just come, into a room that may have been in step before, and never set this field itself."""
+        return self.host == self._me and not mine.author and now < self._returning_until
 
     def _refuse(self, name: str, stamp: Stamp, now: LocalSeconds) -> None:
         """Where only the host changes anything: the host says its own value, higher than what was tried."""

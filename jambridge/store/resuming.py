@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 SAME_CODE_H = 24.0
 """A younger session is resumed under its own code."""
-SHORT_ABSENCE = timedelta(minutes=15)
-"""A box that was switched off and on goes on where it was, unasked, but does not play by itself."""
+ABSENCE = timedelta(hours=SAME_CODE_H)
+"""A box that was switched off goes on where it was, unasked, but does not play by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,11 @@ async def resolve_resume(
 
 
 async def remembered(saver: Saver, wanted: RoomCode, now: datetime) -> JsonObject:
-    """The room's state after a short absence of ours, for `Sharing.restore`; empty after a longer one."""
+    """The room's state after an absence of ours, for `Sharing.restore`; empty after a longer one."""
     found = None
     with suppress(DeviceError, WireError):
         found = await saver.find(wanted)
-    if found is None or now - found.updated_at > SHORT_ABSENCE:
+    if found is None or now - found.updated_at > ABSENCE:
         return {}
     try:
         return Resume(wanted, restore(session.parse(found.state))).state_values

@@ -488,6 +488,18 @@ def test_others_changes_are_refused_on_receipt_and_undone_by_the_host() -> None:
     assert said in ada.receive("tempo-change", {"tempo": 299}, CY.id, LocalSeconds(NOW + 1))
 
 
+def test_a_host_that_has_just_come_back_takes_what_the_room_was_in_step_on() -> None:
+    ada = Sharing(ADA.id, host_only=True, jitter=lambda: 0.5)
+    ada.joined((ADA,), 1.7e9, NOW)
+    ada.restore({"tempo": 99, "key": "F"}, NOW)
+    ada.members_changed((ADA, BOB), 1.7e9, LocalSeconds(NOW + 5))
+
+    ada.receive("tempo-change", {"tempo": 140, "revision": 5}, BOB.id, LocalSeconds(NOW + 5))
+    ada.receive("key-change", {"key": "G", "revision": 1}, BOB.id, LocalSeconds(NOW + 16))
+
+    assert (ada.state.tempo, ada.state.key) == (140, "F")
+
+
 @pytest.mark.parametrize("seeds", [40, MORE])
 def test_a_host_only_room_follows_its_host(seeds: int) -> None:
     for seed in range(seeds):
