@@ -29,7 +29,7 @@ from tests.scenarios.namespaces import Host, network
 
 ROOM = "GONE22"
 HUB_PORT = 3001
-KEYS = ("D", "E", "F", "G", "A", "B")
+KEYS = ("C", "D", "E", "F", "G", "A", "B")
 LOOK_S = 0.25
 GHOSTS_AFTER_S = 60.0
 PATIENCE_S = 60.0
@@ -197,10 +197,9 @@ class Result:
 
 
 def outage(stage: Stage, seconds: float, *, frozen: bool, ghosts_after_s: float = GHOSTS_AFTER_S) -> Result:
-    began = time.monotonic()
-    number = int(began)
-    before = {"key": KEYS[number % len(KEYS)]}
-    during = {"tempo": 60 + number % 200}
+    present = stage.daemons[0].status()["state"]
+    before = {"key": KEYS[KEYS.index(present["key"]) - 1]}
+    during = {"tempo": 61 + int(present["tempo"]) % 200}
     stage.change(0, **before)
     until(lambda: stage.in_force(before), f"{before} is in force", PATIENCE_S)
     with Watch(stage.daemons) as watch:
