@@ -55,6 +55,8 @@ class Rules:
     save_every_s: float = 30.0
     retention_h: float = 24.0
     device_ips: bool = True
+    first_purge_s: float = 600.0
+    """A box without a clock of its own has asked for the time by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +125,13 @@ class Saver:
         """Save what is new of it; False when the disk does not let us, which is shown and tried again."""
         inputs, now = self._inputs, self._clocks.wall()
         try:
-            written = await self._disk.call(partial(self._write, self._moment(now), inputs.remote.value, now))
+            size = await self._disk.call(partial(self._write, self._moment(now), inputs.remote.value, now))
         except (DeviceError, WireError):
             return False
         self._disk.trouble.healed()
-        if written is not None:
+        if size is not None:
             self._saved_at = record.to_text(now)
-            self._measure(written)
+            self._measure(size)
             self._delivery.wake()
         return True
 
@@ -190,8 +192,8 @@ class Saver:
             now,
         )
 
-    def _write(self, moment: Moment, remote: Endpoint | None, now: datetime) -> JsonObject | None:
-        """In the disk's thread: the row and its place in the outbox, both or neither."""
+    def _write(self, moment: Moment, remote: Endpoint | None, now: datetime) -> int | None:
+        """In the disk's thread: the row and its place in the outbox, both or neither; the bytes written, if any."""
 
         def change(present: JsonObject | None) -> JsonObject | None:
             previous = self._resumed if present is None else present
@@ -202,10 +204,9 @@ class Saver:
             written = self._store.update(self._id, change, now=now)
             if written is not None and remote is not None:
                 self._delivery.queue(remote, now)
-        return written
+        return None if written is None else len(record.encode(written).encode())
 
-    def _measure(self, written: JsonObject) -> None:
-        size = len(record.encode(written).encode())
+    def _measure(self, size: int) -> None:
         if size > record.LARGE_BYTES:
             self._large.broke(f"{size} bytes, 5 KB is usual")
         else:
@@ -221,6 +222,7 @@ class Saver:
                 log.info("old sessions deleted count=%d", gone)
 
     async def _purge_hourly(self) -> None:
+        await asyncio.sleep(self._rules.first_purge_s)
         while True:
             await self.purge()
             await asyncio.sleep(PURGE_EVERY_S)

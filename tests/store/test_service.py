@@ -286,6 +286,23 @@ def test_a_clock_that_jumps_a_day_deletes_nothing_and_counts_no_minutes(database
     assert state is not None and state["metadata"]["durationMinutes"] == 1
 
 
+def test_a_clock_that_is_a_day_ahead_at_the_start_deletes_nothing_until_it_can_be_set(database: Database) -> None:
+    put(database, GOLDEN, "RECENT")
+
+    async def scenario() -> None:
+        given, hand = inputs(members=(ME, FRIEND)), HandClocks()
+        hand.wall += timedelta(hours=25)
+        async with saving(database.path, given, clocks=hand.clocks) as saver:
+            for tempo in (61, 62):
+                given.state.set(played(tempo=tempo))
+                await until(partial(has_tempo, database, tempo))
+            hand.wall -= timedelta(hours=25)
+            await saver.purge()
+
+    asyncio.run(scenario())
+    assert database.state("RECENT") == GOLDEN
+
+
 def test_old_sessions_are_deleted_at_the_start_but_never_our_own(database: Database) -> None:
     for name in ("OLD123", "ABC123"):
         put(database, GOLDEN, name)
@@ -293,7 +310,7 @@ def test_old_sessions_are_deleted_at_the_start_but_never_our_own(database: Datab
     async def scenario() -> None:
         hand = HandClocks()
         hand.wall += timedelta(hours=25)
-        async with saving(database.path, inputs(hosting=False), clocks=hand.clocks):
+        async with saving(database.path, inputs(hosting=False), rules=Rules(first_purge_s=0), clocks=hand.clocks):
             await until(lambda: database.state("OLD123") is None)
 
     asyncio.run(scenario())
