@@ -176,7 +176,7 @@ class StoreConfig(Section):
     path: str | None = None
     """null: the state directory."""
     save_every_s: Annotated[float, Field(ge=1, le=3600)] = 30
-    retention_h: Annotated[float, Field(ge=1)] = 24
+    retention_h: Annotated[float, Field(ge=1, le=87_600)] = 24
     device_ips: bool = True
 
 

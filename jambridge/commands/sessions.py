@@ -106,7 +106,7 @@ def sessions_delete(code: CodeArgument, config: ConfigOption = None) -> None:
 
 @sessions.command("purge")
 def sessions_purge(
-    older_than_h: Annotated[float | None, typer.Option("--older-than", min=0, metavar="HOURS")] = None,
+    older_than_h: Annotated[float | None, typer.Option("--older-than", min=0, max=87_600, metavar="HOURS")] = None,
     config: ConfigOption = None,
 ) -> None:
     """Delete the sessions that were last saved longer ago than store.retention_h, or than --older-than."""

@@ -81,7 +81,7 @@ class RemoteStore:
             LinkError: as ever; or others write so often that three tries were not enough.
             WireError: `state` is no JSON object of at most 256 KiB.
         """
-        record.encode(state)
+        await asyncio.to_thread(record.encode, state)  # of the largest state it takes too long for the event loop
         try:
             return await self._save(session_id, state, hosting, merge)
         except BaseException:
@@ -173,7 +173,7 @@ class RemoteStore:
         except APIError as exc:
             raise _refused(exc) from exc
         try:
-            return _rows(answer)
+            return await asyncio.to_thread(_rows, answer)
         except WireError as exc:
             raise LinkError(f"the project's answer is no session: {exc}") from exc
 
