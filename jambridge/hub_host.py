@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -24,6 +25,8 @@ _STOP_S = 1.0
 _PROBE_EVERY_S = 2.0
 _PROBES_MISSED = 3
 _MAX_LINE = 4096
+_MAX_HEALTH_BYTES = 16 * 1024
+_MAX_PORT = 65_535
 _EVERYWHERE = ("0.0.0.0", "::")
 _BESIDE_ANOTHER = 75  # the exit status of a hub that made way for another
 
@@ -108,11 +111,11 @@ async def open_hub(
     """Find or start the hub, and say in `in_force` where it is; `database` is the session file if it is configured.
 
     Raises:
-        LinkError: no hub could be started.
+        LinkError: no hub could be started, or the one that is named does not answer.
     """
     found = None
     if settings.url:
-        found = HubAddress(settings.url.rstrip("/"), settings.url.rstrip("/"))
+        found = await _named(settings.url.rstrip("/"))
     elif settings.mode == "auto":
         found = await _lowest(await look(LOOK_S))
     if found is not None:
@@ -128,6 +131,24 @@ async def open_hub(
         log.info("hub started url=%s page=%s", own.address.url, own.address.page)
         in_force.set(own.address)
         yield own  # its address stays in force over a restart: the ports are the same
+
+
+async def _named(url: str) -> HubAddress:
+    """The hub at `url`, and its page for browsers: a microphone takes https, on a port that only the hub knows."""
+    timeout = aiohttp.ClientTimeout(total=_PROBE_EVERY_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"{url}/healthz", allow_redirects=False) as answer,
+        ):
+            health = strict_json.loads_object(await answer.content.read(_MAX_HEALTH_BYTES), _MAX_HEALTH_BYTES)
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
+        raise LinkError(f"the hub at {url} does not answer (hub.url)") from exc
+    except WireError as exc:
+        raise LinkError(f"what answers at {url} is no hub of jambridge (hub.url)") from exc
+    host, port = urlsplit(url).hostname, health.get("tls_port")
+    known = host and isinstance(port, int) and 0 < port <= _MAX_PORT
+    return HubAddress(url, f"https://{_bracketed(str(host))}:{port}" if known else url)
 
 
 async def _lowest(hubs: Sequence[Hub]) -> HubAddress | None:

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -24,7 +25,17 @@ log = logging.getLogger(__name__)
 NO_DEVICE = "none"
 SILENT_S = 2.0  # without a callback: a frozen or vanished card says nothing else
 _CLOSE_S = 1.0
+_LOOK_S = 10.0
 _MOST_CHANNELS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Card:
+    """An input as PortAudio numbers it now."""
+
+    number: int
+    name: str
+    channels: int
 
 
 class LineIn:
@@ -55,15 +66,20 @@ async def open_line_in(
 ) -> AsyncIterator[LineIn]:
     """Hear the card whose name contains `wanted`, or the system's default one.
 
+    A box without any card, where none is asked for by name, waits for one without a word.
+
     Raises:
         DeviceError: there is no such card, it is in use, or the light has no room for one more source.
     """
+    while (card := await asyncio.to_thread(_find, wanted)) is None:  # noqa: ASYNC110  nothing tells of a new card
+        await asyncio.sleep(_LOOK_S)
     sink = open_sink()
     if sink is None:
         raise DeviceError("every place of a source is taken")
     try:
-        line, stream = await asyncio.to_thread(_open, wanted, block_frames, sink)
-        log.info("line-in open card=%s", line.name)
+        line = LineIn(card.name, sink)
+        stream = await asyncio.to_thread(_open, card, block_frames, line)
+        log.info("line-in open card=%s", card.name)
         try:
             yield line
         finally:
@@ -72,23 +88,38 @@ async def open_line_in(
         sink.close()
 
 
-def _open(wanted: str | None, block_frames: int, sink: AudioSink) -> tuple[LineIn, Any]:
+def _find(wanted: str | None) -> _Card | None:
+    """None where there is no card, and none in particular is wanted."""
     with _portaudio() as sounddevice:
         sounddevice._terminate()  # noqa: SLF001  the only way to see a card that came later
         sounddevice._initialize()  # noqa: SLF001
-        number, card = _find(sounddevice, wanted)
-        line = LineIn(str(card["name"]), sink)
+        cards = [
+            _Card(number, str(one["name"]), min(_MOST_CHANNELS, int(one["max_input_channels"])))
+            for number, one in enumerate(sounddevice.query_devices())
+            if one["max_input_channels"] > 0
+        ]
+        default = sounddevice.default.device[0]
+    if wanted is None:
+        return min(cards, key=lambda card: card.number != default, default=None)
+    named = [card for card in cards if wanted.lower() in card.name.lower()]
+    if not named:
+        raise DeviceError(f"no sound card with an input is called {wanted!r} (audio.input)")
+    return named[0]
+
+
+def _open(card: _Card, block_frames: int, line: LineIn) -> Any:
+    with _portaudio() as sounddevice:
         stream = sounddevice.InputStream(
             samplerate=SAMPLE_RATE_HZ,
             blocksize=block_frames,
-            device=number,
-            channels=min(_MOST_CHANNELS, int(card["max_input_channels"])),
+            device=card.number,
+            channels=card.channels,
             dtype="float32",
             latency="low",
             callback=line.hear,
         )
         stream.start()
-    return line, stream
+    return stream
 
 
 @contextmanager
@@ -102,20 +133,6 @@ def _portaudio() -> Iterator[ModuleType]:
         yield sounddevice
     except (sounddevice.PortAudioError, ValueError) as exc:
         raise DeviceError(f"the line-in cannot be opened: {exc}") from exc
-
-
-def _find(sounddevice: ModuleType, wanted: str | None) -> tuple[int, dict[str, Any]]:
-    inputs = [
-        (number, card) for number, card in enumerate(sounddevice.query_devices()) if card["max_input_channels"] > 0
-    ]
-    if wanted is None:
-        default = sounddevice.default.device[0]
-        inputs = sorted(inputs, key=lambda one: one[0] != default)
-    else:
-        inputs = [one for one in inputs if wanted.lower() in one[1]["name"].lower()]
-    if not inputs:
-        raise DeviceError("no sound card has an input" if wanted is None else f"no input is called {wanted!r}")
-    return inputs[0]
 
 
 async def _closed(stream: Any) -> None:

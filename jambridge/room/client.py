@@ -94,7 +94,7 @@ class RoomClient:
             return
         await asyncio.sleep(MISSING_AFTER_S)
         if not self._others() and not await was_stored():
-            raise UnavailableError(Text.NOT_FOUND)
+            raise UnavailableError(f"{Text.NOT_FOUND}: nobody is there, and no session of that code is stored")
 
     async def _track(self) -> None:
         while (wait_s := self._seat.presence_calls.wait_s(_now())) > 0:

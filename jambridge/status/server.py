@@ -65,7 +65,7 @@ class StatusServer:
 
     async def _status(self, request: web.Request) -> web.Response:
         snapshot = self._snapshot()
-        lasting: dict[str, Any] = {**snapshot, "uptime_s": None}
+        lasting: dict[str, Any] = {**snapshot, "uptime_s": None, "clock": None}
         tag = hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:32]
         headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
         if tag in request.headers.get("If-None-Match", ""):
