@@ -144,6 +144,20 @@ def test_one_who_floods_is_slowed_down_and_nobody_leaves(tmp_path: Path) -> None
     run(scenario, tmp_path)
 
 
+def test_signals_beyond_what_can_be_followed_are_dropped_and_nobody_leaves(tmp_path: Path) -> None:
+    async def scenario(hub: HubServer) -> None:
+        async with seated(at(hub.port), "Ada", "Bob") as (ada, bob):
+            while bob.room.signals.offer(signal()):
+                pass
+            ada.room.say(signal())
+            ada.room.change("tempo", 77)
+            await bob.plays_at(77)
+            assert bob.room.dropped["overflow"] == 1
+            assert bob.services.health["hub"].restarts == 0
+
+    run(scenario, tmp_path)
+
+
 def test_a_room_that_must_exist_and_does_not_is_unavailable(tmp_path: Path) -> None:
     async def scenario(hub: HubServer) -> None:
         with pytest.raises(UnavailableError, match=Text.NOT_FOUND):
