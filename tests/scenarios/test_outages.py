@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bench.outages import Result, Stage, open_stage, outage
+from tests.bench.outage_room import Stage, open_stage
+from tests.bench.outages import Result, outage
 
 pytestmark = pytest.mark.scenario
 
