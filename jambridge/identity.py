@@ -1,9 +1,12 @@
 """What the box remembers of itself between starts: its name, its room, and the lights it was given."""
 
+import fcntl
 import json
 import logging
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from jambridge.units import RoomCode
 log = logging.getLogger(__name__)
 
 _FILE = "identity.json"
+_LOCK = "running"
 _MAX_BYTES = 64 * 1024
 
 
@@ -43,6 +47,44 @@ def state_directory() -> Path:
     except OSError as exc:
         raise DeviceError(f"cannot make the state directory {path}: {exc.strerror} (set JAMBRIDGE_STATE)") from exc
     return path
+
+
+@contextmanager
+def claimed(directory: Path) -> Iterator[None]:
+    """Hold the state directory against a second daemon; the kernel lets go when we end, however that is.
+
+    Raises:
+        DeviceError: a daemon runs there.
+    """
+    try:
+        descriptor = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:  # a full disk or one that cannot be written is told where something is to be kept there
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            holder = os.read(descriptor, 20).decode("ascii", "replace").strip() or "?"
+            raise DeviceError(
+                f"jambridge is already running here (process {holder}): stop that one first, "
+                "or give this one a state directory of its own with JAMBRIDGE_STATE"
+            ) from exc
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_claimed(directory: Path) -> bool:
+    """Whether a daemon runs there."""
+    try:
+        with claimed(directory):
+            return False
+    except DeviceError:
+        return True
 
 
 def load(directory: Path) -> Identity:

@@ -1,5 +1,8 @@
 """What the box remembers of itself."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +44,23 @@ def test_a_place_that_cannot_be_written_is_told_and_done_without(tmp_path: Path)
     assert not list(tmp_path.iterdir())
     assert identity.adopted(tmp_path) == ()
     assert not list(tmp_path.iterdir()), "asking for the lights handed over writes nothing"
+
+
+def test_a_state_directory_is_one_daemons(tmp_path: Path) -> None:
+    assert not identity.is_claimed(tmp_path)
+    with identity.claimed(tmp_path):
+        assert identity.is_claimed(tmp_path)
+        with pytest.raises(DeviceError, match=rf"already running here \(process {os.getpid()}\).*JAMBRIDGE_STATE"):
+            identity.claimed(tmp_path).__enter__()
+    assert not identity.is_claimed(tmp_path)
+
+
+def test_a_killed_daemon_holds_nothing(tmp_path: Path) -> None:
+    claim = "import sys, time; from pathlib import Path; from jambridge import identity\n"
+    claim += "with identity.claimed(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", claim, str(tmp_path)], stdout=subprocess.PIPE, text=True) as daemon:
+        assert daemon.stdout is not None and daemon.stdout.readline() == "held\n"
+        assert identity.is_claimed(tmp_path)
+        daemon.kill()
+        daemon.wait()
+    assert not identity.is_claimed(tmp_path)

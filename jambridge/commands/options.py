@@ -28,11 +28,13 @@ _CONFIG_PLACES = ("/etc/jambridge/config.yaml", "~/.config/jambridge/config.yaml
 def run_daemon(
     settings: Config, *, with_parent: bool = False, new_room: bool = False, resume: "Resume | None" = None
 ) -> None:
-    from jambridge import logs
+    from jambridge import identity, logs
     from jambridge.app import run as run_app
 
     logs.configure(settings.log.level, settings.log.format)
-    raise typer.Exit(asyncio.run(run_app(settings, with_parent=with_parent, new_room=new_room, resume=resume)))
+    with identity.claimed(identity.state_directory()):
+        status = asyncio.run(run_app(settings, with_parent=with_parent, new_room=new_room, resume=resume))
+    raise typer.Exit(status)
 
 
 def configuration(

@@ -91,6 +91,7 @@ def sessions_resume(
 @sessions.command("delete")
 def sessions_delete(code: CodeArgument, config: ConfigOption = None) -> None:
     """Delete a session, here and at the room's own database."""
+    from jambridge import identity
     from jambridge.commands import stored_sessions
     from jambridge.store.remote import open_if_known
 
@@ -102,6 +103,8 @@ def sessions_delete(code: CodeArgument, config: ConfigOption = None) -> None:
     with _sessions(configuration(config)) as (store, endpoint):
         asyncio.run(delete(store, endpoint))
     typer.echo(f"{wanted} is deleted.")
+    if identity.is_claimed(identity.state_directory()):
+        typer.echo("A jambridge is running here: if it is in that room, it stores the session again.", err=True)
 
 
 @sessions.command("purge")
