@@ -14,6 +14,9 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any, Self
 
+from jambridge.hub.limits import Patience
+from jambridge.hub.rates import Rates
+
 log = logging.getLogger(__name__)
 
 _SAY_AGAIN_S = 60.0
@@ -129,20 +132,33 @@ def _spare_descriptor() -> int | None:
 
 
 class GuardedProtocol(asyncio.Protocol):
-    """An HTTP connection that has a while to send its first request."""
+    """An HTTP connection that has a while to send its first request and to read what waits for it.
 
-    def __init__(self, inner: asyncio.Protocol, first_request_s: float) -> None:
+    What it sends, by whichever door, is taken from its address's allowance of bytes; beyond that it is cut off.
+    """
+
+    def __init__(self, inner: asyncio.Protocol, patience: Patience, volume: Rates) -> None:
         self._inner = inner
-        self._first_request_s = first_request_s
+        self._patience = patience
+        self._volume = volume
+        self._transport: asyncio.Transport | None = None
+        self._address = ""
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
         self._tail = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  both TCP and TLS give one
-        self._deadline = asyncio.get_running_loop().call_later(self._first_request_s, transport.abort)
+        self._transport = transport
+        self._address = peer_address(transport)
+        self._deadline = asyncio.get_running_loop().call_later(self._patience.first_request_s, transport.abort)
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        assert self._transport is not None  # noqa: S101  made before
+        if not self._volume.take(self._address, time.monotonic(), len(data)):
+            self._transport.abort()
+            return
         if self._deadline is not None:
             self._await_head(data)
         self._inner.data_received(data)
@@ -152,12 +168,16 @@ class GuardedProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_unread()
         self._inner.connection_lost(exc)
 
     def pause_writing(self) -> None:
+        assert self._transport is not None  # noqa: S101  made before
+        self._unread = asyncio.get_running_loop().call_later(self._patience.unread_s, self._transport.abort)
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
+        self._stop_unread()
         self._inner.resume_writing()
 
     def _await_head(self, data: bytes) -> None:
@@ -170,6 +190,11 @@ class GuardedProtocol(asyncio.Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _stop_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
 
 def peer_address(transport: asyncio.BaseTransport | None) -> str:

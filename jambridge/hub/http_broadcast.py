@@ -13,7 +13,8 @@ from aiohttp import web
 
 from jambridge import strict_json
 from jambridge.errors import WireError
-from jambridge.hub import phoenix
+from jambridge.hub import body, phoenix
+from jambridge.hub.body import BodyError
 from jambridge.hub.gate import peer_address
 from jambridge.hub.limits import Limits
 from jambridge.hub.rates import Rates
@@ -21,7 +22,6 @@ from jambridge.hub.relay import Relay
 from jambridge.strict_json import JsonObject
 
 PATH = "/realtime/v1/api/broadcast"
-_BODY_PATIENCE_S = 5.0
 _MOST_MESSAGES = 100
 _JSON, _BYTES = "application/json", "application/octet-stream"
 _TOO_OFTEN = "You have exceeded your rate limit"
@@ -65,11 +65,12 @@ class HttpBroadcast:
             return 401, "An apikey is missing; any will do."
         if request.content_type not in kinds:
             return 415, f"The content is to be {' or '.join(kinds)}"
-        body = await _body(request)
-        if body is None:
-            return 413, f"The body is longer than {phoenix.MAX_BYTES} bytes, or takes too long"
         try:
-            messages = [_single(request, body)] if "event" in request.match_info else _batch(body)
+            content = await body.read(request, phoenix.MAX_BYTES)
+        except BodyError as exc:
+            return exc.status, str(exc)
+        try:
+            messages = [_single(request, content)] if "event" in request.match_info else _batch(content)
         except WireError as exc:
             return 422, str(exc)
         if any(isinstance(said.payload, dict) and said.payload.get("fromPeerId") is not None for said in messages):
@@ -87,14 +88,14 @@ class HttpBroadcast:
         return True
 
 
-def _single(request: web.Request, body: bytes) -> Said:
+def _single(request: web.Request, content: bytes) -> Said:
     is_json = request.content_type == _JSON
-    payload = strict_json.loads_object(body, phoenix.MAX_BYTES) if is_json else body
+    payload = strict_json.loads_object(content, phoenix.MAX_BYTES) if is_json else content
     return _said(request.match_info["topic"], request.match_info["event"], payload)
 
 
-def _batch(body: bytes) -> list[Said]:
-    messages = strict_json.loads_object(body, phoenix.MAX_BYTES).get("messages")
+def _batch(content: bytes) -> list[Said]:
+    messages = strict_json.loads_object(content, phoenix.MAX_BYTES).get("messages")
     if not isinstance(messages, list) or not 0 < len(messages) <= _MOST_MESSAGES:
         raise WireError(f"messages: 1 to {_MOST_MESSAGES} are asked for")
     return [_message(message) for message in messages]
@@ -113,17 +114,3 @@ def _said(topic: object, event: object, payload: JsonObject | bytes) -> Said:
     if max(len(said.topic.encode()), len(said.event.encode())) > phoenix.MAX_TEXT:
         raise WireError(f"topic and event take at most {phoenix.MAX_TEXT} bytes each")
     return said
-
-
-async def _body(request: web.Request) -> bytes | None:
-    """All of it, bounded in size and time; else None."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_BODY_PATIENCE_S):
-            async for part in request.content.iter_any():
-                body += part
-                if len(body) > phoenix.MAX_BYTES:
-                    return None
-    except TimeoutError:
-        return None
-    return bytes(body)

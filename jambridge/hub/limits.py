@@ -37,6 +37,9 @@ class Limits:
     """What a socket sends; beyond it it is closed. The worst half a megabyte keeps the parser busy for 70 ms; the LEDs
     of a host are 200 KiB a second."""
     byte_burst: float = 2 * 1024 * 1024
+    address_byte_rate: float = 1024 * 1024
+    """What an address sends by all its connections, of any protocol; beyond it they are cut off one by one."""
+    address_byte_burst: float = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +49,6 @@ class Patience:
     first_request_s: float = 10.0
     join_s: float = 5.0
     idle_s: float = 60.0  # a client's heartbeat comes every 25 s
+    unread_s: float = 20.0  # more than 64 KiB are to be sent to it, and it does not read
     waiting_bytes: int = 512 * 1024
     waiting_messages: int = 512

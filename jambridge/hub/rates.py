@@ -14,10 +14,13 @@ class Rates:
         self._rate = rate
         self._burst = burst
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+        self.refused = 0
 
-    def take(self, address: str, now_s: float) -> bool:
+    def take(self, address: str, now_s: float, tokens: float = 1.0) -> bool:
         bucket = self._buckets.pop(address, None) or TokenBucket(self._rate, self._burst)
         self._buckets[address] = bucket
         if len(self._buckets) > _MOST:
             self._buckets.popitem(last=False)
-        return bucket.take(now_s)
+        taken = bucket.take(now_s, tokens)
+        self.refused += not taken
+        return taken

@@ -1,6 +1,5 @@
 """`/rest/v1/sessions`: the subset of PostgREST that the supabase clients use, over the box's own database."""
 
-import asyncio
 import json
 import time
 from collections import Counter
@@ -9,7 +8,8 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from jambridge.errors import DeviceError
-from jambridge.hub import rest, rest_query, sessions
+from jambridge.hub import body, rest, rest_query, sessions
+from jambridge.hub.body import BodyError
 from jambridge.hub.database import Database
 from jambridge.hub.gate import peer_address
 from jambridge.hub.rates import Rates
@@ -18,7 +18,6 @@ from jambridge.hub.rest_query import Query, RefusedError
 from jambridge.hub.sessions import Found
 from jambridge.store.sqlite import SqliteStore
 
-_BODY_PATIENCE_S = 5.0
 _RATE, _BURST = 20.0, 120.0  # a box writes twice a minute, a page that lists sessions asks once
 
 
@@ -43,8 +42,8 @@ class RestService:
             return _json(exc.status, json.dumps(exc.body).encode(), exc.content_range)
         except DeviceError as exc:
             self.refused["database"] += 1
-            body = {"code": "53000", "details": None, "hint": None, "message": str(exc)}
-            return _json(503, json.dumps(body).encode())
+            said = {"code": "53000", "details": None, "hint": None, "message": str(exc)}
+            return _json(503, json.dumps(said).encode())
 
     async def _answered(self, request: web.Request) -> web.StreamResponse:
         if not request.headers.get("apikey") and not request.query.get("apikey"):
@@ -67,10 +66,10 @@ class RestService:
         raise RefusedError(405, "PGRST117", f"Unsupported HTTP method: {request.method[:16]}")
 
     async def _read(self, query: Query, wishes: Wishes) -> web.StreamResponse:
-        found, body = await self._database.call(lambda store: _read(store, query, wishes))
+        found, shown = await self._database.call(lambda store: _read(store, query, wishes))
         is_part = found.total is not None and len(found.rows) < found.total
         span = rest.content_range(len(found.rows), query.offset, found.total)
-        return _json(206 if is_part else 200, body, span, single=wishes.single)
+        return _json(206 if is_part else 200, shown, span, single=wishes.single)
 
     async def _insert(self, request: web.Request, query: Query, wishes: Wishes) -> web.StreamResponse:
         now = datetime.now(UTC)
@@ -109,26 +108,18 @@ def _written(
     return _json(status, rest.answer(found.rows, query.outputs, single=wishes.single), span, single=wishes.single)
 
 
-def _json(status: int, body: bytes, span: str | None = None, *, single: bool = False) -> web.Response:
+def _json(status: int, content: bytes, span: str | None = None, *, single: bool = False) -> web.Response:
     kind = "application/vnd.pgrst.object+json" if single else "application/json"
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    if body:
+    if content:
         headers["Content-Type"] = f"{kind}; charset=utf-8"
     if span is not None:
         headers["Content-Range"] = span
-    return web.Response(status=status, body=body, headers=headers)
+    return web.Response(status=status, body=content, headers=headers)
 
 
 async def _body(request: web.Request) -> bytes:
-    """All of it, bounded in size and time."""
-    parts, size = [], 0
     try:
-        async with asyncio.timeout(_BODY_PATIENCE_S):
-            async for part in request.content.iter_any():
-                size += len(part)
-                if size > rest.MAX_BODY:
-                    raise RefusedError(413, "54000", f"the body is longer than {rest.MAX_BODY} bytes")
-                parts.append(part)
-    except TimeoutError:
-        raise RefusedError(408, "PGRST102", "the body takes too long") from None
-    return b"".join(parts)
+        return await body.read(request, rest.MAX_BODY)
+    except BodyError as exc:
+        raise RefusedError(exc.status, "54000" if exc.status == 413 else "PGRST102", str(exc)) from None  # noqa: PLR2004

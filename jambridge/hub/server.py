@@ -28,6 +28,7 @@ from jambridge.hub.http_broadcast import HttpBroadcast
 from jambridge.hub.limits import Limits, Patience
 from jambridge.hub.live import LiveStates
 from jambridge.hub.pages import Pages
+from jambridge.hub.rates import Rates
 from jambridge.hub.relay import Relay
 from jambridge.hub.rest_service import RestService
 from jambridge.hub.rooms import Rooms
@@ -79,6 +80,7 @@ class HubServer:
         self._plain = Gate(
             options.max_connections * _REQUESTS_PER_SOCKET, options.max_per_address * _REQUESTS_PER_SOCKET
         )
+        self._volume = Rates(options.limits.address_byte_rate, options.limits.address_byte_burst)
         # A prefix of its own: references must not repeat after a restart.
         prefix = secrets.token_urlsafe(6)
         references = iter(range(1, 1 << 62))
@@ -136,14 +138,13 @@ class HubServer:
         await runner.setup()
         server = runner.server
         assert server is not None  # noqa: S101  set up above
-        first_request_s = self._options.patience.first_request_s
         loop = asyncio.get_running_loop()
         listeners: list[asyncio.Server] = []
         try:
             self.port, self.tls_port = plain.getsockname()[1], secure.getsockname()[1]
             for bound, tls in ((plain, None), (secure, self._tls)):
                 listener = await loop.create_server(
-                    lambda: GuardedProtocol(server(), first_request_s),
+                    lambda: GuardedProtocol(server(), self._options.patience, self._volume),
                     sock=Listener(bound, self._plain),
                     ssl=tls,
                     ssl_handshake_timeout=_TLS_HANDSHAKE_S if tls else None,
@@ -206,6 +207,7 @@ class HubServer:
                 "frames": self._relay.frames,
                 "relayed": self._rooms.relayed,
                 "refused": self._sockets.refused + self._plain.refused,
+                "cut_off": self._volume.refused,
                 "bad_requests": self._bad_requests.count,
                 "rest": {"requests": self._rest.requests, "refused": dict(self._rest.refused)},
                 "dropped": dict(self._relay.dropped + self._rooms.dropped + self._socketio.dropped),

@@ -14,12 +14,11 @@ import socketio
 from aiohttp import WSMsgType, web
 
 from jambridge.errors import WireError
-from jambridge.hub import socketio_wire
+from jambridge.hub import body, socketio_wire
 from jambridge.room.flood import TokenBucket
 
 PATH = "/socket.io/"
 _RATE, _BURST = 50.0, 200.0
-_BODY_PATIENCE_S = 5.0
 _BODY: web.RequestKey[bytes] = web.RequestKey("body", bytes)
 
 
@@ -42,8 +41,8 @@ def make_server(dropped: Counter[str], ping_interval_s: float, ping_timeout_s: f
 
     def translated(request: web.Request) -> dict[str, Any]:
         environ: dict[str, Any] = translate(request)
-        if (body := request.get(_BODY)) is not None:
-            environ["wsgi.input"], environ["CONTENT_LENGTH"] = _Whole(body), str(len(body))
+        if (content := request.get(_BODY)) is not None:
+            environ["wsgi.input"], environ["CONTENT_LENGTH"] = _Whole(content), str(len(content))
         return environ
 
     server.eio._async = {**server.eio._async, "websocket": websocket, "translate_request": translated}  # noqa: SLF001
@@ -56,15 +55,12 @@ async def read_body(request: web.Request) -> None:
     Raises:
         WireError: they are not to be passed on, or do not come.
     """
+    content = await body.read(request, socketio_wire.MAX_BYTES)
     try:
-        async with asyncio.timeout(_BODY_PATIENCE_S):
-            body = await request.content.read(socketio_wire.MAX_BYTES + 1)
-            while len(body) <= socketio_wire.MAX_BYTES and not request.content.at_eof():
-                body += await request.content.read(socketio_wire.MAX_BYTES)
-        socketio_wire.check_payload(body.decode())
-    except (TimeoutError, UnicodeDecodeError) as exc:
+        socketio_wire.check_payload(content.decode())
+    except UnicodeDecodeError as exc:
         raise WireError("no packets") from exc
-    request[_BODY] = body
+    request[_BODY] = content
 
 
 class _Whole:

@@ -18,7 +18,13 @@ from jambridge.hub.phoenix import Frame
 from tests.hub.live import PATIENCE_S, TOPIC, Member, health, live_hub, run, settled
 
 UNHURRIED = Limits(
-    frame_burst=1e9, byte_burst=1e9, message_burst=1e9, join_burst=1e9, presence_calls=10**9, room_burst=1e9
+    frame_burst=1e9,
+    byte_burst=1e9,
+    address_byte_burst=1e9,
+    message_burst=1e9,
+    join_burst=1e9,
+    presence_calls=10**9,
+    room_burst=1e9,
 )
 
 
@@ -247,7 +253,8 @@ def test_a_flood_of_any_frames_ends_the_socket(tmp_path: Path) -> None:
 def test_a_flood_of_bytes_ends_the_socket_and_a_hosts_leds_are_none(tmp_path: Path) -> None:
     async def scenario() -> None:
         leds = {"colors": [{"r": 255, "g": 255, "b": 255}] * 128, "filler": "x" * 4000}
-        async with live_hub(tmp_path) as hub, Member.joined(hub, "b") as ben:
+        limits = Limits(address_byte_burst=1e9)
+        async with live_hub(tmp_path, limits=limits) as hub, Member.joined(hub, "b") as ben:
             async with Member.joined(hub, "a") as anna:
                 for sequence in range(250):  # four seconds of them at once
                     await anna.broadcast("led-update", sequence=sequence, **leds)

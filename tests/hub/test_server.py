@@ -46,6 +46,79 @@ def test_connections_that_never_ask_are_bounded_and_dropped(tmp_path: Path) -> N
     run(scenario())
 
 
+def test_who_does_not_read_an_answer_is_dropped(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path, max_per_address=1, patience=Patience(unread_s=0.3)) as hub:
+            rows = [{"id": f"LONG{n:02d}", "state": {"x": "y" * 60_000}} for n in range(15)]
+            async with aiohttp.ClientSession(headers={"apikey": "k"}) as session:
+                for n in range(0, len(rows), 3):
+                    url = f"http://127.0.0.1:{hub.port}/rest/v1/sessions"
+                    async with session.post(url, json=rows[n : n + 3]) as answer:
+                        assert answer.status == 201
+            slow = []
+            for _ in range(4):  # as many as an address may have
+                reader = socket.socket()
+                reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                reader.connect(("127.0.0.1", hub.port))
+                request = b"GET /rest/v1/sessions?select=state HTTP/1.1\r\nHost: localhost\r\napikey: k\r\n\r\n"
+                reader.sendall(request * 8)  # more than the kernel keeps
+                slow.append(reader)
+            said = None
+            async with asyncio.timeout(PATIENCE_S):
+                while said is None:
+                    with contextlib.suppress(aiohttp.ClientError):
+                        said = await health(hub)
+            assert said["rest"]["requests"] >= 5 + len(slow)
+            for reader in slow:
+                reader.close()
+
+    run(scenario())
+
+
+def test_an_address_sends_so_many_bytes_by_all_doors_together(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        limits = Limits(address_byte_rate=1, address_byte_burst=60_000)
+        async with live_hub(tmp_path, limits=limits) as hub, aiohttp.ClientSession(headers={"apikey": "k"}) as session:
+
+            async def send(path: str) -> None:
+                async with session.post(f"http://127.0.0.1:{hub.port}{path}", data=b"x" * 15_000):
+                    pass
+
+            await send("/rest/v1/sessions")
+            await send("/realtime/v1/api/broadcast")
+            async with Member.connected(hub) as member:
+                await member.socket.send_str("x" * 20_000)
+                with pytest.raises(aiohttp.ClientError):
+                    await send("/socket.io/?EIO=4&transport=polling")
+            elsewhere = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
+            url = f"http://127.0.0.1:{hub.port}/healthz"
+            async with aiohttp.ClientSession(connector=elsewhere) as other, other.get(url) as answer:
+                assert (await answer.json())["cut_off"] == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "path", ["/rest/v1/sessions", "/realtime/v1/api/broadcast", "/socket.io/?EIO=4&transport=polling"]
+)
+def test_who_hangs_up_within_a_request_leaves_no_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path) as hub:
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\napikey: k\r\n"
+            for _ in range(3):
+                sender = socket.create_connection(("127.0.0.1", hub.port))
+                sender.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode())
+                await health(hub)
+                sender.close()
+                await health(hub)
+
+    with caplog.at_level(logging.WARNING):
+        run(scenario())
+    assert caplog.records == []
+
+
 def test_tls_connections_are_counted_before_their_handshake(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with live_hub(tmp_path, max_per_address=2) as hub:
