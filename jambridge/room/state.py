@@ -127,6 +127,15 @@ class RoomState:
         return merged
 
 
+_RANGES = {
+    "tempo": f"a number from {TEMPO_BPM[0]} to {TEMPO_BPM[1]}",
+    "key": "a note as C, D# or Bb",
+    "scale": f"a text of 1 to {MAX_SCALE} characters as major or dorian",
+    "colorMode": " or ".join(COLOR_MODES),
+    "isPlaying": "true or false",
+}
+
+
 def checked(name: str, value: object) -> Any:
     """The value as it is kept, of one of FIELDS.
 
@@ -144,7 +153,9 @@ def checked(name: str, value: object) -> Any:
             return value
         case "isPlaying", bool():
             return value
-    raise WireError(f"{str(name)[:20]!r} cannot be {str(value)[:20]!r}")
+    if name not in _RANGES:
+        raise WireError(f"there is no {str(name)[:20]!r}: the fields are {', '.join(FIELDS)}")
+    raise WireError(f"{name} is {_RANGES[name]}, not {str(value)[:20]!r}")
 
 
 def checked_other(name: str, value: object) -> Any:
