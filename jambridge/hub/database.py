@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 _MAX_WAITING = 16
 _PATIENCE_S = 5.0
-_STATEMENT_S = 2.0
+_STATEMENT_S = 1.0
 _STEPS = 10_000  # of SQLite's machine between two looks at the clock: below a millisecond
 
 Answer = TypeVar("Answer")

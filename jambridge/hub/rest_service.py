@@ -1,16 +1,19 @@
 """`/rest/v1/sessions`: the subset of PostgREST that the supabase clients use, over the box's own database."""
 
+import asyncio
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
+from weakref import WeakValueDictionary
 
 from aiohttp import web
 
 from jambridge.errors import DeviceError
 from jambridge.hub import body, rest, rest_query, sessions
 from jambridge.hub.body import BodyError
-from jambridge.hub.database import Database
+from jambridge.hub.database import Answer, BusyError, Database
 from jambridge.hub.gate import peer_address
 from jambridge.hub.rates import Rates
 from jambridge.hub.rest import Wishes
@@ -18,6 +21,7 @@ from jambridge.hub.rest_query import Query, RefusedError
 from jambridge.hub.sessions import Found
 from jambridge.store.sqlite import SqliteStore
 
+_PATIENCE_S = 8.0
 _RATE, _BURST = 20.0, 120.0  # a box writes twice a minute, a page that lists sessions asks once
 
 
@@ -27,6 +31,7 @@ class RestService:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._rates = Rates(_RATE, _BURST)
+        self._lanes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.requests = 0
         self.refused: Counter[str] = Counter()
 
@@ -56,17 +61,17 @@ class RestService:
         query = rest_query.parse(request.rel_url.raw_query_string)
         match request.method:
             case "GET" | "HEAD":
-                return await self._read(query, wishes)
+                return await self._read(request, query, wishes)
             case "POST":
                 return await self._insert(request, query, wishes)
             case "PATCH":
                 return await self._change(request, query, wishes)
             case "DELETE":
-                return await self._delete(query, wishes)
+                return await self._delete(request, query, wishes)
         raise RefusedError(405, "PGRST117", f"Unsupported HTTP method: {request.method[:16]}")
 
-    async def _read(self, query: Query, wishes: Wishes) -> web.StreamResponse:
-        found, shown = await self._database.call(lambda store: _read(store, query, wishes))
+    async def _read(self, request: web.Request, query: Query, wishes: Wishes) -> web.StreamResponse:
+        found, shown = await self._call(request, lambda store: _read(store, query, wishes))
         is_part = found.total is not None and len(found.rows) < found.total
         span = rest.content_range(len(found.rows), query.offset, found.total)
         return _json(206 if is_part else 200, shown, span, single=wishes.single)
@@ -74,20 +79,29 @@ class RestService:
     async def _insert(self, request: web.Request, query: Query, wishes: Wishes) -> web.StreamResponse:
         now = datetime.now(UTC)
         rows = rest.inserted(await _body(request), query.columns, now, merges=wishes.on_duplicate == "merge")
-        found = await self._database.call(lambda store: sessions.insert(store, rows, wishes.on_duplicate, now))
+        found = await self._call(request, lambda store: sessions.insert(store, rows, wishes.on_duplicate, now))
         return _written(201 if found.created else 200, found, query, wishes, found.total)
 
     async def _change(self, request: web.Request, query: Query, wishes: Wishes) -> web.StreamResponse:
         rest.must_name_rows(query, "UPDATE")
         row, now = rest.patched(await _body(request), query.columns), datetime.now(UTC)
-        found = await self._database.call(lambda store: sessions.change(store, query, row, now, single=wishes.single))
+        found = await self._call(request, lambda store: sessions.change(store, query, row, now, single=wishes.single))
         status = 200 if wishes.representation else 204
         return _written(status, found, query, wishes, len(found.rows), ranged=True)
 
-    async def _delete(self, query: Query, wishes: Wishes) -> web.StreamResponse:
+    async def _delete(self, request: web.Request, query: Query, wishes: Wishes) -> web.StreamResponse:
         rest.must_name_rows(query, "DELETE")
-        found = await self._database.call(lambda store: sessions.delete(store, query, single=wishes.single))
+        found = await self._call(request, lambda store: sessions.delete(store, query, single=wishes.single))
         return _written(200 if wishes.representation else 204, found, query, wishes, len(found.rows))
+
+    async def _call(self, request: web.Request, work: Callable[[SqliteStore], Answer]) -> Answer:
+        """One at a time of an address: who asks what takes long keeps only itself waiting."""
+        lane = self._lanes.setdefault(peer_address(request.transport), asyncio.Lock())
+        try:
+            async with asyncio.timeout(_PATIENCE_S), lane:
+                return await self._database.call(work)
+        except TimeoutError:
+            raise BusyError("too many requests of this address wait for the database") from None
 
 
 def _read(store: SqliteStore, query: Query, wishes: Wishes) -> tuple[Found, bytes]:

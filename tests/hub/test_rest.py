@@ -234,6 +234,30 @@ def test_a_row_that_cannot_be_read_hides_no_others(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_slow_questions_keep_only_who_asks_them_waiting(tmp_path: Path) -> None:
+    with closing(schema.open_database(tmp_path / "sessions.sqlite")) as database:
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        state = json.dumps({"x": [{"a": 1}] * 6000})
+        database.execute("BEGIN")
+        for number in range(200):
+            database.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", (f"AA{number:04d}", now, now, state))
+        database.execute("COMMIT")
+    values = ",".join(map(str, range(100)))
+    slow = "?select=id&" + "&".join(f"state->x->{place}->>a=not.in.({values})" for place in range(200, 206))
+
+    async def scenario() -> None:
+        async with asking(tmp_path) as (_, session, url):
+            elsewhere = aiohttp.TCPConnector(local_addr=("127.0.0.9", 0))
+            async with aiohttp.ClientSession(connector=elsewhere, headers={"apikey": "k"}) as other:
+                asked = [asyncio.create_task(ask(other, url, Asked("", "GET", slow))) for _ in range(20)]
+                await next(asyncio.as_completed(asked))
+                for _ in range(3):
+                    assert (await ask(session, url, Asked("", "GET", "?id=eq.AA0001&select=id")))[0] == 200
+                assert {answer[0] for answer in await asyncio.gather(*asked)} <= {200, 503}
+
+    asyncio.run(scenario())
+
+
 def test_a_locked_database_is_said_and_passes(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with asking(tmp_path) as (_, session, url):
