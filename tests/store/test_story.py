@@ -11,6 +11,7 @@ import pytest
 from jambridge.store.merging import Setup
 from jambridge.store.remote import Endpoint
 from jambridge.store.resuming import Resume, resolve_resume
+from jambridge.store.service import Rules
 from jambridge.units import RoomCode
 from tests.store.golden import GOLDEN, GUITAR, HARDWARE, ISOMETRIC, MUSIC, PIANO, STUDIO
 from tests.store.saving import (
@@ -164,8 +165,11 @@ def test_5_auto_cleanup(database: Database) -> None:
     store.save("RECENT", GOLDEN, now=NOW - timedelta(hours=1))
     store.close()
 
-    create(database, hand)
+    async def scenario() -> None:
+        async with saving(database.path, inputs(), rules=Rules(first_purge_s=0), clocks=hand.clocks) as saver:
+            await until(lambda: saver.report.saved_at and database.state("OLD123") is None)
 
+    asyncio.run(scenario())
     assert (database.state("OLD123"), database.state("RECENT")) == (None, GOLDEN)
     assert database.state() is not None
 
