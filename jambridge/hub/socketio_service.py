@@ -110,10 +110,17 @@ class SocketIo:
             except WireError:
                 self.dropped["socketio-malformed"] += 1
                 raise web.HTTPBadRequest(text="Those are no packets of a client.\n") from None
+        if (sid := request.query.get("sid")) is not None and not self._is_open(sid):
+            self.dropped["socketio-no-session"] += 1  # the library would log what it is given, or raise
+            raise web.HTTPBadRequest(text="That session has ended.\n")
         answer: web.StreamResponse = await self._server.handle_request(request)
         return answer
 
     # The library's sessions, of either transport
+
+    def _is_open(self, eio_sid: str) -> bool:
+        session = self._server.eio.sockets.get(eio_sid)
+        return session is not None and not session.closed
 
     async def _count_in(self, eio_sid: str, environ: dict[str, Any]) -> Any:
         address = peer_address(environ["aiohttp.request"].transport)

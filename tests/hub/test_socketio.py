@@ -1,6 +1,8 @@
 """Clients of the older Socket.IO protocol, beside Realtime's in the same rooms."""
 
 import asyncio
+import json
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +14,7 @@ import pytest
 import socketio
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from jambridge.errors import WireError
 from jambridge.hub import live, socketio_wire
@@ -342,6 +345,26 @@ def test_what_no_client_says_ends_its_connection(tmp_path: Path, packet: str) ->
                 await bob.join(code)
 
     run(scenario())
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_session_that_has_ended_or_never_was_is_no_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, method: str
+) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path) as hub, aiohttp.ClientSession() as session:
+            url = URL(f"http://127.0.0.1:{hub.port}/socket.io/?EIO=4&transport=polling")
+            async with session.get(url) as answer:
+                sid = json.loads((await answer.text())[1:])["sid"]
+            async with session.post(url.update_query(sid=sid), data="1") as answer:
+                assert answer.status == 200
+            for old in (sid, sid, "never", "\n\x1b[31mroot: all is well"):
+                async with session.request(method, url.update_query(sid=old), data="2") as answer:
+                    assert answer.status == 400
+
+    with caplog.at_level(logging.WARNING):
+        run(scenario())
+    assert caplog.records == []
 
 
 def test_a_foreign_page_may_not_connect(tmp_path: Path) -> None:
