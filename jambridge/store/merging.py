@@ -32,7 +32,7 @@ class Setup:
     master_volume: float | None = None
     midi_input: str | None = None
     midi_output: str | None = None
-    midi_connected: bool = False
+    midi_connected: bool | None = None
     wled_devices: tuple[JsonObject, ...] = ()
     active_wled: str | None = None
     modules: tuple[JsonObject, ...] = ()
@@ -185,7 +185,7 @@ def _is_own(entry: Any) -> bool:
 
 
 def _hardware(stored: JsonObject, setup: Setup, *, device_ips: bool) -> JsonObject:
-    midi = {"inputDevice": None, "outputDevice": None, **_block(stored, "midi"), "connected": setup.midi_connected}
+    midi = {"inputDevice": None, "outputDevice": None, "connected": False, **_block(stored, "midi")}
     wled = {"devices": [], "activeDeviceId": None, **_block(stored, "wled")}
     if setup.wled_devices:
         wled["devices"] = list(setup.wled_devices)
@@ -193,7 +193,10 @@ def _hardware(stored: JsonObject, setup: Setup, *, device_ips: bool) -> JsonObje
         wled["devices"] = without_addresses(wled["devices"])
     return {
         **stored,
-        "midi": {**midi, **_said(inputDevice=setup.midi_input, outputDevice=setup.midi_output)},
+        "midi": {
+            **midi,
+            **_said(inputDevice=setup.midi_input, outputDevice=setup.midi_output, connected=setup.midi_connected),
+        },
         "wled": {**wled, **_said(activeDeviceId=setup.active_wled)},
     }
 

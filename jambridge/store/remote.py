@@ -48,8 +48,8 @@ class RemoteStore:
         self._client = client
         self._transport = transport
         self._timeouts = 0
-        self._seen: OrderedDict[str, int | None] = OrderedDict()
-        """The revisions last read or written there: only upon those is anything written without reading first."""
+        self._seen: OrderedDict[str, JsonObject] = OrderedDict()
+        """The metadata last read or written there: only upon its revision is anything written without reading first."""
 
     @property
     def pool(self) -> Pool:
@@ -112,8 +112,9 @@ class RemoteStore:
     async def _save(self, session_id: str, state: JsonObject, hosting: bool, merge: Merge) -> JsonObject:
         for _ in range(1 + TRIES):
             if session_id in self._seen:
-                after = merging.following(state, self._seen[session_id])
-                if await self._replace(session_id, self._seen[session_id], after):
+                seen = self._seen[session_id]
+                after = merging.following(state, session.revision(seen))
+                if await self._replace(session_id, seen["metadata"].get("revision"), after):
                     return self._remember(session_id, after)
             present = await self.get(session_id)
             if present is None:
@@ -128,10 +129,16 @@ class RemoteStore:
                 return theirs
         raise LinkError(f"{session_id} could not be written: others write it, or an expired one is not deleted yet")
 
-    async def _replace(self, session_id: str, revision: int | None, state: JsonObject) -> bool:
+    async def _replace(self, session_id: str, revision: object, state: JsonObject) -> bool:
         """Write `state` if the revision there is still the one we know."""
         query = self._table.update({"state": state}).eq("id", session_id)
-        query = query.is_(_REVISION, "null") if revision is None else query.eq(_REVISION, str(revision))
+        match revision:
+            case None:
+                query = query.is_(_REVISION, "null")
+            case bool() | float() | list() | dict():  # nobody counts so: whatever it is, it is replaced
+                query = query.not_.is_(_REVISION, "null")
+            case _:
+                query = query.eq(_REVISION, str(revision))
         return bool(await self._ask(query.select("id,created_at,state").execute()))
 
     async def _insert(self, session_id: str, state: JsonObject) -> bool:
@@ -160,7 +167,9 @@ class RemoteStore:
         return bool(answer.data)
 
     def _remember(self, session_id: str, state: JsonObject) -> JsonObject:
-        self._seen[session_id] = session.revision(state)
+        metadata = state.get("metadata")
+        number = metadata.get("revision") if isinstance(metadata, dict) else None
+        self._seen[session_id] = {"metadata": {"revision": number}}
         self._seen.move_to_end(session_id)
         if len(self._seen) > _MOST_SEEN:
             self._seen.popitem(last=False)

@@ -38,7 +38,6 @@ MIGRATIONS: Sequence[str] = (
         attempts INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (id, destination)
     ) WITHOUT ROWID;
-    CREATE TABLE idempotency (key TEXT PRIMARY KEY, made_at TEXT NOT NULL, answer TEXT NOT NULL);
     CREATE TABLE live (topic TEXT PRIMARY KEY, updated_at TEXT NOT NULL, state TEXT NOT NULL);
     """,
 )

@@ -175,6 +175,20 @@ def test_a_session_that_outlives_its_row_goes_on_in_a_new_one(project: Postgrest
     run(scenario())
 
 
+@pytest.mark.parametrize("odd", ["7", "", 1.5, True, [1], {"a": 1}, None])
+def test_a_revision_that_is_no_number_is_replaced_by_one(project: PostgrestServer, odd: object) -> None:
+    async def scenario() -> None:
+        async with open_gateway(project.url) as gateway, a_remote(gateway.url) as remote:
+            await remote.save("ABC123", {**golden.GOLDEN, "metadata": {"revision": odd}})
+            remote.forget("ABC123")
+            written = await remote.save("ABC123", at(100))
+            assert await remote.save("ABC123", at(101, written)) == stored(project)
+            assert stored(project)["music"]["tempo"] == 101
+            assert isinstance(stored(project)["metadata"]["revision"], int)
+
+    run(scenario())
+
+
 def test_what_the_project_refuses_is_said(project: PostgrestServer) -> None:
     async def scenario() -> None:
         async with open_gateway(project.url) as gateway, a_remote(gateway.url) as remote:
