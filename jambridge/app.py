@@ -139,7 +139,13 @@ async def run(
         )
 
     faults = partial(_faults, box)
-    control = Control(Room(lambda: room.state.value, room.change_all, stopping.stop, partial(_sessions, box.store)))
+
+    def stats() -> JsonObject:
+        return snapshot.stats(room.view.value, services.health, time.monotonic() - started)
+
+    control = Control(
+        Room(lambda: room.state.value, room.change_all, stopping.stop, partial(_sessions, box.store), stats)
+    )
     status = StatusServer(
         whole, faults, lambda: room.view.value.connection == "connected", sections.hosts(config.http), control.routes()
     )

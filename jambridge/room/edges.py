@@ -44,6 +44,8 @@ class RoomView:
     members: tuple[Participant, ...] = ()
     host: PeerId | None = None
     seats: tuple[str, ...] = ()
+    missing: frozenset[PeerId] = frozenset()
+    """Members lost with the connection and not back yet."""
 
 
 class Seat:
@@ -207,7 +209,9 @@ class RoomEdges:
             (one for one in ("connected", "reconnecting") if one in connections), "disconnected"
         )
         members = self._everyone()
-        self.view.set(RoomView(connection, members, self.sharing.host, tuple(seat.name for seat in self._connected())))
+        seats = self._connected()
+        missing = frozenset.intersection(*(seat.roster.missing for seat in seats)) if seats else frozenset()
+        self.view.set(RoomView(connection, members, self.sharing.host, tuple(seat.name for seat in seats), missing))
         self.members.set(members)
         self.hosting.set(self.sharing.host == self.me)
 

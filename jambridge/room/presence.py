@@ -60,6 +60,11 @@ class Roster:
         return ordered(self._members.values())
 
     @property
+    def missing(self) -> frozenset[PeerId]:
+        """Those awaited, at the latest `update`."""
+        return frozenset(self._missing)
+
+    @property
     def awaited_until(self) -> LocalSeconds | None:
         """When `update` must be asked again although nothing arrived."""
         return min(self._missing.values(), default=None)

@@ -50,6 +50,7 @@ class Room:
     change: Callable[[Mapping[str, object]], None]
     leave: Callable[[], None]
     sessions: Callable[[int], Awaitable[list[JsonObject]]]
+    stats: Callable[[], JsonObject]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class Control:
             web.post("/api/state", self._change),
             web.post("/api/leave", self._leave),
             web.get("/api/sessions", self._sessions),
+            web.get("/api/stats", self._stats),
         ]
 
     async def _state(self, _request: web.Request) -> web.Response:
@@ -102,6 +104,9 @@ class Control:
         return web.Response(
             text=f'{{"sessions": [{", ".join(texts)}]}}', content_type="application/json", headers=_HEADERS
         )
+
+    async def _stats(self, _request: web.Request) -> web.Response:
+        return _Answer(200, self._room.stats()).sent()
 
     async def _change(self, request: web.Request) -> web.Response:
         return await self._once(request, self._changed)

@@ -21,6 +21,7 @@ from jambridge.sync.service import ClockReport
 from jambridge.units import LocalSeconds, MidiNote, PeerId, RoomCode, note_name
 
 SCHEMA_VERSION = 1
+_LIGHTS = {"connected": "green", "reconnecting": "yellow", "disconnected": "red"}
 
 
 def room(
@@ -44,10 +45,11 @@ def room(
         "link": link,
         "state": "joined" if view.connection == "connected" else away,
         "connection": view.connection,
+        "light": _LIGHTS[view.connection],
         "seats": list(view.seats),
         "quota": _quota(*quota) if quota else None,
         "host_id": view.host,
-        "participants": [_participant(member, view.host, self_id) for member in view.members],
+        "participants": [_participant(member, view, self_id) for member in view.members],
         "dropped": dict(dropped),
     }
 
@@ -89,6 +91,7 @@ def audio(mesh: Mesh | None) -> JsonObject:
     return {
         "input": None,
         "output": None,
+        "light": _audio_light(mesh),
         "peers": [
             {
                 "id": peer.id,
@@ -106,6 +109,12 @@ def audio(mesh: Mesh | None) -> JsonObject:
         ],
         "dropped": asdict(mesh.drops) if mesh else {},
     }
+
+
+def _audio_light(mesh: Mesh | None) -> str:
+    """Of the worst connection with a musician; red also where there is none to have."""
+    states = {peer.state.value for peer in mesh.peers()} if mesh else set()
+    return next((_LIGHTS[one] for one in ("disconnected", "reconnecting", "connected") if one in states), "red")
 
 
 def notes(report: Report | None) -> JsonObject:
@@ -170,16 +179,30 @@ def alerts(active: Sequence[Alert]) -> list[JsonObject]:
     return [{**asdict(alert), "since": _iso(alert.since)} for alert in active]
 
 
+def stats(view: RoomView, health: Mapping[str, Health], uptime_s: float) -> JsonObject:
+    """What a dashboard counts: no names, no codes."""
+    tries = health["room"].restarts if "room" in health else 0
+    return {
+        "active_sessions": int(view.connection == "connected"),
+        "participants": len(view.members),
+        "uptime_minutes": int(uptime_s // 60),
+        "reconnections": tries,
+        "reconnections_per_hour": round(tries / max(uptime_s / 3600, 1.0), 2),
+    }
+
+
 def whole(uptime_s: float, **sections: Any) -> JsonObject:
     return {"schema_version": SCHEMA_VERSION, "version": __version__, "uptime_s": round(uptime_s, 1), **sections}
 
 
-def _participant(member: Participant, host: PeerId | None, self_id: PeerId) -> JsonObject:
+def _participant(member: Participant, view: RoomView, self_id: PeerId) -> JsonObject:
+    here = view.connection == "connected" and member.id not in view.missing
     return {
         "id": member.id,
         "name": member.name,
         "instrument": member.instrument,
-        "is_host": member.id == host,
+        "is_host": member.id == view.host,
+        "session": "connected" if here else "reconnecting",
         "joined_at": _iso(member.joined_at),
         "self": member.id == self_id,
     }

@@ -48,7 +48,7 @@ class Tempo:
 
 def asked(room: Tempo, scenario: Callable[[aiohttp.ClientSession], Awaitable[None]]) -> None:
     async def run() -> None:
-        control = Control(Room(lambda: room, room.change, room.leave, room.sessions), lambda: room.now_s)
+        control = Control(Room(lambda: room, room.change, room.leave, room.sessions, dict), lambda: room.now_s)
         application = web.Application()
         application.add_routes(control.routes())
         async with TestServer(application) as server, aiohttp.ClientSession(server.make_url("/")) as session:
