@@ -145,9 +145,12 @@ class Sharing:
             said += self._elect(now)
         if self._questions.take(now) and self.host not in (None, self._me):
             said.append(state_messages.request(target=self.host))
-        said += [state_messages.sync(self.state, self.host, standing, peer) for peer in self._answering.take(now)]
+        said += [
+            state_messages.sync(self.state, self.host, standing, peer, host_only=self._host_only)
+            for peer in self._answering.take(now)
+        ]
         if self._digesting and self.host and self._digests.take(now):
-            said.append(state_messages.digest(self.state, self.host, standing))
+            said.append(state_messages.digest(self.state, self.host, standing, host_only=self._host_only))
         return said
 
     @property

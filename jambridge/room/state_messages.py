@@ -1,7 +1,8 @@
 """What members say about the room's state and its host, in and out. Pure.
 
 Source: the project's wire contract, "Room". Additive here: `author` of a field that is said again, `state` and
-`standing` in a digest, `fields` and `targetPeerId` in a request.
+`standing` in a digest, `fields` and `targetPeerId` in a request, `hostOnly` where only the host changes anything, which
+a browser has from its host alone and a bridge from its configuration.
 """
 
 import itertools
@@ -81,12 +82,14 @@ def change(state: RoomState, name: str, sender: PeerId) -> Broadcast:
     return Broadcast(EVENT_OF[name], payload if stamp.author == sender else payload | {"author": stamp.author})
 
 
-def sync(state: RoomState, host: PeerId | None, standing: Standing, target: PeerId) -> Broadcast:
-    return Broadcast(SYNC, {"targetPeerId": target} | _body(state, host, standing))
+def sync(
+    state: RoomState, host: PeerId | None, standing: Standing, target: PeerId, *, host_only: bool = False
+) -> Broadcast:
+    return Broadcast(SYNC, {"targetPeerId": target} | _body(state, host, standing, host_only=host_only))
 
 
-def digest(state: RoomState, host: PeerId, standing: Standing) -> Broadcast:
-    return Broadcast(DIGEST, _body(state, host, standing))
+def digest(state: RoomState, host: PeerId, standing: Standing, *, host_only: bool = False) -> Broadcast:
+    return Broadcast(DIGEST, _body(state, host, standing, host_only=host_only))
 
 
 def request(*, fields: tuple[str, ...] = (), target: PeerId | None = None) -> Broadcast:
@@ -98,13 +101,14 @@ def host_change(host: PeerId, standing: Standing) -> Broadcast:
     return Broadcast(HOST_CHANGE, {"hostId": host, "standing": int(standing)})
 
 
-def _body(state: RoomState, host: PeerId | None, standing: Standing) -> JsonObject:
-    return {
+def _body(state: RoomState, host: PeerId | None, standing: Standing, *, host_only: bool) -> JsonObject:
+    body: JsonObject = {
         "hostId": host,
         "standing": int(standing),
         "state": {**state.others, **state.values()},
         "stamps": {name: list(stamp) for name, stamp in state.stamps.items()},
     }
+    return body | {"hostOnly": True} if host_only else body
 
 
 def _change(name: str, payload: Mapping[str, Any], sender: PeerId) -> Change:

@@ -477,6 +477,15 @@ def test_only_the_host_may_change_where_it_says_so() -> None:
     assert hosting(host_only=True).change("tempo", 90, NOW)[0].event == "tempo-change"
 
 
+@pytest.mark.parametrize("host_only", [False, True])
+def test_browsers_are_told_whether_only_the_host_may_change(host_only: bool) -> None:
+    ada = hosting(host_only=host_only)
+    ada.receive(state_messages.REQUEST, {}, BOB.id, NOW)
+    said = run(ada, NOW, LocalSeconds(NOW + 20))
+    assert {one.event for _, one in said} == {state_messages.SYNC, state_messages.DIGEST}
+    assert all(one.payload.get("hostOnly", False) is host_only for _, one in said)
+
+
 def test_others_changes_are_refused_on_receipt_and_undone_by_the_host() -> None:
     bob, ada = following(host_only=True), hosting(host_only=True)
     forged = {"tempo": 299, "revision": 5, "author": "cy"}
