@@ -5,15 +5,16 @@ import logging
 from aiohttp.http_exceptions import HttpProcessingError
 
 
-class BadRequests(logging.Filter):
-    """A filter for aiohttp's server logger."""
+class HttpLog(logging.Logger):
+    """A logger for one of aiohttp's servers, of its own, below the logger `name`."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name}.http")
+        self.parent = logging.getLogger(name)
+        self.bad_requests = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)):
-            return True
-        self.count += 1
+            return bool(super().filter(record))
+        self.bad_requests += 1
         return False

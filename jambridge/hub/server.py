@@ -18,7 +18,7 @@ from aiohttp import web
 from jambridge import __version__
 from jambridge.addresses import local_addresses
 from jambridge.errors import LinkError
-from jambridge.http_log import BadRequests
+from jambridge.http_log import HttpLog
 from jambridge.hub import certificate, cors, origins
 from jambridge.hub.certificate import Certificate
 from jambridge.hub.database import Database
@@ -91,7 +91,7 @@ class HubServer:
         self._live = LiveStates(self._database)
         self._socketio = SocketIo(self._relay, lambda: self._rooms.sizes, self._sockets, self._live, options.patience)
         self._pages = Pages()
-        self._bad_requests = BadRequests()
+        self._http_log = HttpLog(__name__)
         self._started_s = time.monotonic()
         self.port = self.tls_port = 0
 
@@ -126,12 +126,10 @@ class HubServer:
     @asynccontextmanager
     async def serving(self, plain: socket.socket, secure: socket.socket) -> AsyncIterator[None]:
         """Serve http and https on bound sockets, which are this hub's from now on; leaving sends everybody away."""
-        http_log = logging.getLogger(f"{__name__}.http")
-        http_log.addFilter(self._bad_requests)
         runner = web.AppRunner(
             self._application(),
             access_log=None,
-            logger=http_log,
+            logger=self._http_log,
             keepalive_timeout=_KEEP_ALIVE_S,
             shutdown_timeout=0.1,
         )
@@ -157,7 +155,6 @@ class HubServer:
                 listener.close()
             await runner.cleanup()
             self._database.close()
-            http_log.removeFilter(self._bad_requests)
 
     def _application(self) -> web.Application:
         guard = cors.guard(self._allows, self._knows, self._relay.dropped)
@@ -208,7 +205,7 @@ class HubServer:
                 "relayed": self._rooms.relayed,
                 "refused": self._sockets.refused + self._plain.refused,
                 "cut_off": self._volume.refused,
-                "bad_requests": self._bad_requests.count,
+                "bad_requests": self._http_log.bad_requests,
                 "rest": {"requests": self._rest.requests, "refused": dict(self._rest.refused)},
                 "dropped": dict(self._relay.dropped + self._rooms.dropped + self._socketio.dropped),
             },

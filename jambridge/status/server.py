@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import ipaddress
 import json
-import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from jambridge.errors import DeviceError
-from jambridge.http_log import BadRequests
+from jambridge.http_log import HttpLog
 from jambridge.strict_json import JsonObject
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -36,7 +35,7 @@ class StatusServer:
         self._is_ready = is_ready
         self._allowed_hosts = allowed_hosts
         self._control = control
-        self.bad_requests = BadRequests()
+        self.http_log = HttpLog(__name__)
 
     def application(self) -> web.Application:
         application = web.Application(middlewares=[self._only_known_hosts], client_max_size=_MAX_REQUEST_BYTES)
@@ -84,10 +83,8 @@ async def open_status(server: StatusServer, bind: str, port: int) -> AsyncIterat
     Raises:
         DeviceError: the port is taken or may not be used.
     """
-    http_log = logging.getLogger(f"{__name__}.http")
-    http_log.addFilter(server.bad_requests)
     runner = web.AppRunner(
-        server.application(), access_log=None, logger=http_log, handle_signals=False, shutdown_timeout=0.5
+        server.application(), access_log=None, logger=server.http_log, handle_signals=False, shutdown_timeout=0.5
     )
     await runner.setup()
     try:
@@ -100,7 +97,6 @@ async def open_status(server: StatusServer, bind: str, port: int) -> AsyncIterat
         yield server
     finally:
         await runner.cleanup()
-        http_log.removeFilter(server.bad_requests)
 
 
 def _reason(exc: OSError) -> str:
