@@ -34,6 +34,7 @@ class Pages:
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
             web.get("/", self._jam),
+            web.get("/jam", self._jam),
             web.get("/jam/{code:[A-Za-z0-9-]{0,16}}", self._jam),
             web.get(r"/page/{name:[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}}", self._file),
         ]

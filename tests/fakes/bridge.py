@@ -19,7 +19,8 @@ PATIENCE_S = 20.0
 class Bridge:
     """Use `open_bridge`."""
 
-    def __init__(self, url: str, code: str, peer: str) -> None:
+    def __init__(self, url: str, code: str, peer: str, *, host_only: bool) -> None:
+        self._host_only = host_only
         self.id = PeerId(peer)
         self._address = Address(url, "lan")
         self._topic = f"room:{code}"
@@ -57,7 +58,7 @@ class Bridge:
         self._loop.close()
 
     async def _live(self) -> None:
-        edges = RoomEdges(self.id)
+        edges = RoomEdges(self.id, host_only=self._host_only)
         me = Participant(self.id, "Box", is_host=False, joined_at=time.time(), client="jambridge/test", sends=False)
         async with open_sharing(edges) as sharing, asyncio.TaskGroup() as group:
             keeping = group.create_task(sharing.run())
@@ -70,9 +71,9 @@ class Bridge:
 
 
 @contextmanager
-def open_bridge(url: str, code: str, peer: str = "box") -> Iterator[Bridge]:
+def open_bridge(url: str, code: str, peer: str = "box", *, host_only: bool = False) -> Iterator[Bridge]:
     """A bridge in the room `code` of the hub at `url`, once it knows the host."""
-    bridge = Bridge(url, code, peer)
+    bridge = Bridge(url, code, peer, host_only=host_only)
     bridge.start()
     yield bridge
     bridge.stop()

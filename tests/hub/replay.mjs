@@ -1,6 +1,6 @@
 /**
  * Plays recorded lives of members back to the jam page's Sharing: `node replay.mjs FOLDER`, FOLDER being that of its
- * modules. In: a list of lives [{me, steps: [{call, given, now, jitter}]}], times in seconds. Out: for each step what was
+ * modules. In: a list of lives [{me, hostOnly, steps: [{call, given, now, jitter}]}], times in seconds. Out: for each step what was
  * said and what is believed, or {error: true}.
  */
 
@@ -8,7 +8,7 @@ import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 
 const folder = pathToFileURL(`${process.argv[2]}/`);
-const { Sharing } = await import(new URL("sharing.js", folder));
+const { NotHostError, Sharing } = await import(new URL("sharing.js", folder));
 const { WireError } = await import(new URL("state.js", folder));
 
 const ms = (seconds) => 1000 * seconds;
@@ -19,19 +19,20 @@ const CALLS = {
   members_changed: (sharing, [list, wall], now) => sharing.membersChanged(members(list), wall * 1000, now),
   receive: (sharing, [event, payload, sender], now) => sharing.receive(event, payload, sender, now),
   change: (sharing, [field, value], now) => sharing.change(field, value, now),
+  restore: (sharing, [values], now) => sharing.restore(values, now),
   tick: (sharing, _, now) => sharing.tick(now),
 };
 
-function replay({ me, steps }) {
+function replay({ me, hostOnly, steps }) {
   let jitter = [];
-  const sharing = new Sharing(me, { jitter: () => jitter.shift() });
+  const sharing = new Sharing(me, { hostOnly, jitter: () => jitter.shift() });
   return steps.map((step) => {
     jitter = [...step.jitter];
     try {
       const said = CALLS[step.call](sharing, step.given, ms(step.now));
       return { said: said.map(({ event, payload }) => [event, payload]), ...beliefs(sharing) };
     } catch (error) {
-      if (!(error instanceof WireError)) throw error;
+      if (!(error instanceof WireError || error instanceof NotHostError)) throw error;
       return { error: true, ...beliefs(sharing) };
     }
   });

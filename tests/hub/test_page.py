@@ -253,6 +253,58 @@ def test_everyone_sees_and_changes_tempo_key_scale_colours_and_play(hub: Hub, mu
         expect(page.get_by_label("Colours")).to_have_value("harmonic")
     set_tempo(ann, "999")  # as fast as it goes
     expect_music(bob, tempo="300", key="F#", words="Stop")
+    expect(ann.locator("#music-note")).to_have_text("The tempo goes from 40 to 300 BPM.")
+    set_tempo(ann, "96.5")
+    expect_music(bob, tempo="96.5", key="F#", words="Stop")
+    expect(ann.locator("#music-note")).to_have_text("")
+
+
+def test_where_only_the_host_changes_anything_others_are_told_so(hub: Hub, musicians: Musicians) -> None:
+    with open_bridge(f"http://127.0.0.1:{hub.port}", "ONLY22", host_only=True):
+        ann = listen(musicians, hub, "ONLY22", "Ann")
+        expect(ann.locator("#music-note")).to_have_text(
+            "Only the host changes tempo and key here.", timeout=PATIENCE_MS
+        )
+        for control in ("#tempo", "#key", "#scale", "#color-mode", "#transport", "#tap"):
+            expect(ann.locator(control)).to_be_disabled()
+
+    expect_host(ann, "Ann")
+    expect(ann.locator("#music-note")).to_have_text("", timeout=PATIENCE_MS)
+    set_tempo(ann, "150")
+    expect_music(ann, tempo="150")
+
+
+def test_who_comes_back_alone_goes_on_where_the_room_was_but_does_not_play(hub: Hub, musicians: Musicians) -> None:
+    ann = listen(musicians, hub, "GOON22", "Ann")
+    ann.wait_for_function(f"async () => (await ({STORED})('GOON22').catch(() => null))?.revision >= 1")
+    set_tempo(ann, "97")
+    ann.get_by_label("Key").select_option("F#")
+    ann.get_by_role("button", name="Start").click()
+    expect_music(ann, tempo="97", key="F#", words="Stop")
+    ann.get_by_role("button", name="Leave").click()
+    ann.wait_for_function(f"async () => (await ({STORED})('GOON22')).tempo === 97")
+
+    bob = listen(musicians, hub, "GOON22", "Bob")
+
+    expect_music(bob, tempo="97", key="F#", words="Start")
+
+
+def test_the_page_without_a_code_asks_for_one(hub: Hub, musicians: Musicians) -> None:
+    page = musicians.open(hub.secure("").removesuffix("/"))
+    expect(page.get_by_label("Room code")).to_be_visible()
+
+
+def test_who_is_away_alone_is_not_asked_to_share_the_link(musicians: Musicians, tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.start()
+    ann = listen(musicians, hub, "AWAY22", "Ann")
+    expect(ann.locator("#alone")).to_be_visible()
+    ann.wait_for_function(f"async () => (await ({STORED})('AWAY22').catch(() => null))?.revision >= 1")
+
+    hub.stop()
+
+    expect(ann.locator("#alerts")).to_contain_text("This page keeps trying by itself.", timeout=PATIENCE_MS)
+    expect(ann.locator("#alone")).to_be_hidden()
 
 
 def test_the_host_leaves_and_the_next_one_hosts_and_saves_what_all_agreed_on(hub: Hub, musicians: Musicians) -> None:

@@ -501,7 +501,7 @@ def test_the_page_writes_only_over_what_it_has_read(run: Run) -> None:
           }
         };
         let state = new RoomState();
-        const saver = () => new Saver("SAVE22", () => ({ state, participants: 1 }));
+        const saver = () => new Saver("SAVE22", { look: () => ({ state, participants: 1 }), found() {} });
 
         const one = saver();
         one.hosting(true);

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jambridge.errors import WireError
+from jambridge.errors import LinkError, WireError
 from jambridge.hub.pages import PAGE_FOLDER
 from jambridge.room import sharing
 from jambridge.room.messages import Broadcast, Participant
@@ -31,13 +31,14 @@ VECTORS = HERE.parent / "vectors" / "state"
 class Recorded(Sharing):
     """A Sharing that keeps a record of its life, for the page to live it again."""
 
-    def __init__(self, me: PeerId, jitter: Callable[[], float]) -> None:
+    def __init__(self, me: PeerId, jitter: Callable[[], float], *, host_only: bool = False) -> None:
         self.me = me
+        self.host_only = host_only
         self.steps: list[dict[str, Any]] = []
         self.outcomes: list[dict[str, Any]] = []
         self._drawn: list[float] = []
         self._source = jitter
-        super().__init__(me, jitter=self._draw)
+        super().__init__(me, host_only=host_only, jitter=self._draw)
 
     def _draw(self) -> float:
         self._drawn.append(self._source())
@@ -84,7 +85,7 @@ class Recorded(Sharing):
         try:
             said = live(now)
             self.outcomes.append({"said": [[one.event, one.payload] for one in said], **self._beliefs()})
-        except WireError:
+        except (LinkError, WireError):
             self.outcomes.append({"error": True, **self._beliefs()})
             raise
         finally:
@@ -106,7 +107,7 @@ class Recorded(Sharing):
 class RecordedWorld(World):
     def member(self, name: str | None = None, *, skew_s: float = 0.0, joined_at: float | None = None) -> Member:
         member = super().member(name, skew_s=skew_s, joined_at=joined_at)
-        member.sharing = Recorded(member.id, self.random.random)
+        member.sharing = Recorded(member.id, self.random.random, host_only=self.host_only)
         return member
 
 
@@ -138,9 +139,9 @@ def lives_of(world: World) -> list[Recorded]:
     return [member.sharing for member in world.members.values() if isinstance(member.sharing, Recorded)]
 
 
-def turbulent(seed: int) -> World:
+def turbulent(seed: int, *, host_only: bool = False) -> World:
     """Two minutes of coming, going, changing, and outages, in a room that loses every twentieth broadcast."""
-    world = RecordedWorld(seed, loss=0.05)
+    world = RecordedWorld(seed, loss=0.05, host_only=host_only)
     chance = random.Random(seed)
     for _ in range(5):
         member = world.member(skew_s=chance.choice([0.0, 0.0, -90_000.0, 40_000.0]))
@@ -161,7 +162,7 @@ def _back(world: World, member: Member) -> None:
 
 
 def assert_same(lives: list[Recorded], node: Node) -> None:
-    replayed = node("replay.mjs", [{"me": life.me, "steps": life.steps} for life in lives])
+    replayed = node("replay.mjs", [{"me": life.me, "hostOnly": life.host_only, "steps": life.steps} for life in lives])
     for life, outcomes in zip(lives, replayed, strict=True):
         for number, (step, ours, theirs) in enumerate(zip(life.steps, life.outcomes, outcomes, strict=True)):
             where = f"step {number} of {life.me}: {json.dumps(step)[:400]}"
@@ -171,8 +172,9 @@ def assert_same(lives: list[Recorded], node: Node) -> None:
             assert theirs == {key: value for key, value in ours.items() if key != "due"}, where
 
 
-def test_the_page_lives_a_turbulent_room_exactly_as_the_daemon(node: Node) -> None:
-    lives = [life for seed in range(12) for life in lives_of(turbulent(seed))]
+@pytest.mark.parametrize("host_only", [False, True])
+def test_the_page_lives_a_turbulent_room_exactly_as_the_daemon(node: Node, host_only: bool) -> None:
+    lives = [life for seed in range(12) for life in lives_of(turbulent(seed, host_only=host_only))]
 
     assert sum(len(life.steps) for life in lives) > 3000
     assert_same(lives, node)
@@ -180,15 +182,8 @@ def test_the_page_lives_a_turbulent_room_exactly_as_the_daemon(node: Node) -> No
 
 @pytest.fixture(scope="module")
 def vectors() -> dict[str, list[dict[str, Any]]]:
-    """A page is never told that only the host changes the state, nor does it resume a session."""
-    cases = {name: json.loads((VECTORS / f"{name}.json").read_text()) for name in ("values", "merging", "electing")}
-    sharing_cases = json.loads((VECTORS / "sharing.json").read_text())
-    cases["sharing"] = [
-        case
-        for case in sharing_cases
-        if not case["host_only"] and all(step["do"] != "restore" for step in case["steps"])
-    ]
-    return cases
+    names = ("values", "merging", "electing", "sharing")
+    return {name: json.loads((VECTORS / f"{name}.json").read_text()) for name in names}
 
 
 def test_the_page_does_what_the_shared_vectors_say(node: Node, vectors: dict[str, list[dict[str, Any]]]) -> None:

@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 
 const folder = pathToFileURL(`${process.argv[2]}/`);
-const { Sharing } = await import(new URL("sharing.js", folder));
+const { NotHostError, Sharing } = await import(new URL("sharing.js", folder));
 const { RoomState, WireError, checked } = await import(new URL("state.js", folder));
 const { elect } = await import(new URL("hosting.js", folder));
 
@@ -19,7 +19,7 @@ function refusing(act) {
   try {
     return act();
   } catch (error) {
-    if (error instanceof WireError) return "refused";
+    if (error instanceof WireError || error instanceof NotHostError) return "refused";
     throw error;
   }
 }
@@ -46,11 +46,12 @@ function act(sharing, step) {
   if (step.do === "members") return sharing.membersChanged(members(step.members), wall, now).map(plain);
   if (step.do === "receive") return sharing.receive(step.event, step.payload, step.sender, now).map(plain);
   if (step.do === "change") return sharing.change(step.field, step.value, now).map(plain);
+  if (step.do === "restore") return sharing.restore(step.values, now).map(plain);
   throw new Error(`the page cannot ${step.do}`);
 }
 
-function live({ me, steps }) {
-  const sharing = new Sharing(me, { jitter: () => 0.5 });
+function live({ me, host_only: hostOnly, steps }) {
+  const sharing = new Sharing(me, { hostOnly, jitter: () => 0.5 });
   return steps.map((step) => ({
     said: refusing(() => act(sharing, step)),
     host: sharing.host,

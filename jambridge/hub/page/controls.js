@@ -1,6 +1,6 @@
 /** Tempo, key, scale, colours and play: what the room agrees on, shown and changed. */
 
-import { COLOR_MODES } from "./state.js";
+import { COLOR_MODES, TEMPO_BPM } from "./state.js";
 import { Tap, withinReach } from "./tap.js";
 
 const ANNOUNCE_MS = 700; // after the last of many changes
@@ -20,19 +20,22 @@ const SCALES = [
   "blues",
   "chromatic",
 ];
+const RANGE = `The tempo goes from ${TEMPO_BPM[0]} to ${TEMPO_BPM[1]} BPM.`;
+const NOT_ALLOWED = "Only the host changes tempo and key here.";
 const CHOICES = Object.freeze({ key: KEYS, scale: SCALES, colorMode: COLOR_MODES });
 
 /** A field as a sentence's beginning. */
 const WORDS = Object.freeze({
   tempo: (value) => `Tempo ${value}`,
   key: (value) => `Key ${spelled(value).replace("♯", " sharp").replace("♭", " flat")}`,
-  scale: (value) => `Scale ${value}`,
+  scale: (value) => `Scale ${readable(value)}`,
   colorMode: (value) => `Colours ${value}`,
   isPlaying: (value) => (value ? "Playing" : "Stopped"),
 });
 
 export class Controls {
   #group;
+  #note;
   #change;
   #announce;
   #tap = new Tap();
@@ -43,24 +46,32 @@ export class Controls {
   #listening = new AbortController();
 
   /**
-   * @param group the element that holds them
+   * @param group the fieldset that holds them
+   * @param note the element for a sentence about them
    * @param change called with a field and the value that a person has given it
    * @param announce called with what a screen reader should say
    */
-  constructor(group, { change, announce }) {
+  constructor(group, note, { change, announce }) {
     this.#group = group;
+    this.#note = note;
+    this.#input("tempo").title = RANGE;
     this.#change = change;
     this.#announce = announce;
+    this.#note.textContent = "";
     for (const [field, values] of Object.entries(CHOICES)) this.#offer(field, values);
     this.#listen();
   }
 
-  /** @param author gives the name of who set a field, or null where that was ourselves or nobody */
-  show(state, author) {
+  /**
+   * @param author gives the name of who set a field, or null where that was ourselves or nobody
+   * @param allowed whether this person may change anything
+   */
+  show(state, author, allowed) {
     const before = this.#state;
     this.#state = state;
-    const { tempo, isPlaying } = state.values;
-    if (!this.#typing) this.#input("tempo").value = String(Math.round(tempo * 10) / 10);
+    this.#allow(allowed);
+    const { isPlaying } = state.values;
+    this.#showTempo();
     for (const field of Object.keys(CHOICES)) this.#select(field, state.value(field));
     this.#input("isPlaying").dataset.playing = String(isPlaying);
     this.#input("isPlaying").querySelector(".words").textContent = isPlaying ? "Stop" : "Start";
@@ -74,6 +85,18 @@ export class Controls {
   close() {
     clearTimeout(this.#timer);
     this.#listening.abort();
+  }
+
+  #allow(allowed) {
+    if (allowed === !this.#group.disabled) return;
+    this.#group.disabled = !allowed;
+    this.#typing = false;
+    this.#say(allowed ? "" : NOT_ALLOWED);
+  }
+
+  #say(sentence) {
+    this.#note.textContent = sentence;
+    if (sentence) this.#announce(sentence);
   }
 
   #listen() {
@@ -98,7 +121,11 @@ export class Controls {
   #typed(tempo) {
     this.#typing = false;
     if (Number.isFinite(tempo)) this.#setTempo(tempo);
-    else this.show(this.#state, () => null);
+    else this.#showTempo();
+  }
+
+  #showTempo() {
+    if (!this.#typing) this.#input("tempo").value = String(Math.round(this.#state.value("tempo") * 10) / 10);
   }
 
   #tapped(at) {
@@ -107,7 +134,10 @@ export class Controls {
   }
 
   #setTempo(tempo) {
-    this.#change("tempo", withinReach(tempo));
+    const possible = withinReach(tempo);
+    this.#say(tempo === possible ? "" : RANGE);
+    this.#change("tempo", possible);
+    this.#showTempo(); // also where nothing changes
   }
 
   #input(field) {
@@ -140,5 +170,11 @@ export class Controls {
 /** As it is printed: signs for accidentals, a capital to begin with. */
 function spelled(value) {
   if (/^[A-G][#b]?$/.test(value)) return value.replace("#", "♯").replace("b", "♭");
-  return value.charAt(0).toUpperCase() + value.slice(1);
+  const words = readable(value);
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** Another program's scale may have any name; what is no word is not shown. */
+function readable(value) {
+  return /^[\p{L}\p{M}\p{N} #♯♭'’().,-]+$/u.test(value) ? value : "another";
 }

@@ -38,7 +38,6 @@ function showRoom(state, reason) {
   setLight(element("room-light"), { joined: "connected", refused: "disconnected", left: "disconnected" }[state] ?? state);
   const away = reason === "unreachable";
   alerts.set("NO_CONNECTION", state === "connecting" && away ? "The hub does not answer; trying again." : null);
-  alerts.set("RECONNECTING", state === "reconnecting" ? "Those you hear stay connected meanwhile." : null);
   if (state === "refused") refused(reason);
 }
 

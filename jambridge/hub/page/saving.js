@@ -17,6 +17,7 @@ const REVISION = "state->metadata->>revision";
 export class Saver {
   #code;
   #look;
+  #found;
   #row; // what is stored; null for nothing, undefined for unknown
   #failures = 0;
   #timer = null;
@@ -28,10 +29,12 @@ export class Saver {
   /**
    * @param code the room's, the row's id
    * @param look gives {state, participants} of this moment
+   * @param found called with the row, {created_at, state}, that is there when we begin to host, if there is one
    */
-  constructor(code, look) {
+  constructor(code, { look, found }) {
     this.#code = code;
     this.#look = look;
+    this.#found = found;
   }
 
   /** Whether we host the session, with a hub to save it at. */
@@ -78,10 +81,11 @@ export class Saver {
   }
 
   async #read() {
-    const [found] = await this.#ask("GET", { id: `eq.${this.#code}`, select: "state" });
+    const [found] = await this.#ask("GET", { id: `eq.${this.#code}`, select: "created_at,state" });
     this.#row = found?.state ?? null;
     this.#minutes = duration(this.#row);
     this.#began = performance.now();
+    if (found && this.#hosting) this.#found(found);
   }
 
   /** False where somebody else has written. */

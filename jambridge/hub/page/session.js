@@ -9,6 +9,7 @@ import { Saver } from "./saving.js";
 import { Sharing } from "./sharing.js";
 import { WireError } from "./state.js";
 import { EVENTS } from "./state_messages.js";
+import { remembered } from "./stored.js";
 import { Sync } from "./sync.js";
 
 const SIGNAL = "webrtc-signal";
@@ -23,7 +24,8 @@ export class Session {
   #sharing;
   #saver;
   #sync;
-  #noticed = { state: null, host: null };
+  #noticed = { state: null, host: null, allowed: true };
+  #goesOn = null; // whether we are the first host, and may go on where a session was; null until there is a host
   #roster = new Roster();
   #present = [];
   #members = [];
@@ -40,7 +42,7 @@ export class Session {
    * @param track what we send; null to listen
    * @param onRoom called with the room's state and a reason, as in Realtime
    * @param onMembers called whenever `members` may have changed
-   * @param onShared called whenever `shared`, the tempo and so on, has changed
+   * @param onShared called whenever `shared`, the tempo and so on, or `allowed` has changed
    * @param onMoved called with the page of the hub that takes this one's place
    */
   constructor({ url, code, self, track, onRoom, onMembers, onShared, onMoved }) {
@@ -49,7 +51,10 @@ export class Session {
     this.#shared = onShared;
     this.#moved = onMoved;
     this.#sharing = new Sharing(self.id, { jitter: Math.random });
-    this.#saver = new Saver(code, () => ({ state: this.shared, participants: Math.max(1, this.#members.length) }));
+    this.#saver = new Saver(code, {
+      look: () => ({ state: this.shared, participants: Math.max(1, this.#members.length) }),
+      found: (row) => this.#goOn(row),
+    });
     this.#sync = new Sync(self.id);
     this.#mesh = new Mesh({
       selfId: self.id,
@@ -96,7 +101,12 @@ export class Session {
     return this.#sharing.state;
   }
 
-  /** Change the room's state for everyone; throws WireError for what the field cannot be. */
+  /** Whether we may change it. */
+  get allowed() {
+    return this.#sharing.allowed;
+  }
+
+  /** Change the room's state for everyone, if we are `allowed` to; throws WireError for what the field cannot be. */
   change(field, value) {
     this.#tell(this.#sharing.change(field, value, performance.now()));
   }
@@ -164,9 +174,17 @@ export class Session {
     }
   }
 
+  /** What is stored of this room: the first host goes on there, as long as nobody has changed anything. */
+  #goOn(row) {
+    if (this.#goesOn && this.#sharing.host === this.#self.id && !this.shared.revision)
+      this.#tell(this.#sharing.restore(remembered(row, Date.now()), performance.now()));
+    this.#goesOn = false;
+  }
+
   /** Send what the state protocol wants said, show what it made of what came, and keep its next appointment. */
   #tell(said) {
     for (const { event, payload } of said) this.#realtime.broadcast(event, { ...payload, fromPeerId: this.#self.id });
+    if (this.#sharing.host !== null) this.#goesOn ??= this.#sharing.host === this.#self.id;
     this.#saver.hosting(this.#realtime.state === "joined" && this.#sharing.host === this.#self.id);
     this.#appoint();
     this.#notice();
@@ -181,10 +199,10 @@ export class Session {
   }
 
   #notice() {
-    const { state, host } = this.#sharing;
+    const { state, host, allowed } = this.#sharing;
     const before = this.#noticed;
-    this.#noticed = { state, host };
-    if (state !== before.state) this.#shared();
+    this.#noticed = { state, host, allowed };
+    if (state !== before.state || allowed !== before.allowed) this.#shared();
     if (host === before.host) return;
     this.#sync.follow(host);
     this.#changed();

@@ -12,10 +12,15 @@ import { FIELDS, MOST_AHEAD, RoomState, TRUST, checked, compareStamps } from "./
 import { change, digest, hostChange, parse, request, sync } from "./state_messages.js";
 
 const ANSWER_WITHIN_MS = 150;
+const ANSWER_FOR_HOST_MS = 300; // where only the host's word counts, the others leave it the first answer
 const REQUESTS_AFTER_MS = [0, 500, 1000, 2000, 4000];
 const UNANSWERED_AFTER_MS = 1000;
 const QUESTIONS_AFTER_MS = [1000, 3000];
 const QUESTION_PAUSE_MS = 2000;
+const RETURN_MS = 15_000; // members are back by then after their hub was away; also where only the host changes anything
+
+/** Only the host changes this room's state, and that is another. */
+export class NotHostError extends Error {}
 
 /**
  * One member's side. Every method gives what is to be sent, a list of {event, payload}; `deadline` says when `tick` must
@@ -35,11 +40,18 @@ export class Sharing {
   #wanted = new Map(); // stamps by field that others hold and we lack
   #electAt = NEVER;
   #freshUntil = -NEVER;
+  #returningUntil = -NEVER;
   #wallMinusLocal = 0;
 
-  /** @param jitter gives 0..1 */
-  constructor(me, { state = new RoomState(), jitter }) {
+  #hostOnly;
+
+  /**
+   * @param jitter gives 0..1
+   * @param hostOnly whether only the host changes anything, until a host says so or not; a host goes on by what it heard
+   */
+  constructor(me, { state = new RoomState(), jitter, hostOnly = false }) {
     this.#me = me;
+    this.#hostOnly = hostOnly;
     this.#jitter = jitter;
     this.#hosting = new Hosting(me);
     this.state = state;
@@ -47,6 +59,11 @@ export class Sharing {
 
   get host() {
     return this.#hosting.host;
+  }
+
+  /** Whether we may change the state. */
+  get allowed() {
+    return !this.#hostOnly || this.host === null || this.host === this.#me;
   }
 
   /** Infinity for never. */
@@ -62,6 +79,7 @@ export class Sharing {
    */
   joined(members, wall, now) {
     this.#wallMinusLocal = wall - now;
+    this.#returningUntil = now + RETURN_MS;
     this.#hosting.joined(members, now);
     this.#electAt = this.host === null ? now + UNANSWERED_AFTER_MS : NEVER;
     if (this.#hosting.others) {
@@ -87,9 +105,22 @@ export class Sharing {
     return [...said, ...this.tick(now)];
   }
 
-  /** Our own change; throws WireError for a value that the field cannot have. */
+  /** Our own change; throws WireError for a value that the field cannot have, NotHostError where we are not `allowed`. */
   change(name, value, now) {
-    this.#set(name, checked(name, value), now);
+    checked(name, value);
+    this.#checkAllowed();
+    this.#set(name, value, now);
+    return this.tick(now);
+  }
+
+  /**
+   * A stored session's fields, an object, as changes that nobody made: whatever anybody changes, or has changed, is
+   * higher. Errors as in `change`, and then none is applied.
+   */
+  restore(values, now) {
+    const wanted = FIELDS.filter((name) => Object.hasOwn(values, name)).map((name) => [name, checked(name, values[name])]);
+    this.#checkAllowed();
+    for (const [name, value] of wanted) this.#set(name, value, now, "");
     return this.tick(now);
   }
 
@@ -101,8 +132,9 @@ export class Sharing {
     if (now >= this.#electAt) said.push(...this.#elect(now));
     if (this.#questions.take(now) && this.host !== null && this.host !== this.#me)
       said.push(request({ target: this.host }));
-    said.push(...this.#answering.take(now).map((id) => sync(this.state, this.host, standing, id)));
-    if (this.#digesting && this.#digests.take(now)) said.push(digest(this.state, this.host, standing));
+    said.push(...this.#answering.take(now).map((id) => sync(this.state, this.host, standing, this.#hostOnly, id)));
+    if (this.#digesting && this.#digests.take(now))
+      said.push(digest(this.state, this.host, standing, this.#hostOnly));
     return said;
   }
 
@@ -121,8 +153,16 @@ export class Sharing {
 
   // Our own changes
 
-  #set(name, value, now) {
-    this.state = this.state.changed(name, value, this.#me);
+  #checkAllowed() {
+    if (!this.allowed) throw new NotHostError("only the host changes the tempo, key and mode of this room");
+  }
+
+  #set(name, value, now, author = this.#me) {
+    this.state = this.state.changed(name, value, author);
+    this.#sayChange(name, now);
+  }
+
+  #sayChange(name, now) {
     this.#saying.change(name, now, { confirm: this.#hosting.others && this.host !== this.#me });
     this.#digests.changed(now);
   }
@@ -132,12 +172,19 @@ export class Sharing {
   /** An older browser's change bears no stamp: the host gives it one, and says it to all. */
   #hearChange({ name, value, stamp }, sender, now) {
     if (stamp !== null) this.#offer(name, value, stamp, sender, now);
-    else if (this.host === this.#me) this.#set(name, value, now);
-    else this.#drop("unstamped");
+    else if (this.host !== this.#me) this.#drop("unstamped");
+    else if (this.#hostOnly) this.#undo(name, now); // it has already changed it for itself
+    else this.#set(name, value, now);
+  }
+
+  #undo(name, now) {
+    this.#drop("not the host's");
+    this.#sayChange(name, now);
   }
 
   #hearSnapshot(snapshot, sender, now) {
     const said = this.#hear(sender, snapshot.host, snapshot.standing, now);
+    if (sender === this.host) this.#hostOnly = snapshot.hostOnly;
     this.#compare(snapshot, sender, now);
     if (snapshot.kind === "sync") this.#overhear(snapshot);
     return said;
@@ -146,16 +193,34 @@ export class Sharing {
   /** A field as somebody holds it. */
   #offer(name, value, stamp, sender, now) {
     const mine = this.state.stamp(name);
+    const ofHost = sender === this.host;
+    if (this.#hostOnly && !ofHost && !this.#returns(mine, now)) return this.#refuse(name, stamp, now);
     const stranger = this.#isFresh(name, now) ? TRUST.answer : TRUST.member;
-    const state = this.state.offered(name, value, stamp, sender === this.host ? TRUST.host : stranger);
+    const state = this.state.offered(name, value, stamp, ofHost ? TRUST.host : stranger);
     if (state === null) return this.#drop("too far ahead");
     this.#take(state, name, now);
     if (compareStamps(stamp, mine) >= 0) this.#saying.saidByAnother(name);
+    return undefined;
   }
 
   /** A newcomer that waits for the first answer knows nothing of this field. */
   #isFresh(name, now) {
     return now < this.#freshUntil && this.state.stamp(name)[0] === 0;
+  }
+
+  /** A host that has just come, into a room that may have been in step before, and never set this field itself. */
+  #returns([, author], now) {
+    return this.host === this.#me && !author && now < this.#returningUntil;
+  }
+
+  /** Where only the host changes anything: the host says its own value, higher than what was tried. */
+  #refuse(name, stamp, now) {
+    const mine = this.state.stamp(name);
+    if (compareStamps(stamp, mine) <= 0) return;
+    this.#drop("not the host's");
+    if (this.host !== this.#me || !FIELDS.includes(name) || stamp[0] > mine[0] + MOST_AHEAD) return;
+    this.state = this.state.put(name, this.state.value(name), [stamp[0] + 1, this.#me]);
+    this.#sayChange(name, now);
   }
 
   #take(state, name, now) {
@@ -211,7 +276,8 @@ export class Sharing {
 
   #asked(sender, target, now) {
     if ((target !== null && target !== this.#me) || this.host === null || sender === this.#me) return;
-    const delay = target === null ? this.#jitter() * ANSWER_WITHIN_MS : 0;
+    const leaving = this.#hostOnly && this.host !== this.#me ? ANSWER_FOR_HOST_MS : 0;
+    const delay = target === null ? this.#jitter() * ANSWER_WITHIN_MS + leaving : 0;
     if (!this.#answering.add(sender, now + delay)) this.#drop("asked too often");
   }
 
@@ -224,6 +290,7 @@ export class Sharing {
     if (this.#hosting.hear(sender, host, standing, now)) {
       this.#electAt = NEVER;
       this.#questions.answered();
+      if (this.#hostOnly && sender !== host) this.#questions.at(now, [0]); // only its own word counts
       return this.#afterMoving(before, now);
     }
     if (sender === host && host === this.host) this.#questions.answered();

@@ -2,7 +2,7 @@
  * What members say about the room's state and its host, in and out; as the daemon's `room/state_messages.py`. Pure.
  *
  * Source: the project's wire contract, "Room". Additive: `author` of a field that is said again, `state` and `standing`
- * in a digest, `fields` and `targetPeerId` in a request.
+ * in a digest, `fields` and `targetPeerId` in a request, `hostOnly` where only the host changes anything.
  */
 
 import { BACK, ELECTED, SETTLED } from "./hosting.js";
@@ -24,8 +24,8 @@ export const EVENTS = new Set([...FIELD_OF.keys(), REQUEST, SYNC, DIGEST, HOST_C
 /**
  * Any of EVENTS, as an object of one of these kinds; throws WireError for nonsense.
  *
- * change {name, value, stamp}: `stamp` is null from an older browser · sync and digest {target, host, standing, values,
- * stamps}: the last two are Maps by field · request {target}: the only one asked, or null · host {host, standing}
+ * change {name, value, stamp}: `stamp` is null from an older browser · sync and digest {target, host, standing, hostOnly,
+ * values, stamps}: the last two are Maps by field · request {target}: the only one asked, or null · host {host, standing}
  */
 export function parse(event, payload, sender) {
   if (FIELD_OF.has(event)) return parseChange(FIELD_OF.get(event), payload, sender);
@@ -43,12 +43,12 @@ export function change(state, name, sender) {
   return { event: EVENT_OF[name], payload: author === sender ? payload : { ...payload, author } };
 }
 
-export function sync(state, hostId, standing, targetPeerId) {
-  return { event: SYNC, payload: { targetPeerId, ...body(state, hostId, standing) } };
+export function sync(state, hostId, standing, hostOnly, targetPeerId) {
+  return { event: SYNC, payload: { targetPeerId, ...body(state, hostId, standing, hostOnly) } };
 }
 
-export function digest(state, hostId, standing) {
-  return { event: DIGEST, payload: body(state, hostId, standing) };
+export function digest(state, hostId, standing, hostOnly) {
+  return { event: DIGEST, payload: body(state, hostId, standing, hostOnly) };
 }
 
 /** For the state, which lacks `fields`; `target` is asked alone. */
@@ -61,8 +61,8 @@ export function hostChange(hostId, standing) {
   return { event: HOST_CHANGE, payload: { hostId, standing } };
 }
 
-function body(state, hostId, standing) {
-  return { hostId, standing, state: state.everything, stamps: state.stamps };
+function body(state, hostId, standing, hostOnly) {
+  return { hostId, standing, state: state.everything, stamps: state.stamps, ...(hostOnly ? { hostOnly } : {}) };
 }
 
 function parseChange(name, payload, sender) {
@@ -84,6 +84,7 @@ function parseSnapshot(kind, payload) {
     target: peer(payload.targetPeerId),
     host: peer(payload.hostId),
     standing: standingOf(payload),
+    hostOnly: payload.hostOnly === true,
     values,
     stamps: new Map(stamped.map((name) => [name, checkedStamp(stamps[name])])),
   };

@@ -22,6 +22,7 @@ export class Stay {
   #closed = false;
   #alerts;
   #known = null; // names by id, once the room has been seen
+  #room = "connecting";
 
   /**
    * @param self as in Session
@@ -32,8 +33,8 @@ export class Stay {
   constructor({ code, self, track, alerts, onRoom, onMoved }) {
     this.#alerts = alerts;
     this.#members = new MemberList(element("members"), element("member"), this.#context, () => this.#playOnTouch());
-    this.#controls = new Controls(element("music"), {
-      change: (field, value) => this.#session.change(field, value),
+    this.#controls = new Controls(element("music"), element("music-note"), {
+      change: (field, value) => this.#session.allowed && this.#session.change(field, value),
       announce,
     });
     this.#session = new Session({
@@ -41,7 +42,11 @@ export class Stay {
       code,
       self,
       track,
-      onRoom,
+      onRoom: (state, reason) => {
+        this.#room = state;
+        onRoom(state, reason);
+        this.show();
+      },
       onMembers: () => this.show(),
       onShared: () => this.#showShared(),
       onMoved,
@@ -71,7 +76,8 @@ export class Stay {
     const members = this.#session.members.map((member) => ({ ...member, muted: member.self && muted }));
     this.#members.show(members);
     this.#announce(members);
-    element("alone").hidden = members.length !== 1;
+    element("alone").hidden = members.length !== 1 || this.#room !== "joined";
+    this.#alerts.set("RECONNECTING", this.#room === "reconnecting" ? comfort(members) : null);
     const retrying = members.filter((member) => member.link === "reconnecting").map((member) => member.name);
     this.#alerts.set("AUDIO_RETRYING", retrying.length ? `With ${retrying.join(", ")}.` : null);
   }
@@ -87,12 +93,12 @@ export class Stay {
   }
 
   #showShared() {
-    const { shared, members } = this.#session;
+    const { shared, members, allowed } = this.#session;
     const author = (field) => {
       const [, id] = shared.stamp(field);
       return members.find((member) => member.id === id && !member.self)?.name ?? null;
     };
-    this.#controls.show(shared, author);
+    this.#controls.show(shared, author, allowed);
   }
 
   #use(track) {
@@ -148,6 +154,12 @@ export class Stay {
     if (came.length || went.length) announce([...came, ...went].join(" "));
     this.#known = names;
   }
+}
+
+/** What is well while the room is away. */
+function comfort(members) {
+  const heard = members.some((member) => !member.self && member.link === "connected");
+  return heard ? "Those you hear stay connected meanwhile." : "This page keeps trying by itself.";
 }
 
 function announce(words) {

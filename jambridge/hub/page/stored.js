@@ -4,6 +4,10 @@
  * Ours are the music and the counts. Everything else, another's hardware and studio above all, is carried over.
  */
 
+import { FIELDS, WireError, checked } from "./state.js";
+
+const ABSENCE_MS = 24 * 3600e3;
+const GOING_ON = FIELDS.filter((name) => name !== "isPlaying");
 const MASTER_VOLUME = 0.8;
 const STUDIO = Object.freeze({ loadedModules: [], activeModuleId: null });
 const MIDI = Object.freeze({ inputDevice: null, outputDevice: null, connected: false });
@@ -18,6 +22,17 @@ export function revision(stored) {
 /** Whole minutes that the session had lasted when it was stored. */
 export function duration(stored) {
   return count(block(stored, "metadata"), "durationMinutes");
+}
+
+/**
+ * What a room goes on with after an absence, by the daemon's `store/resuming.py`: its fields that can be used, but it
+ * does not play by itself. Empty where the row, {created_at, state}, was last written more than a day before `wall`.
+ */
+export function remembered({ created_at: created, state }, wall) {
+  const written = Date.parse(block(state, "metadata").updatedAt) || Date.parse(created);
+  if (!(wall - written <= ABSENCE_MS)) return {};
+  const music = "music" in Object(state) ? block(state, "music") : Object(state); // flat: an older app's
+  return Object.fromEntries(GOING_ON.filter((name) => usable(name, music[name])).map((name) => [name, music[name]]));
 }
 
 /**
@@ -53,6 +68,15 @@ export function snapshot(previous, { state, participants, minutes, wall }) {
   if (!changed && previous !== null && counted) return null;
   const stamps = { updatedAt: wall.toISOString(), revision: (revision(old) ?? 0) + 1 };
   return { ...next, metadata: { ...metadata, ...counts, ...stamps } };
+}
+
+function usable(name, value) {
+  try {
+    return checked(name, value) === value;
+  } catch (error) {
+    if (error instanceof WireError) return false;
+    throw error;
+  }
 }
 
 function block(stored, name) {
