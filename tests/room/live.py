@@ -92,9 +92,9 @@ async def stop(*seats: Seat) -> None:
         await seat.services.stop()
 
 
-def within_patience(scenario: Callable[[], Awaitable[None]]) -> None:
+def within_patience(scenario: Callable[[], Awaitable[None]], patience_s: float = PATIENCE_S) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             await scenario()
 
     asyncio.run(bounded())

@@ -13,7 +13,7 @@ import pytest
 
 from tests.fakes import lossy_wire
 from tests.fakes.lossy_wire import Data
-from tests.room.live import Seat, at, person, seated, stop, within_patience
+from tests.room.live import PATIENCE_S, Seat, at, person, seated, stop, within_patience
 
 STEPS = range(1, 9)
 """Frames there and back: join, its answer, who is present, track, its answer, the news of it, and the state's."""
@@ -32,7 +32,7 @@ class Hub:
     async def start(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "jambridge.hub", "--bind", "127.0.0.1", "--port", str(self.port), "--tls-port", "0",
-            "--state-dir", str(self._place), "--no-advertise", stdout=PIPE,
+            "--state-dir", str(self._place), "--no-advertise", "--max-per-address", "200", stdout=PIPE,
         )  # fmt: skip
         assert self.process.stdout is not None
         self.port = json.loads(await self.process.stdout.readline())["port"]
@@ -109,4 +109,4 @@ def test_members_get_their_places_whatever_step_of_joining_they_are_at_when_the_
                 await seat.hosted_by("ada")
                 await seat.plays_at(91)
 
-    within_patience(scenario)
+    within_patience(scenario, 2 * PATIENCE_S)
