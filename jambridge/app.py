@@ -9,21 +9,20 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jambridge import identity, sections, stopping
+from jambridge import identity, keeping, sections, stopping
 from jambridge.audio.feed import Feeds
 from jambridge.audio.line_in import NO_DEVICE, open_line_in
 from jambridge.audio.source import AudioSink
-from jambridge.config import AudioConfig, Config, StoreConfig
+from jambridge.config import AudioConfig, Config
 from jambridge.edges import Latest
-from jambridge.errors import DeviceError, ExitStatus, LinkError
+from jambridge.errors import ExitStatus
 from jambridge.hub_host import HubAddress, open_hub
-from jambridge.light import stored
 from jambridge.light.control import LightSettings
 from jambridge.light.discovery import Discovery, open_discovery
 from jambridge.light.process import Lights, open_light, release
@@ -43,12 +42,12 @@ from jambridge.status.control import Control, Room
 from jambridge.status.notify import notify
 from jambridge.status.server import StatusServer, open_status
 from jambridge.status.watch import watch
-from jambridge.store import record, resuming
+from jambridge.store import resuming
 from jambridge.store.merging import Setup
 from jambridge.store.remote import Endpoint
 from jambridge.store.resuming import Resume
 from jambridge.store.schema import database_path
-from jambridge.store.service import Inputs, Rules, Saver, open_store
+from jambridge.store.service import Inputs, Saver
 from jambridge.strict_json import JsonObject
 from jambridge.supervise import Service, State
 from jambridge.sync.service import Sync, open_sync
@@ -59,8 +58,6 @@ log = logging.getLogger(__name__)
 SLOTS = 5  # four musicians and the line-in
 LIGHT_RETRY_S = 1.0
 LIGHT_SILENT_S = 3.0
-DESCRIBE_S = 5.0
-LOOK_S = 0.2
 Opening = Callable[[], AbstractAsyncContextManager[Service]]
 
 
@@ -144,7 +141,7 @@ async def run(
         return snapshot.stats(room.view.value, services.health, time.monotonic() - started)
 
     control = Control(
-        Room(lambda: room.state.value, room.change_all, stopping.stop, partial(_sessions, box.store), stats)
+        Room(lambda: room.state.value, room.change_all, stopping.stop, partial(keeping.sessions, box.store), stats)
     )
     status = StatusServer(
         whole, faults, lambda: room.view.value.connection == "connected", sections.hosts(config.http), control.routes()
@@ -154,8 +151,8 @@ async def run(
     beside = asyncio.gather(
         services.until_one_gives_up(),
         _follow_hub(edges, config, code, is_hosted=supabase is not None),
-        _describe(edges, box.discovery),
-        _go_on(edges, box.store, code, resume, alone=find_hub is None and supabase is None),
+        keeping.describe(edges.setup, edges.settings, box.discovery),
+        keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
         watch(faults, services, room, edges.alerts),
         _fall_back(services, edges, find_hub if supabase else None, partial(take_seat, edges.lan, seat_name=HUB)),
     )
@@ -220,7 +217,7 @@ def _start_box(
     services.start("sync", partial(open_sync, sync))
     services.start("sharing", partial(open_sharing, room))
     inputs = Inputs(room.state, room.members, room.hosting, edges.setup, edges.remote)
-    store = services.start("store", _saver(config.store, state, code, inputs, resume))
+    store = services.start("store", keeping.saver(config.store, state, code, inputs, resume))
     return _Box(light, discovery, mesh, store, sync)
 
 
@@ -266,62 +263,6 @@ def _release(light: Lights | None, controllers: tuple[Controller, ...]) -> None:
         light.release()
     else:
         release(controllers)
-
-
-def _saver(
-    section: StoreConfig, state: Path, code: RoomCode, inputs: Inputs, resume: Resume | None
-) -> Callable[[], AbstractAsyncContextManager[Saver]]:
-    rules = Rules(section.save_every_s, section.retention_h, section.device_ips)
-    return partial(
-        open_store,
-        database_path(section.path, state),
-        code,
-        inputs,
-        rules,
-        resumed=resume.stored if resume else None,
-    )
-
-
-async def _sessions(store: Running[Saver], limit: int) -> list[JsonObject]:
-    if store.present is None:
-        raise LinkError("sessions are not stored at the moment")
-    try:
-        return [record.to_json(one) for one in await store.present.recent(limit)]
-    except DeviceError as exc:
-        raise LinkError(str(exc)) from exc
-
-
-async def _go_on(edges: _Edges, store: Running[Saver], code: RoomCode, resume: Resume | None, *, alone: bool) -> None:
-    """Put the resumed session's state in force, or what was so before an absence.
-
-    A room in which somebody plays keeps its own; `alone`: there will be no room.
-    """
-    room = edges.room
-    view = room.view.value
-    while view.host is None and not alone:
-        view = await room.view.changed(view)
-    values = resume.state_values if resume else {}
-    if resume is None and room.hosting.value:
-        while store.present is None:  # noqa: ASYNC110  it opens within moments, or says in the status why not
-            await asyncio.sleep(LOOK_S)
-        values = await resuming.remembered(store.present, code, datetime.now(UTC))
-    if values and not room.state.value.revision:
-        room.restore(values)
-
-
-async def _describe(edges: _Edges, discovery: Running[Discovery]) -> None:
-    """Keep what is stored of this box's own: its lights, and how they show the notes."""
-    while True:
-        devices = stored.devices(discovery.present.found.value if discovery.present else ())
-        edges.setup.set(
-            replace(
-                edges.setup.value,
-                wled_devices=devices,
-                active_wled=devices[0]["id"] if devices else None,
-                modules=(stored.module(edges.settings.value),),
-            )
-        )
-        await asyncio.sleep(DESCRIBE_S)
 
 
 def _start_room(

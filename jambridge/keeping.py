@@ -1,0 +1,83 @@
+"""What of this box is stored, and what of it is brought back."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from jambridge.config import StoreConfig
+from jambridge.edges import Latest
+from jambridge.errors import DeviceError, LinkError
+from jambridge.light import stored
+from jambridge.light.control import LightSettings
+from jambridge.light.discovery import Discovery
+from jambridge.room.edges import RoomEdges
+from jambridge.services import Running
+from jambridge.store import record, resuming
+from jambridge.store.merging import Setup
+from jambridge.store.resuming import Resume
+from jambridge.store.schema import database_path
+from jambridge.store.service import Inputs, Rules, Saver, open_store
+from jambridge.strict_json import JsonObject
+from jambridge.units import RoomCode
+
+DESCRIBE_S = 5.0
+LOOK_S = 0.2
+
+
+def saver(
+    section: StoreConfig, state: Path, code: RoomCode, inputs: Inputs, resume: Resume | None
+) -> Callable[[], AbstractAsyncContextManager[Saver]]:
+    rules = Rules(section.save_every_s, section.retention_h, section.device_ips)
+    return partial(
+        open_store,
+        database_path(section.path, state),
+        code,
+        inputs,
+        rules,
+        resumed=resume.stored if resume else None,
+    )
+
+
+async def sessions(store: Running[Saver], limit: int) -> list[JsonObject]:
+    if store.present is None:
+        raise LinkError("sessions are not stored at the moment")
+    try:
+        return [record.to_json(one) for one in await store.present.recent(limit)]
+    except DeviceError as exc:
+        raise LinkError(str(exc)) from exc
+
+
+async def go_on(room: RoomEdges, store: Running[Saver], code: RoomCode, resume: Resume | None, *, alone: bool) -> None:
+    """Put the resumed session's state in force, or what was so before an absence.
+
+    A room in which somebody plays keeps its own; `alone`: there will be no room.
+    """
+    view = room.view.value
+    while view.host is None and not alone:
+        view = await room.view.changed(view)
+    values = resume.state_values if resume else {}
+    if resume is None and room.hosting.value:
+        while store.present is None:  # noqa: ASYNC110  it opens within moments, or says in the status why not
+            await asyncio.sleep(LOOK_S)
+        values = await resuming.remembered(store.present, code, datetime.now(UTC))
+    if values and not room.state.value.revision:
+        room.restore(values)
+
+
+async def describe(setup: Latest[Setup], settings: Latest[LightSettings], discovery: Running[Discovery]) -> None:
+    """Keep what is stored of this box's own: its lights, and how they show the notes."""
+    while True:
+        devices = stored.devices(discovery.present.found.value if discovery.present else ())
+        setup.set(
+            replace(
+                setup.value,
+                wled_devices=devices,
+                active_wled=devices[0]["id"] if devices else None,
+                modules=(stored.module(settings.value),),
+            )
+        )
+        await asyncio.sleep(DESCRIBE_S)
