@@ -7,11 +7,11 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jambridge.audio.source import AudioSink
 from jambridge.edges import Bounded
 from jambridge.errors import LinkError
 from jambridge.peers import local_names, surrounding_network
@@ -44,15 +44,6 @@ log = logging.getLogger(__name__)
 MAX_STEPS = 32  # signals waiting
 MAX_NEWS = 32  # of connections: two of them, with four things to tell at most
 LOOK_S = 0.5  # how often the arrival of sound is looked at
-
-
-class AudioSink(Protocol):
-    """Where one peer's sound goes. Neither method may raise or block: they are called from packet reception."""
-
-    def write(self, block: NDArray[np.float32]) -> None:
-        """Take `block`, shape (frames, 2), about -1..1 at 48 kHz."""
-
-    def close(self) -> None: ...
 
 
 OpenSink = Callable[[PeerId, str], AudioSink | None]

@@ -81,14 +81,13 @@ class RoomEdges:
         me: PeerId,
         *,
         host_only: bool = False,
-        remembered: RoomState | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.me = me
         self.view: Latest[RoomView] = Latest(RoomView())
         self.members: Latest[tuple[Participant, ...]] = Latest(())
         self.signals: Bounded[Signal] = Bounded(256)
-        self.sharing = Sharing(me, host_only=host_only, state=remembered, jitter=jitter)
+        self.sharing = Sharing(me, host_only=host_only, jitter=jitter)
         self.state: Latest[RoomState] = Latest(self.sharing.state)
         self.hosting = Latest(False)
         self.deadline: Latest[LocalSeconds | None] = Latest(None)
