@@ -56,7 +56,7 @@ set_up() {
     trap 'say "interrupted: run it again, it goes on where it stopped"; exit 130' INT
     if ! find_python >/dev/null; then apt_install "jambridge is written in Python" python3; fi
     python=$(find_python) || { say "Python 3.11 or newer is needed; this system has $(python3 --version 2>&1)"; exit 69; }
-    apt_install "sound cards (PortAudio) and certificates" libportaudio2 ca-certificates
+    apt_install "sound cards (PortAudio), Opus and certificates" libportaudio2 libopus0 ca-certificates
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         apt_install "jambridge keeps its libraries in a folder of its own" python3-venv
     fi

@@ -1,35 +1,36 @@
 """Our own sound on its way out: encoded once, a short queue a peer."""
 
+from fractions import Fraction
 from typing import Any
 
-import numpy as np
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import Packet
-from numpy.typing import NDArray
 
-from jambridge.audio.opus import BIT_RATE, CHANNELS, FRAME_FRAMES, TIME_BASE, OpusEncoder, OpusPacket
+from jambridge.audio.opus import Stereo
+from jambridge.audio.packetizer import OpusPacket, Packetizer
 from jambridge.edges import Dropping
+from jambridge.units import SAMPLE_RATE_HZ
 
-QUEUE_PACKETS = 5  # 50 ms: what is older is worse than lost
+QUEUE_PACKETS = 8  # 20 to 80 ms: what is older is worse than lost
+_TIME_BASE = Fraction(1, SAMPLE_RATE_HZ)
 
 
 class Outgoing:
-    """Takes blocks of any length, and gives every connection a track of the same packets. Used on the event loop."""
+    """Gives every connection a track of the same packets. Used on the event loop."""
 
-    def __init__(self, bit_rate: int = BIT_RATE) -> None:
-        self._encoder = OpusEncoder(bit_rate)
-        self._rest = np.empty((0, CHANNELS), np.float32)
+    def __init__(self) -> None:
         self._tracks: set[PacketTrack] = set()
+        self._packetizer = Packetizer()
 
-    def write(self, block: NDArray[np.float32]) -> None:
-        """Send `block`, shape (frames, 2), -1..1 at 48 kHz, as far as it fills frames of 10 ms."""
-        samples = np.concatenate([self._rest, block])
-        whole = len(samples) // FRAME_FRAMES * FRAME_FRAMES
-        for start in range(0, whole, FRAME_FRAMES):
-            packet = self._encoder.encode(samples[start : start + FRAME_FRAMES])
-            for track in self._tracks:
-                track.put(packet)
-        self._rest = samples[whole:]
+    def put(self, packet: OpusPacket) -> None:
+        """Send what a sound card's process has encoded."""
+        for track in self._tracks:
+            track.put(packet)
+
+    def write(self, block: Stereo) -> None:
+        """Send `block`, shape (frames, 2), -1..1 at 48 kHz, as far as it fills packets of 10 ms."""
+        for packet in self._packetizer.packets(block):
+            self.put(packet)
 
     def track(self) -> "PacketTrack":
         """A track for one more connection; stopping it ends its share."""
@@ -65,7 +66,7 @@ class PacketTrack(MediaStreamTrack):
         encoded = await self.packets.get()
         packet = Packet(encoded.payload)
         packet.pts = encoded.pts
-        packet.time_base = TIME_BASE
+        packet.time_base = _TIME_BASE
         return packet
 
     def stop(self) -> None:

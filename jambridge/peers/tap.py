@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from jambridge.audio.opus import CHANNELS, OpusDecoder
+from jambridge.audio.opus import SHORTEST_FRAMES, Decoder
 from jambridge.errors import WireError
 from jambridge.peers.allowance import Allowance
 from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
@@ -27,10 +27,12 @@ MAX_JUMP = 100  # packets; a further one is a new beginning, as in aiortc's own 
 MAX_SOURCES = 16  # synchronization sources a connection: aiortc keeps statistics of every one
 MAX_RATE = 500  # packets a second; frames of 2.5 ms, the shortest, are 400
 MAX_BURST = 200  # packets at once, after a stall
-FADE_FRAMES = SAMPLE_RATE_HZ // 50  # how long the last sound is repeated, falling silent
+FADE_FRAMES = SAMPLE_RATE_HZ // 50  # how long what is missing is guessed, falling silent
 LEVEL_FRAMES = SAMPLE_RATE_HZ // 10  # the level shown is that of about so many frames
 _LOSS_PACKETS = 1000  # the loss shown is that of about so many packets
 
+_FADE = np.zeros((MAX_CONCEALED_FRAMES, 1), np.float32)
+_FADE[:FADE_FRAMES, 0] = np.linspace(1, 0, FADE_FRAMES)
 _BUFFER = "_RTCRtpReceiver__jitter_buffer"
 
 Write = Callable[[NDArray[np.float32]], None]
@@ -72,14 +74,13 @@ class Tap:
         """More sources or packets than a musician has: the connection is to be closed."""
         self._write = write
         self._monotonic = monotonic
-        self._decoder = OpusDecoder()
+        self._decoder = Decoder()
         self._allowance = Allowance(MAX_RATE, MAX_BURST, monotonic())
         self._sources: set[int] = set()
         self._ssrc: int | None = None
         self._expected: int | None = None  # sequence number of the next packet in order
         self._ends_at = 0  # RTP timestamp behind the last packet
         self._held: RtpPacket | None = None
-        self._last = np.zeros((0, CHANNELS), np.float32)
 
     def add(self, packet: RtpPacket) -> tuple[bool, None]:
         """Take one packet; aiortc is told that there is nothing for it to do."""
@@ -171,24 +172,21 @@ class Tap:
             self.reception.malformed += 1
             return
         self._ends_at = (packet.timestamp + len(block)) & 0xFFFFFFFF
-        self._last = block
         self._emit(block)
 
     def _conceal(self, packet: RtpPacket) -> None:
-        """Fill the time up to `packet` with the last sound, fading."""
+        """Fill the time up to `packet`, fading: libopus alone would hold a note for a tenth of a second."""
         lost = _signed16(packet.sequence_number - (self._expected or 0))
         self.reception.concealed += lost
         self._count(lost=lost)
         missing = (packet.timestamp - self._ends_at) & 0xFFFFFFFF
         if not 0 < missing < 1 << 31:
             return
-        block = np.zeros((min(missing, MAX_CONCEALED_FRAMES), CHANNELS), np.float32)
-        fading = min(len(block), FADE_FRAMES) if len(self._last) else 0
-        if fading:
-            repeated = np.resize(self._last, (fading, CHANNELS))
-            block[:fading] = repeated * np.linspace(1, 0, FADE_FRAMES, dtype=np.float32)[:fading, None]
-        self._last = self._last[:0]
-        self._emit(block)
+        whole = min(missing, MAX_CONCEALED_FRAMES) // SHORTEST_FRAMES * SHORTEST_FRAMES
+        if whole:
+            block = self._decoder.conceal(whole)
+            block *= _FADE[:whole]
+            self._emit(block)
 
     def _emit(self, block: NDArray[np.float32]) -> None:
         if not len(block):

@@ -3,8 +3,6 @@ import asyncio
 import numpy as np
 import pytest
 from aiortc.mediastreams import MediaStreamError
-from hypothesis import given
-from hypothesis import strategies as st
 
 from jambridge.peers.outgoing import QUEUE_PACKETS, Outgoing
 
@@ -61,12 +59,3 @@ def test_nothing_is_kept_for_a_connection_that_has_not_begun_or_has_ended() -> N
             await track.recv()
 
     asyncio.run(scenario())
-
-
-@given(blocks=st.lists(st.integers(0, 2000), max_size=10))
-def test_blocks_of_any_length_become_packets_of_ten_milliseconds(blocks: list[int]) -> None:
-    outgoing = Outgoing()
-    for frames in blocks:
-        outgoing.write(silence(frames))
-
-    assert len(outgoing._rest) == sum(blocks) % 480

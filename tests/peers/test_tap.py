@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from jambridge.audio.opus import FRAME_FRAMES, OpusEncoder
+from jambridge.audio.opus import FRAME_FRAMES, Encoder
 from jambridge.peers import tap
 from jambridge.peers.tap import MAX_BURST, MAX_CONCEALED_FRAMES, MAX_RATE, MAX_SOURCES, Tap
 
@@ -36,11 +36,11 @@ class Listener:
 
 def stream(count: int, first_sequence: int = 65_530, first_timestamp: int = 2**32 - 960) -> list[Packet]:
     """A tone in packets of 10 ms, across both wraps."""
-    encoder = OpusEncoder()
+    encoder = Encoder()
     time_s = np.arange(count * FRAME_FRAMES) / 48_000
     mono = 0.5 * np.sin(2 * np.pi * 440 * time_s)
     frames = np.split(np.stack([mono, mono], axis=1).astype(np.float32), count)
-    payloads = [encoder.encode(frame).payload for frame in frames]
+    payloads = [encoder.encode(frame) for frame in frames]
     return [
         Packet((first_sequence + i) & 0xFFFF, (first_timestamp + i * FRAME_FRAMES) & 0xFFFFFFFF, payload)
         for i, payload in enumerate(payloads)
