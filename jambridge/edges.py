@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -31,6 +32,14 @@ class Latest(Generic[T]):
         while self._value == seen:
             await self._changed.wait()
         return self._value
+
+
+async def values(latest: Latest[T]) -> AsyncIterator[T]:
+    """The present value, and then each newer one; for ever."""
+    value = latest.value
+    while True:
+        yield value
+        value = await latest.changed(value)
 
 
 class Dropping(Generic[T]):

@@ -4,22 +4,15 @@ Down go the sources, the controllers and the settings, each the whole of it when
 reports.
 """
 
-import dataclasses
-import json
 from dataclasses import dataclass
-from types import UnionType
-from typing import Any, Literal, NewType, TypeVar, get_args, get_origin, get_type_hints
+from typing import Literal
 
-from jambridge import strict_json
 from jambridge.audio.source import Source
-from jambridge.errors import WireError
 from jambridge.light.colour import ColorMode
 from jambridge.light.safety import MOST_FLASHES_PER_S
 from jambridge.light.wled import Controller
 from jambridge.notes.tracker import Threshold
-
-MAX_BYTES = 128 * 1024
-T = TypeVar("T")
+from jambridge.typed_json import Codec
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,49 +82,8 @@ class Report:
 
 
 Message = Sources | Controllers | LightSettings | Quit | Report
-_KINDS: dict[str, type[Message]] = {
-    "sources": Sources,
-    "controllers": Controllers,
-    "settings": LightSettings,
-    "quit": Quit,
-    "report": Report,
-}
-_NAMES = {kind: name for name, kind in _KINDS.items()}
-
-
-def encode(message: Message) -> bytes:
-    content = {"kind": _NAMES[type(message)], **dataclasses.asdict(message)}
-    return json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
-
-
-def decode(packet: bytes) -> Message:
-    """Raises WireError, and nothing else, if `packet` is no message."""
-    content = strict_json.loads_object(packet, MAX_BYTES)
-    kind = content.pop("kind", None)
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise WireError(f"no message: {packet[:60]!r}")
-    return _build(_KINDS[kind], content)
-
-
-def _build(kind: type[T], values: Any) -> T:
-    """A dataclass from a JSON object with exactly its fields, each of its annotated type."""
-    hints = get_type_hints(kind)
-    if not isinstance(values, dict) or values.keys() != hints.keys():
-        raise WireError(f"not a {kind.__name__}: {str(values)[:60]}")
-    return kind(**{name: _checked(hints[name], value) for name, value in values.items()})
-
-
-def _checked(hint: Any, value: Any) -> Any:
-    while isinstance(hint, NewType):
-        hint = hint.__supertype__
-    origin, arguments = get_origin(hint), get_args(hint)
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return _build(hint, value)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_checked(arguments[0], item) for item in value)
-    if hint is float and type(value) in (int, float):
-        return float(value)
-    fits = value in arguments if origin is Literal and isinstance(value, str) else type(value) is hint
-    if fits or (origin is UnionType and type(value) in arguments):
-        return value
-    raise WireError(f"{str(value)[:40]!r} is no {hint}")
+_CODEC: Codec[Message] = Codec(
+    {"sources": Sources, "controllers": Controllers, "settings": LightSettings, "quit": Quit, "report": Report}
+)
+encode = _CODEC.encode
+decode = _CODEC.decode

@@ -5,17 +5,16 @@ and with SCHED_FIFO 0.1. It never waits for others. It ends, and releases every 
 when the main process is gone.
 """
 
-import gc
 import math
 import os
 import select
-import signal
 import socket
 import sys
 import time
 from contextlib import suppress
 from functools import partial
 
+from jambridge import realtime
 from jambridge.audio.ring import Rings, read_wakes
 from jambridge.audio.source import Source
 from jambridge.errors import WireError
@@ -29,13 +28,14 @@ from jambridge.light.rig import Rig
 from jambridge.notes.detector import Detector
 from jambridge.notes.onset import ONSET_BLOCK, OnsetDetector
 from jambridge.notes.tracker import Threshold
+from jambridge.typed_json import MAX_BYTES
 from jambridge.units import LocalSeconds, PeerId
 
 REPORT_S = 0.1
 LATE_S = 0.004  # a quarter of a frame
 LINGER_S = 1.0  # frames go on at the full rate behind the last sound, so that a lost one leaves nothing lit
 RELEASE_AFTER_S = 5.0  # without a room, and without a sound from the line-in
-_REALTIME_PRIORITY = 10
+_PRIORITY = 10
 _NEVER = LocalSeconds(-math.inf)
 
 
@@ -118,7 +118,7 @@ class Engine:
     def _obey(self) -> None:
         while self._running:
             try:
-                packet = self._control.recv(control.MAX_BYTES)
+                packet = self._control.recv(MAX_BYTES)
             except BlockingIOError:
                 return
             except OSError:
@@ -169,31 +169,14 @@ def listen(source: Source, threshold: Threshold = "normal") -> Hearing:
 def main(arguments: list[str]) -> None:
     """Arguments: descriptors and sizes of the rings, see `process.open_light`."""
     rings_fd, slots, capacity, wake_fd, control_fd = map(int, arguments)
-    stop_fd = _stop_on_signals()
-    _be_punctual()
+    stop_fd = realtime.stop_on_signals()
+    realtime.be_punctual(_PRIORITY)
     with socket.socket(fileno=control_fd) as control_socket:
         control_socket.setblocking(False)
         ensemble = Ensemble(Rings(rings_fd, slots, capacity), listen)
         listen(Source(0, 0, PeerId(""), ""))  # the first detector computes the tables of all
-        gc.collect()
-        gc.freeze()
-        gc.disable()  # the loop makes no cycles; a collection would be a late frame
+        realtime.stop_collecting()
         Engine(ensemble, Rig(UdpLink), wake_fd, control_socket, stop_fd).run()
-
-
-def _stop_on_signals() -> int:
-    """A descriptor that is readable once SIGTERM or SIGINT has come."""
-    stop_fd, signal_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.set_wakeup_fd(signal_fd, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    return stop_fd
-
-
-def _be_punctual() -> None:
-    """Real-time scheduling, where this user may."""
-    with suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(_REALTIME_PRIORITY))
 
 
 def _now() -> LocalSeconds:

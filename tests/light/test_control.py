@@ -11,6 +11,7 @@ from jambridge.errors import WireError
 from jambridge.light import control
 from jambridge.light.control import Controllers, LightSettings, OutputReport, Quit, Report, SourceReport, Sources
 from jambridge.light.wled import Controller
+from jambridge.typed_json import MAX_BYTES
 from jambridge.units import PeerId
 
 counts = st.integers(0, 10**15)
@@ -89,4 +90,4 @@ def test_what_is_no_message_is_refused(packet: bytes) -> None:
 def test_a_full_rig_fits_a_packet() -> None:
     many = Controllers(tuple(Controller(f"{mac:012x}", "\U0001f3b8" * 64, "fd00::1:2:3:4", 99) for mac in range(64)))
 
-    assert len(control.encode(many)) < control.MAX_BYTES
+    assert len(control.encode(many)) < MAX_BYTES

@@ -1,0 +1,28 @@
+"""What our processes without an event loop have in common: ended by signals, punctual, without collections."""
+
+import gc
+import os
+import signal
+from contextlib import suppress
+
+
+def stop_on_signals() -> int:
+    """A descriptor that is readable once SIGTERM or SIGINT has come."""
+    stop_fd, signal_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(signal_fd, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return stop_fd
+
+
+def be_punctual(priority: int) -> None:
+    """Real-time scheduling for this process and its threads to come, where this user may."""
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+
+
+def stop_collecting() -> None:
+    """The loops make no cycles, and a collection would be a late frame."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
