@@ -1,0 +1,118 @@
+"""A JACK server without a sound card, and who is connected to whom there.
+
+jackd's dummy driver is the card: it keeps time and connects nothing by itself. Needs Debian's `jackd2`.
+"""
+
+import itertools
+import os
+import re
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+PATIENCE_S = 20.0
+_SHARED_MEMORY = Path("/dev/shm")
+
+
+class Jack:
+    """A server with a name of its own, which it keeps when it is started again."""
+
+    def __init__(self, rate_hz: int = 48_000, period_frames: int = 128) -> None:
+        self.rate_hz = rate_hz
+        self.period_frames = period_frames
+        self.name = f"jb-{os.getpid()}-{secrets.token_hex(3)}"
+        self._server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For processes that shall find this server, and never start one."""
+        return {"JACK_DEFAULT_SERVER": self.name, "JACK_NO_START_SERVER": "1", "JACK_NO_AUDIO_RESERVATION": "1"}
+
+    def start(self) -> None:
+        self._server = subprocess.Popen(
+            ["jackd", "-R", "-n", self.name, "-d", "dummy", "-r", str(self.rate_hz), "-p", str(self.period_frames),
+             "-C2", "-P2"],
+            env=os.environ | self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.await_ports("^system:", 4)
+
+    def stop(self) -> None:
+        """End it in order; its clients are told."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGCONT)
+            self._server.terminate()
+            self._server.wait(PATIENCE_S)
+            self._server = None
+
+    def unplug(self) -> None:
+        """As if the card was pulled out."""
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
+            self._server = None
+            for left in _SHARED_MEMORY.glob(f"jack*_{self.name}_*"):
+                left.unlink()
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def ports(self, pattern: str = "") -> list[str]:
+        """Names of ports that match, `client:port`, in the server's order; none while it does not answer."""
+        return [name for name in self._tool("jack_lsp").splitlines() if re.search(pattern, name)]
+
+    def await_ports(self, pattern: str, count: int = 1) -> list[str]:
+        """The ports that match, once there are at least `count`."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        while len(found := self.ports(pattern)) < count:
+            assert time.monotonic() < deadline_s, f"no {count} ports {pattern!r} among {self.ports()}"
+            time.sleep(0.05)
+        return found
+
+    def connections(self, port: str) -> list[str]:
+        """The ports that `port` is connected to."""
+        lines = self._tool("jack_lsp", "-c").splitlines()
+        following = lines[lines.index(port) + 1 :]
+        return [line.strip() for line in itertools.takewhile(lambda line: line.startswith("   "), following)]
+
+    def connect(self, source: str, sink: str) -> None:
+        self._tool("jack_connect", source, sink)
+        assert sink in self.connections(source), f"{source} and {sink} cannot be connected"
+
+    def disconnect(self, source: str, sink: str) -> None:
+        self._tool("jack_disconnect", source, sink)
+
+    def isolate(self, ports: Sequence[str]) -> None:
+        """Take off `ports` whatever they are connected to, as programs connect themselves to the card."""
+        for port in ports:
+            for other in self.connections(port):
+                self.disconnect(port, other)
+
+    def _tool(self, *argv: str) -> str:
+        done = subprocess.run(
+            argv, env=os.environ | self.environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+        )
+        return done.stdout if done.returncode == 0 else ""
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._server is not None
+        self._server.send_signal(number)
+
+
+@contextmanager
+def jack(rate_hz: int = 48_000, period_frames: int = 128) -> Iterator[Jack]:
+    """A running server."""
+    server = Jack(rate_hz, period_frames)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
