@@ -105,6 +105,33 @@ def network(count: int) -> Iterator[list[Host]]:
 
 
 @contextmanager
+def spliced(host: Host) -> Iterator[Host]:
+    """A box without an address in the middle of a host's cable; its interface `inner` is the host's side, `outer` ours.
+
+    Nothing passes unless a program there relays it. Both sides do their own checksums and segmentation.
+    """
+    stem, _, number = host.name.removeprefix(PREFIX).rpartition("-")
+    cable, box = f"v{stem}-{int(number):x}", Host(f"{host.name}r", "")
+    try:
+        _ip("netns", "add", box.name)
+        _ip("link", "set", cable, "netns", box.name)
+        _ip("-n", box.name, "link", "set", cable, "name", "inner")
+        _ip("link", "add", cable, "type", "veth", "peer", "name", "outer", "netns", box.name)
+        _ip("link", "set", cable, "master", f"b{stem}", "up")
+        for end in ("inner", "outer"):
+            _ip("-n", box.name, "link", "set", end, "addrgenmode", "none", "arp", "off", "up")
+        _without_offload([], cable)
+        _without_offload(host.command([]), "eth0")
+        yield box
+    finally:
+        _ip("link", "delete", cable, check=False)
+        _ip("-n", box.name, "link", "set", "inner", "down", "arp", "on", "name", cable, check=False)
+        _ip("-n", box.name, "link", "set", cable, "netns", str(os.getpid()), check=False)
+        _ip("link", "set", cable, "master", f"b{stem}", "up", check=False)
+        _remove(box.name)
+
+
+@contextmanager
 def lonely_host() -> Iterator[Host]:
     """A host whose only interface is its loopback: no network at all."""
     host = Host(f"{PREFIX}{os.getpid()}-{secrets.token_hex(1)}-0", "127.0.0.1")
@@ -147,6 +174,11 @@ def _remove(name: str) -> None:
 
 def _is_stale(rest: str) -> bool:
     return not Path("/proc", rest.partition("-")[0]).exists()
+
+
+def _without_offload(command: Sequence[str], device: str) -> None:
+    argv = [*command, "ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off"]
+    subprocess.run(argv, check=True, capture_output=True)
 
 
 def _ip(*arguments: str, check: bool = True) -> str:
