@@ -1,6 +1,7 @@
 """All wiring, once: read this first. Edges are made, services are opened on them, and one function restarts each.
 
 hub → address → room client ⇄ signals, members ⇄ mesh → feeds (shared memory) → light process → WLED
+ line-in → capture process → packets ↗     ↘ packets → playback process → line-out
                                      discovery → controllers ↗      everything → status
 """
 
@@ -9,17 +10,17 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jambridge import identity, keeping, sections, stopping
+from jambridge import identity, keeping, sections, sound, stopping
+from jambridge.audio.control import PlaybackReport, PlaybackSettings
 from jambridge.audio.feed import Feeds
-from jambridge.audio.line_in import NO_DEVICE, open_line_in
-from jambridge.audio.source import AudioSink
-from jambridge.config import AudioConfig, Config
+from jambridge.audio.service import CardService
+from jambridge.config import Config
 from jambridge.edges import Latest
 from jambridge.errors import ExitStatus
 from jambridge.hub_host import HubAddress, open_hub
@@ -36,9 +37,10 @@ from jambridge.room.edges import HUB, SUPABASE, Address, RoomEdges, open_sharing
 from jambridge.room.lan_seat import keep_lan_seat
 from jambridge.room.messages import Participant
 from jambridge.services import Running, Services
-from jambridge.status import invitation, snapshot
+from jambridge.sound import Sound
+from jambridge.status import audio, invitation, snapshot
 from jambridge.status.alerts import Alerts
-from jambridge.status.control import Control, Room
+from jambridge.status.control import Control, Room, Volumes
 from jambridge.status.notify import notify
 from jambridge.status.server import StatusServer, open_status
 from jambridge.status.watch import watch
@@ -59,6 +61,7 @@ SLOTS = 5  # four musicians and the line-in
 LIGHT_RETRY_S = 1.0
 LIGHT_SILENT_S = 3.0
 Opening = Callable[[], AbstractAsyncContextManager[Service]]
+LineOut = CardService[PlaybackSettings, PlaybackReport]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class _Edges:
     controllers: Latest[tuple[Controller, ...]]
     settings: Latest[LightSettings]
     setup: Latest[Setup]
+    sound: Sound
     alerts: Alerts
 
 
@@ -84,6 +88,7 @@ class _Box:
     discovery: Running[Discovery]
     mesh: Running[Mesh]
     store: Running[Saver]
+    line_out: Running[LineOut] | None
     sync: Sync
 
 
@@ -106,7 +111,7 @@ async def run(
     state = identity.state_directory()
     own = identity.load(state)
     code = resume.code if resume else RoomCode(config.room.code or own.room)
-    me = sections.member(config, own)
+    me = sections.member(config, own, sends=await sound.sends(config.audio))
     supabase = sections.supabase_address(config.supabase)
     edges = _edges(config, me, supabase, resume)
     room = edges.room
@@ -141,7 +146,8 @@ async def run(
         return snapshot.stats(room.view.value, services.health, time.monotonic() - started)
 
     control = Control(
-        Room(lambda: room.state.value, room.change_all, stopping.stop, partial(keeping.sessions, box.store), stats)
+        Room(lambda: room.state.value, room.change_all, stopping.stop, partial(keeping.sessions, box.store), stats),
+        Volumes(partial(sound.describe, edges.sound), partial(_set_volumes, edges)),
     )
     status = StatusServer(
         whole, faults, lambda: room.view.value.connection == "connected", sections.hosts(config.http), control.routes()
@@ -153,7 +159,8 @@ async def run(
         _follow_hub(edges, config, code, is_hosted=supabase is not None),
         keeping.describe(edges.setup, edges.settings, box.discovery),
         keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
-        watch(faults, services, room, edges.alerts),
+        sound.keep(edges.sound, room, box.mesh, box.line_out, config.webrtc.max_peers),
+        watch(faults, services, room, edges.alerts, edges.sound.captured, edges.sound.played),
         _fall_back(services, edges, find_hub if supabase else None, partial(take_seat, edges.lan, seat_name=HUB)),
     )
     try:
@@ -167,11 +174,13 @@ async def run(
         notify("STOPPING=1")
         beside.cancel()
         await services.stop("mesh", "store", "room", "lan-room")
+        edges.sound.close()
         await asyncio.gather(beside, return_exceptions=True)
 
 
 def _edges(config: Config, me: Participant, supabase: Address | None, resume: Resume | None) -> _Edges:
-    volume = resume.master_volume if resume else config.audio.master_volume
+    stored = resume.master_volume if resume else None
+    volume = config.audio.master_volume if stored is None else stored
     edges = _Edges(
         feeds=Feeds(SLOTS),
         room=RoomEdges(me.id, host_only=config.room.host_only),
@@ -181,6 +190,7 @@ def _edges(config: Config, me: Participant, supabase: Address | None, resume: Re
         controllers=Latest(()),
         settings=Latest(sections.light_settings(config)),
         setup=Latest(Setup(master_volume=volume)),
+        sound=sound.edges(config.audio, volume, is_musician=me.sends),
         alerts=Alerts(),
     )
     if resume and resume.problem:
@@ -204,7 +214,8 @@ def _start_box(
         partial(open_light, feeds.rings, feeds.wakes, feeds.sources, edges.controllers, edges.settings),
         longest_delay_s=LIGHT_RETRY_S,
     )
-    _start_line_in(services, config.audio, partial(feeds.open, me.id, me.name, is_line_in=True))
+    open_line_in = partial(feeds.open, me.id, me.name, is_line_in=True)
+    line_out = sound.start(services, edges.sound, config.audio, feeds, open_line_in)
     adopted = partial(identity.adopted, state)
     discovery = services.start("discovery", partial(open_discovery, config.light, adopted, edges.controllers))
     ice_servers = config.webrtc.ice_servers if config.supabase.url else []
@@ -212,13 +223,21 @@ def _start_box(
         me.id, lambda: room.view.value.host, lambda to, text: bool(mesh.present and mesh.present.send_sync(to, text))
     )
     readers = {SYNC: sync.receive}
-    around = Surroundings(me.id, room.say, feeds.open, readers=readers, ice_servers=ice_servers)
+    around = Surroundings(
+        me.id,
+        room.say,
+        feeds.open,
+        open_channel=edges.sound.desk.open if line_out else None,
+        outgoing=edges.sound.outgoing if me.sends else None,
+        readers=readers,
+        ice_servers=ice_servers,
+    )
     mesh = services.start("mesh", partial(open_mesh, around, room.members, room.signals, config.webrtc.max_peers))
     services.start("sync", partial(open_sync, sync))
     services.start("sharing", partial(open_sharing, room))
     inputs = Inputs(room.state, room.members, room.hosting, edges.setup, edges.remote)
     store = services.start("store", keeping.saver(config.store, state, code, inputs, resume))
-    return _Box(light, discovery, mesh, store, sync)
+    return _Box(light, discovery, mesh, store, line_out, sync)
 
 
 def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
@@ -229,7 +248,7 @@ def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
         "state": snapshot.state(edges.room.state.value),
         "clock": snapshot.clock(box.sync.report.value, LocalSeconds(time.monotonic())),
         "store": snapshot.store(box.store.present.report if box.store.present else None),
-        "audio": snapshot.audio(box.mesh.present),
+        "audio": audio.section(box.mesh.present, edges.sound),
         "notes": snapshot.notes(report),
         "light": snapshot.light(edges.settings.value.mode, found, report),
         "alerts": snapshot.alerts(edges.alerts.active()),
@@ -252,9 +271,10 @@ def _hub_finder(config: Config, state: Path, in_force: Latest[HubAddress | None]
     return partial(open_hub, config.hub, config.room.max_members, state, find_hubs, in_force, database=database)
 
 
-def _start_line_in(services: Services, section: AudioConfig, open_feed: Callable[[], AudioSink | None]) -> None:
-    if section.input != NO_DEVICE:
-        services.start("line-in", partial(open_line_in, section.input, section.block_frames, open_feed))
+def _set_volumes(edges: _Edges, wanted: JsonObject) -> None:
+    """Raises WireError for what makes no sense."""
+    sound.change(edges.sound, wanted)
+    edges.setup.set(replace(edges.setup.value, master_volume=edges.sound.desk.settings.value.master_volume))
 
 
 def _release(light: Lights | None, controllers: tuple[Controller, ...]) -> None:

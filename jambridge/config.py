@@ -103,6 +103,8 @@ class AudioConfig(Section):
     block_frames: Annotated[int, Field(ge=32, le=2048)] = 128
     """Frames a callback; 128 at 48 kHz is 2.7 ms."""
     master_volume: Unit = 0.8
+    playout: Literal["safe", "normal", "fast"] = "normal"
+    """How long sound waits for late packets: safe waits for nearly all, fast gives up one in a hundred."""
 
 
 class NotesConfig(Section):

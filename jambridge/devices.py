@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
+from jambridge.audio import probe
 from jambridge.config import LightConfig
 from jambridge.edges import Latest
 from jambridge.errors import DeviceError
@@ -14,37 +15,9 @@ LOOK_S = 3.5  # mDNS answers within a second or two, and then the WLED over HTTP
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """A sound card as PortAudio names it; channels in each direction."""
-
-    name: str
-    inputs: int
-    outputs: int
-
-
-@dataclass(frozen=True, slots=True)
 class MidiPorts:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-
-
-def cards() -> tuple[Card, ...]:
-    """Every sound card.
-
-    Raises:
-        DeviceError: PortAudio is missing or cannot look.
-    """
-    try:
-        import sounddevice
-    except OSError as exc:
-        raise DeviceError("PortAudio is missing: sudo apt install libportaudio2") from exc
-    try:
-        found = sounddevice.query_devices()
-    except sounddevice.PortAudioError as exc:
-        raise DeviceError(f"PortAudio cannot list the sound cards: {exc}") from exc
-    return tuple(
-        Card(str(one["name"]), int(one["max_input_channels"]), int(one["max_output_channels"])) for one in found
-    )
 
 
 def midi_ports() -> MidiPorts:
@@ -79,7 +52,7 @@ async def inventory(section: LightConfig, adopted: Collection[str]) -> JsonObjec
     """All of it as JSON; what could not be looked at has its reason under `problems`."""
     found: JsonObject = {"cards": [], "midi": {"inputs": [], "outputs": []}, "lights": [], "problems": []}
     try:
-        found["cards"] = [asdict(card) for card in cards()]
+        found["cards"] = [asdict(card) for card in await probe.cards()]
     except DeviceError as exc:
         found["problems"].append(str(exc))
     try:

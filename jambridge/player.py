@@ -42,7 +42,7 @@ async def open_player(address: Address, topic: str, name: str) -> AsyncIterator[
     sync = Sync(
         own, lambda: room.view.value.host, lambda peer, text: bool(mesh.present and mesh.present.send_sync(peer, text))
     )
-    around = Surroundings(own, room.say, lambda _id, _name: None, outgoing, {SYNC: sync.receive})
+    around = Surroundings(own, room.say, lambda _id, _name: None, outgoing=outgoing, readers={SYNC: sync.receive})
     where: Latest[Address | None] = Latest(address)
     services.start("room", lambda: open_room(where, topic, me, room), ROOM_RETRY_S)
     services.start("sharing", lambda: open_sharing(room))

@@ -9,7 +9,7 @@ from jambridge.config import Config, HttpConfig, SupabaseConfig
 from jambridge.errors import ConfigError
 from jambridge.identity import Identity
 from jambridge.light.control import LightSettings
-from jambridge.peers.roles import CLOCK
+from jambridge.peers.roles import CLOCK, SHORT_PACKETS
 from jambridge.room.edges import Address
 from jambridge.room.messages import Participant
 from jambridge.store.remote import Endpoint
@@ -18,7 +18,7 @@ from jambridge.units import PeerId
 HUB_KEY = "lan"  # a hub accepts any
 
 
-def member(config: Config, own: Identity) -> Participant:
+def member(config: Config, own: Identity, *, sends: bool) -> Participant:
     return Participant(
         id=PeerId(secrets.token_hex(8)),
         name=config.identity.name or own.name,
@@ -26,8 +26,8 @@ def member(config: Config, own: Identity) -> Participant:
         joined_at=time.time(),
         instrument=config.identity.instrument,
         client=f"jambridge/{__version__}",
-        sends=False,  # there is no capture yet
-        capabilities=(CLOCK,),
+        sends=sends,
+        capabilities=(CLOCK, SHORT_PACKETS),
     )
 
 

@@ -1,11 +1,12 @@
 """Hands each source's sound to the light process: a ring slot a source, and news of what was written."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jambridge.audio.ring import Rings, Wake, WakePipe
+from jambridge.audio.ring import Rings, Wake, WakePipe, WakeWriter
 from jambridge.audio.source import Source
 from jambridge.edges import Latest
 from jambridge.units import SAMPLE_RATE_HZ, Frames, LocalSeconds, PeerId
@@ -16,22 +17,26 @@ RING_FRAMES = SAMPLE_RATE_HZ  # one second: a reader that lags by more starts an
 class Feed:
     """The writing end of one source. Never raises and never blocks: it is called from within packet reception."""
 
-    def __init__(self, feeds: "Feeds", source: Source) -> None:
-        self._feeds = feeds
+    def __init__(
+        self, rings: Rings, wakes: WakeWriter, source: Source, release: Callable[[Source], None] = lambda _: None
+    ) -> None:
         self.source = source
         self.written = Frames(0)
+        self._rings = rings
+        self._wakes = wakes
+        self._release = release
 
     def write(self, block: NDArray[np.float32]) -> None:
         """Append `block`, shape (frames, channels), -1..1 at 48 kHz; channels are averaged."""
         channels = block.shape[1]
         mono = (block @ np.full(channels, 1 / channels, np.float32))[-RING_FRAMES:]  # a fifth of the time of mean()
-        self._feeds.rings.write(self.source.slot, self.written, mono)
+        self._rings.write(self.source.slot, self.written, mono)
         self.written = Frames(self.written + len(mono))
         now = LocalSeconds(time.monotonic())
-        self._feeds.wakes.send(Wake(self.source.slot, self.source.generation, self.written, now))
+        self._wakes.send(Wake(self.source.slot, self.source.generation, self.written, now))
 
     def close(self) -> None:
-        self._feeds.release(self.source)
+        self._release(self.source)
 
 
 class Feeds:
@@ -52,7 +57,7 @@ class Feeds:
         self._generations[free] += 1
         source = Source(free, self._generations[free], peer, name, is_line_in)
         self.sources.set((*self.sources.value, source))
-        return Feed(self, source)
+        return Feed(self.rings, self.wakes, source, self.release)
 
     def release(self, source: Source) -> None:
         self.sources.set(tuple(other for other in self.sources.value if other != source))

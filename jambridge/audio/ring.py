@@ -70,22 +70,30 @@ class Rings:
         return np.concatenate([ring[start:], ring[: start + frames - self.capacity]])
 
 
-class WakePipe:
-    """The writer's news for the reader. A full pipe drops news, never blocks: the next one says more."""
+class WakeWriter:
+    """The writer's news for the reader. Several may share a pipe; a full one drops news, never blocks."""
 
-    def __init__(self) -> None:
-        self.read_fd, self._write_fd = os.pipe2(os.O_NONBLOCK)
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
         self.dropped = 0
 
     def send(self, wake: Wake) -> None:
         try:
-            os.write(self._write_fd, _WAKE.pack(wake.slot, wake.generation, wake.written, wake.arrived_at))
+            os.write(self.fd, _WAKE.pack(wake.slot, wake.generation, wake.written, wake.arrived_at))
         except BlockingIOError:
             self.dropped += 1
 
+
+class WakePipe(WakeWriter):
+    """Both ends."""
+
+    def __init__(self) -> None:
+        self.read_fd, write_fd = os.pipe2(os.O_NONBLOCK)
+        super().__init__(write_fd)
+
     def close(self) -> None:
         os.close(self.read_fd)
-        os.close(self._write_fd)
+        os.close(self.fd)
 
 
 def read_wakes(fd: int) -> Iterator[Wake]:

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from jambridge.units import PeerId
+from jambridge.units import LocalSeconds, PeerId
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +25,14 @@ class AudioSink(Protocol):
 
     def write(self, block: NDArray[np.float32]) -> None:
         """Take `block`, shape (frames, channels), about -1..1 at 48 kHz."""
+
+    def close(self) -> None: ...
+
+
+class PacketSink(Protocol):
+    """Where one peer's Opus packets go to be played in time. Neither method may raise or block."""
+
+    def put(self, stream: int, sequence: int, timestamp: int, payload: bytes, arrived_at: LocalSeconds) -> None:
+        """Take `payload`, of RTP's `sequence` and `timestamp`; `stream` is another for each connection and source."""
 
     def close(self) -> None: ...

@@ -34,7 +34,7 @@ from jambridge.peers import sdp, tap
 from jambridge.peers.candidates import Candidate
 from jambridge.peers.channels import Channels, OnText
 from jambridge.peers.sdp import Description, Media
-from jambridge.peers.tap import Tap
+from jambridge.peers.tap import Forward, Tap
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +60,8 @@ _ERRORS: Final = (
 class Connection:
     """Opened by `offer` or `answer`, used once, closed by `close`.
 
-    `on_state` is told "connected" once and "broken" once or twice, at most, `write` gets the sound and `on_text` what
-    comes over data channels; none may raise.
+    `on_state` is told "connected" once and "broken" once or twice, at most, `write` gets the sound, `forward` its
+    packets, and `on_text` what comes over data channels; none may raise.
 
     Raises:
         LinkError: an ICE server's URL makes no sense.
@@ -76,8 +76,9 @@ class Connection:
         on_text: OnText,
         *,
         receives: bool,
+        forward: Forward | None = None,
     ) -> None:
-        self.tap = Tap(write)
+        self.tap = Tap(write, forward=forward)
         self._track = track
         self._on_state = on_state
         self._described = asyncio.Event()  # the peer's description is in place

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jambridge.audio.source import AudioSink
+from jambridge.audio.source import AudioSink, PacketSink
 from jambridge.edges import Bounded
 from jambridge.errors import LinkError
 from jambridge.peers import local_names, surrounding_network
@@ -36,6 +36,7 @@ from jambridge.peers.steps import (
     Offer,
     Send,
 )
+from jambridge.peers.tap import RtpPacket
 from jambridge.room.messages import Participant, Signal
 from jambridge.units import LocalSeconds, PeerId
 
@@ -47,6 +48,7 @@ LOOK_S = 0.5  # how often the arrival of sound is looked at
 
 
 OpenSink = Callable[[PeerId, str], AudioSink | None]
+OpenChannel = Callable[[PeerId, str], PacketSink | None]
 Reader = Callable[[PeerId, str, LocalSeconds], None]
 """Takes one text of a data channel: whose, what it says, when it arrived. It must not raise or block."""
 
@@ -61,6 +63,8 @@ class Surroundings:
     """Must not block; drops while the room is away."""
     open_sink: OpenSink
     """Called for a peer that sends, and while it is heard again after None, which discards the sound."""
+    open_channel: OpenChannel | None = None
+    """As `open_sink`, for the packets of that peer, which are played in time; None where nothing is played."""
     outgoing: Outgoing | None = None
     """Our own sound, None if we send none."""
     readers: Mapping[str, Reader] = field(default_factory=dict)
@@ -81,6 +85,7 @@ class Peer:
         self.who = who
         self.sink = around.open_sink(who.id, who.name) if who.sends else None
         self._around = around
+        self.channel = self._open_channel()
         self._group = group
         self._loop = asyncio.get_running_loop()
         self._asked_at = self._now
@@ -198,6 +203,7 @@ class Peer:
             lambda state: self._tell(Connected(number) if state == "connected" else Broken(number)),
             self._read,
             receives=self.who.sends,
+            forward=lambda packet, arrived_at: self._forward(number, packet, arrived_at),
         )
         return connection
 
@@ -268,6 +274,11 @@ class Peer:
         if number == self._sounding and self.sink is not None:
             self.sink.write(block)
 
+    def _forward(self, number: int, packet: RtpPacket, arrived_at: LocalSeconds) -> None:
+        if number >= self._sounding and self.channel is not None:
+            stream = (number << 20 ^ packet.ssrc) & 0xFFFFFFFF
+            self.channel.put(stream, packet.sequence_number, packet.timestamp, packet.payload, arrived_at)
+
     def _read(self, label: str, text: str, received_at: LocalSeconds) -> None:
         """From either connection: which one is in use, the peer may have decided a moment before us."""
         reader = self._around.readers.get(label)
@@ -282,9 +293,14 @@ class Peer:
                 self._carry_out(self._negotiation.receive(Broken(number), self._now))
             elif heard_at is not None:
                 self._carry_out(self._negotiation.receive(Heard(number), heard_at))
-        if self.sink is None and self.who.sends and self.is_heard and self._now - self._asked_at >= LOOK_S:
+        if self.who.sends and self.is_heard and self._now - self._asked_at >= LOOK_S:
             self._asked_at = self._now  # players who left at once may have held every place until now
-            self.sink = self._around.open_sink(self.who.id, self.who.name)
+            self.sink = self.sink or self._around.open_sink(self.who.id, self.who.name)
+            self.channel = self.channel or self._open_channel()
+
+    def _open_channel(self) -> PacketSink | None:
+        opens = self._around.open_channel
+        return opens(self.who.id, self.who.name) if opens is not None and self.who.sends else None
 
     def _note_edges(self) -> None:
         is_connected = self._negotiation.live is not None
@@ -306,5 +322,6 @@ async def open_peer(around: Surroundings, who: Participant) -> AsyncIterator[Pee
             finally:
                 await peer.close()
     finally:
-        if peer is not None and peer.sink is not None:
-            peer.sink.close()
+        for sink in (peer.sink, peer.channel) if peer is not None else ():
+            if sink is not None:
+                sink.close()

@@ -1,12 +1,17 @@
 """Who connects with whom, so that both ends choose the same pairs. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
+from jambridge.audio.opus import FRAME_FRAMES, SHORT_FRAMES
 from jambridge.room.messages import Participant
 from jambridge.units import PeerId
 
 CLOCK = "clock"
 """The capability of members who set their lights by the room's clock."""
+
+SHORT_PACKETS = "packets-5ms"
+"""The capability of members who want packets of 5 ms."""
+_MOST_SHORT = 2  # partners: three times 200 packets a second each way are more work than 5 ms are worth
 
 
 def players(participants: Iterable[Participant], max_peers: int) -> frozenset[PeerId]:
@@ -41,3 +46,14 @@ def partners(self_id: PeerId, participants: Iterable[Participant], max_peers: in
         return frozenset()
     keeping = timekeepers(members, max_peers)
     return chosen | (keeping - {self_id} if self_id in keeping else frozenset())
+
+
+def frame_frames(
+    self_id: PeerId, participants: Iterable[Participant], max_peers: int, roundabout: Container[PeerId]
+) -> int:
+    """How long our packets are: short where all partners are bridges, few, and none is reached `roundabout`."""
+    members = tuple(participants)
+    reached = partners(self_id, members, max_peers)
+    able = {member.id for member in members if SHORT_PACKETS in member.capabilities}
+    short = 0 < len(reached) <= _MOST_SHORT and all(peer in able and peer not in roundabout for peer in reached)
+    return SHORT_FRAMES if short else FRAME_FRAMES

@@ -36,6 +36,7 @@ _FADE[:FADE_FRAMES, 0] = np.linspace(1, 0, FADE_FRAMES)
 _BUFFER = "_RTCRtpReceiver__jitter_buffer"
 
 Write = Callable[[NDArray[np.float32]], None]
+Forward = Callable[["RtpPacket", LocalSeconds], None]
 
 
 class RtpPacket(Protocol):
@@ -65,14 +66,18 @@ class Reception:
 class Tap:
     """Stands where aiortc expects a jitter buffer. `write` gets blocks of shape (frames, 2) at 48 kHz.
 
-    Samples are -1..1, but for what Opus overshoots (1.17 was seen).
+    Samples are -1..1, but for what Opus overshoots (1.17 was seen). `forward` gets each packet as it came, and when:
+    who plays it in time decodes it anew.
     """
 
-    def __init__(self, write: Write, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, write: Write, monotonic: Callable[[], float] = time.monotonic, forward: Forward | None = None
+    ) -> None:
         self.reception = Reception()
         self.flooded = False
         """More sources or packets than a musician has: the connection is to be closed."""
         self._write = write
+        self._forward = forward
         self._monotonic = monotonic
         self._decoder = Decoder()
         self._allowance = Allowance(MAX_RATE, MAX_BURST, monotonic())
@@ -108,6 +113,8 @@ class Tap:
         self.reception.heard_at = LocalSeconds(now)
         if packet.ssrc != self._ssrc and not self._begin_source(packet.ssrc):
             return
+        if self._forward is not None:
+            self._forward(packet, LocalSeconds(now))
         if self._expected is None:
             self._begin(packet)
         ahead = _signed16(packet.sequence_number - self._expected) if self._expected is not None else 0

@@ -29,5 +29,12 @@ class Alerts:
     def clear(self, text: Text) -> None:
         self._active.pop(text.name, None)
 
+    def hold(self, text: Text, cause: str | None) -> None:
+        """Set while there is a cause, cleared while there is none."""
+        if cause is None:
+            self.clear(text)
+        else:
+            self.set(text, cause)
+
     def active(self) -> tuple[Alert, ...]:
         return tuple(self._active.values())

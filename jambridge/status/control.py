@@ -1,4 +1,4 @@
-"""What a program on this machine may change: the room's state, and whether we stay. JSON in, JSON out.
+"""What a program on this machine may change: the room's state, the volumes here, and whether we stay. JSON in and out.
 
 `If-Match` with an ETag of an older state is 409; a POST with an `Idempotency-Key` that was seen in the last 24 h is
 answered as it was then, and not done again. A browser's page must be ours: its Origin is the Host it asks, and a form
@@ -54,6 +54,14 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
+class Volumes:
+    """How loud everything is. `change` raises WireError for what makes no sense, and then changes nothing."""
+
+    values: Callable[[], JsonObject]
+    change: Callable[[JsonObject], None]
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
     body: JsonObject
@@ -74,8 +82,9 @@ class _Done:
 
 
 class Control:
-    def __init__(self, room: Room, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, room: Room, volumes: Volumes, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._room = room
+        self._volumes = volumes
         self._monotonic = monotonic
         self._done: OrderedDict[str, _Done] = OrderedDict()
         self._is_leaving = False
@@ -85,6 +94,8 @@ class Control:
             web.get("/api/state", self._state),
             web.post("/api/state", self._change),
             web.post("/api/leave", self._leave),
+            web.get("/api/audio", self._audio),
+            web.post("/api/audio", self._change_audio),
             web.get("/api/sessions", self._sessions),
             web.get("/api/stats", self._stats),
         ]
@@ -110,6 +121,12 @@ class Control:
 
     async def _change(self, request: web.Request) -> web.Response:
         return await self._once(request, self._changed)
+
+    async def _audio(self, _request: web.Request) -> web.Response:
+        return _Answer(200, self._volumes.values()).sent()
+
+    async def _change_audio(self, request: web.Request) -> web.Response:
+        return await self._once(request, self._audio_changed)
 
     async def _leave(self, request: web.Request) -> web.Response:
         return await self._once(request, self._left)
@@ -151,6 +168,13 @@ class Control:
         except LinkError as exc:
             return _refused(403, str(exc))
         return self._present()
+
+    def _audio_changed(self, _request: web.Request, body: JsonObject) -> _Answer:
+        try:
+            self._volumes.change(body)
+        except WireError as exc:
+            return _refused(400, str(exc))
+        return _Answer(200, self._volumes.values())
 
     def _left(self, _request: web.Request, _body: JsonObject) -> _Answer:
         """Once: to be told twice is to end at once, without a goodbye."""

@@ -8,7 +8,6 @@ from typing import Any
 from jambridge import __version__
 from jambridge.light.control import OutputReport, Report
 from jambridge.light.discovery import Found
-from jambridge.peers.mesh import Mesh
 from jambridge.room.budget import Quota
 from jambridge.room.edges import RoomView
 from jambridge.room.messages import Participant
@@ -84,37 +83,6 @@ def store(report: StoreReport | None) -> JsonObject:
         "last_error": report.last_error,
         "pool": asdict(report.pool),
     }
-
-
-def audio(mesh: Mesh | None) -> JsonObject:
-    """Capture and playback are not there yet: no card is in use."""
-    return {
-        "input": None,
-        "output": None,
-        "light": _audio_light(mesh),
-        "peers": [
-            {
-                "id": peer.id,
-                "name": peer.name,
-                "state": peer.state.value,
-                "connection": peer.connection,
-                "path": peer.path,
-                "latency_ms": {"network": None, "jitter": None, "playout": None},
-                "loss": round(peer.loss, 4),
-                "level_dbfs": round(peer.level_dbfs, 1),
-                "silent_s": None if peer.silent_s is None else round(peer.silent_s, 1),
-                "packets": peer.packets,
-            }
-            for peer in (mesh.peers() if mesh else ())
-        ],
-        "dropped": asdict(mesh.drops) if mesh else {},
-    }
-
-
-def _audio_light(mesh: Mesh | None) -> str:
-    """Of the worst connection with a musician; red also where there is none to have."""
-    states = {peer.state.value for peer in mesh.peers()} if mesh else set()
-    return next((_LIGHTS[one] for one in ("disconnected", "reconnecting", "connected") if one in states), "red")
 
 
 def notes(report: Report | None) -> JsonObject:

@@ -5,6 +5,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from jambridge.audio.control import CaptureReport, PlaybackReport
+from jambridge.edges import Latest
 from jambridge.errors import Text
 from jambridge.room.edges import RoomEdges
 from jambridge.services import Services
@@ -15,9 +17,17 @@ log = logging.getLogger(__name__)
 
 NO_ROOM_AFTER_S = 10.0
 WATCH_S = 0.5
+NO_SOUND_AFTER_S = 10.0
 
 
-async def watch(faults: Callable[[], dict[str, str]], services: Services, room: RoomEdges, alerts: Alerts) -> None:
+async def watch(
+    faults: Callable[[], dict[str, str]],
+    services: Services,
+    room: RoomEdges,
+    alerts: Alerts,
+    captured: Latest[CaptureReport],
+    played: Latest[PlaybackReport],
+) -> None:
     started = fed_at = time.monotonic()
     is_told = was_connected = False
     period_s = watchdog_period_s()
@@ -33,6 +43,7 @@ async def watch(faults: Callable[[], dict[str, str]], services: Services, room: 
         is_connected = room.view.value.connection == "connected"
         was_connected |= is_connected
         _tell(alerts, services, is_connected, was_connected, patient=now - started < NO_ROOM_AFTER_S)
+        _tell_of_cards(alerts, captured.value, played.value)
         await asyncio.sleep(WATCH_S)
 
 
@@ -51,3 +62,13 @@ def _tell(alerts: Alerts, services: Services, is_connected: bool, was_connected:
             alerts.set(one, cause)
         else:
             alerts.clear(one)
+
+
+def _tell_of_cards(alerts: Alerts, captured: CaptureReport, played: PlaybackReport) -> None:
+    """Of the sound cards: a box without any, where none is asked for, says nothing."""
+    silent_s = captured.silent_s
+    card = captured.card
+    alerts.hold(Text.MICROPHONE, card.problem)
+    alerts.hold(Text.NO_INPUT, f"{card.card}: nothing for {silent_s:.0f} s" if silent_s >= NO_SOUND_AFTER_S else None)
+    alerts.hold(Text.NO_OUTPUT, played.card.problem)
+    alerts.hold(Text.HOWLING, "one tone grows in what is heard and in what is played" if played.is_howling else None)

@@ -69,7 +69,9 @@ async def main(self_id: str, sound: str) -> None:
         tell({"signal": signal_payload(signal), "to": signal.target})
 
     async with (
-        open_mesh(Surroundings(PeerId(self_id), send, lambda _, __: None, outgoing), members, signals, 3) as mesh,
+        open_mesh(
+            Surroundings(PeerId(self_id), send, lambda _, __: None, outgoing=outgoing), members, signals, 3
+        ) as mesh,
         asyncio.TaskGroup() as group,
     ):
         group.create_task(mesh.run())

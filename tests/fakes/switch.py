@@ -119,7 +119,7 @@ async def member(switch: Switch, peer: str, frequency_hz: float | None = None, *
 
     texts: list[tuple[str, str]] = []
     readers = {SYNC: lambda other, text, _at: texts.append((other, text))}
-    around = Surroundings(who.id, switch.send, open_sink, outgoing, readers)
+    around = Surroundings(who.id, switch.send, open_sink, outgoing=outgoing, readers=readers)
     async with (
         open_mesh(around, members, signals, options.get("max_peers", 3)) as mesh,
         asyncio.TaskGroup() as group,

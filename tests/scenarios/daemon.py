@@ -125,7 +125,7 @@ def open_daemon(
     """Start the daemon on `host` in a room, by `verb`; its state and its output are kept in `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     config, log = directory / "config.yaml", directory / "log"
-    config.write_text(yaml.safe_dump({"audio": {"input": "none"}, **(settings or {})}))
+    config.write_text(yaml.safe_dump({"audio": {"input": "none", "output": "none"}, **(settings or {})}))
     address = directory / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices, log.open("wb") as output:
         address.unlink(missing_ok=True)

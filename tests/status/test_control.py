@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from jambridge.errors import LinkError, WireError
-from jambridge.status.control import KEYS_KEPT_S, MOST_KEYS, Control, Room
+from jambridge.status.control import KEYS_KEPT_S, MOST_KEYS, Control, Room, Volumes
 from jambridge.strict_json import JsonObject
 
 
@@ -25,6 +25,7 @@ class Tempo:
     left: int = 0
     ours: bool = True
     now_s: float = 0.0
+    volumes: JsonObject = field(default_factory=lambda: {"masterVolume": 0.8})
 
     def values(self) -> JsonObject:
         return {"tempo": self.tempo}
@@ -42,13 +43,19 @@ class Tempo:
     def leave(self) -> None:
         self.left += 1
 
+    def set_volumes(self, wanted: JsonObject) -> None:
+        if "masterVolume" not in wanted:
+            raise WireError("give masterVolume")
+        self.volumes |= wanted
+
     async def sessions(self, limit: int) -> list[JsonObject]:
         return [{"id": "ABC123"}][:limit]
 
 
 def asked(room: Tempo, scenario: Callable[[aiohttp.ClientSession], Awaitable[None]]) -> None:
     async def run() -> None:
-        control = Control(Room(lambda: room, room.change, room.leave, room.sessions, dict), lambda: room.now_s)
+        volumes = Volumes(room.volumes.copy, room.set_volumes)
+        control = Control(Room(lambda: room, room.change, room.leave, room.sessions, dict), volumes, lambda: room.now_s)
         application = web.Application()
         application.add_routes(control.routes())
         async with TestServer(application) as server, aiohttp.ClientSession(server.make_url("/")) as session:
@@ -183,3 +190,15 @@ def test_leaving_is_asked_for_and_sessions_are_listed() -> None:
 
     asked(room, scenario)
     assert room.left == 1
+
+
+def test_volumes_are_read_and_changed_and_nonsense_is_refused() -> None:
+    async def scenario(session: aiohttp.ClientSession) -> None:
+        async with session.post("/api/audio", json={"masterVolume": 0.5}) as answer:
+            assert (answer.status, await answer.json()) == (200, {"masterVolume": 0.5})
+        async with session.get("/api/audio") as answer:
+            assert await answer.json() == {"masterVolume": 0.5}
+        async with session.post("/api/audio", json={"tempo": 90}) as answer:
+            assert (answer.status, await answer.json()) == (400, {"error": "give masterVolume"})
+
+    asked(Tempo(), scenario)

@@ -1,0 +1,127 @@
+"""The process of the input card: the line-in lights the strip, and goes to every peer as Opus.
+
+All of it happens in the card's callback: a block is written to the light's ring and encoded the moment it is there.
+"""
+
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jambridge.audio import cards, wire
+from jambridge.audio.card_process import CardProcess
+from jambridge.audio.cards import Card, Direction
+from jambridge.audio.control import CaptureReport, CaptureSettings, CardReport, Heard, Message
+from jambridge.audio.feed import Feed
+from jambridge.audio.meter import SILENT_DBFS, Meter
+from jambridge.audio.opus import CHANNELS, Stereo
+from jambridge.audio.packetizer import Packetizer
+from jambridge.audio.rate import RateConverter
+from jambridge.audio.ring import Rings, WakeWriter
+from jambridge.audio.source import Source
+from jambridge.audio.tonality import Ear
+from jambridge.errors import DeviceError
+from jambridge.units import SAMPLE_RATE_HZ, PeerId
+
+JACK_NAME = "jambridge-in"
+NOTHING = 3e-5  # -90 dBFS: what no microphone stays below, not even in a quiet room
+
+
+class Capture:
+    """A card's sound on its way in. `packets` takes what is encoded; it never waits."""
+
+    direction = Direction.INPUT
+
+    def __init__(self, feed: Feed, packetizer: Packetizer, packets: socket.socket) -> None:
+        self.missed = 0
+        self._feed = feed
+        self._packetizer = packetizer
+        self._packets = packets
+        self._settings = CaptureSettings()
+        self._converter: RateConverter | None = None
+        self._meter = Meter()
+        self._ear = Ear()
+        self._gain = 1.0
+        self._frames = self._sounded_at = 0
+        self._sent = self._dropped = 0
+
+    def begin(self, _card: Card, rate_hz: float) -> None:
+        self._converter = None if rate_hz == SAMPLE_RATE_HZ else RateConverter(rate_hz, SAMPLE_RATE_HZ)
+        self._sounded_at = self._frames
+
+    def callback(self, block: NDArray[np.float32], _frames: int, _moment: Any, _flags: Any) -> None:
+        """Take `block`, shape (frames, 1 or 2), which is the driver's own."""
+        sound = self._at_our_rate(np.repeat(block, CHANNELS, axis=1) if block.shape[1] == 1 else block)
+        if not len(sound):
+            return
+        peak = float(max(sound.max(), -sound.min()))
+        if not np.isfinite(peak):
+            sound, peak = np.zeros_like(sound), 0.0
+        self._frames += len(sound)
+        if peak > NOTHING:
+            self._sounded_at = self._frames
+        self._meter.hear(sound, peak)
+        self._ear.hear(sound)
+        self._feed.write(sound)
+        if self._settings.sends:
+            self._send(self._faded(sound))
+
+    def follow(self, message: Message) -> None:
+        if isinstance(message, CaptureSettings):
+            self._settings = message
+            self._packetizer.frame_frames = message.frame_frames
+
+    def report(self, card: CardReport) -> CaptureReport:
+        level = self._meter.level
+        silent = (self._frames - self._sounded_at) / SAMPLE_RATE_HZ
+        return CaptureReport(
+            card=card,
+            peak_dbfs=round(level.peak_dbfs, 1) if card.card else SILENT_DBFS,
+            level_dbfs=round(level.rms_dbfs, 1) if card.card else SILENT_DBFS,
+            silent_s=round(silent, 1) if card.card else 0.0,
+            packets=self._sent,
+            dropped=self._dropped,
+            tone=Heard(*self._ear.spectrum().strongest()),
+        )
+
+    def _at_our_rate(self, sound: Stereo) -> Stereo:
+        return sound if self._converter is None else self._converter.convert(sound)
+
+    def _faded(self, sound: Stereo) -> Stereo:
+        """Muting takes one block: a step would click."""
+        before, self._gain = self._gain, 0.0 if self._settings.is_muted else 1.0
+        if before == self._gain == 1.0:
+            return sound
+        ramp = np.linspace(before, self._gain, len(sound), dtype=np.float32)
+        return sound * ramp[:, None]
+
+    def _send(self, sound: Stereo) -> None:
+        for packet in self._packetizer.packets(sound):
+            self._sent += 1
+            try:
+                self._packets.send(wire.encode_captured(packet), socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                self._dropped += 1
+            except OSError:  # the main process is gone, and we follow
+                return
+
+
+def main(arguments: list[str]) -> None:
+    """Arguments: the card, block and bit rate, then rings, slot and sockets: see `service.open_capture`."""
+    wanted, block_frames, bit_rate, *numbers = arguments
+    rings_fd, slots, capacity, wake_fd, slot, generation, packets_fd, control_fd = map(int, numbers)
+    feed = Feed(
+        Rings(rings_fd, slots, capacity), WakeWriter(wake_fd), Source(slot, generation, PeerId(""), "", is_line_in=True)
+    )
+    with socket.socket(fileno=packets_fd) as packets, socket.socket(fileno=control_fd) as control:
+        capture = Capture(feed, Packetizer(int(bit_rate)), packets)
+        with suppress(DeviceError):  # the first look says so
+            cards.call_yourself(JACK_NAME)
+        CardProcess(capture, wanted or None, int(block_frames), control).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,163 @@
+"""The loop of a process that lives with one sound card, in one direction.
+
+The card's callback does the work, on PortAudio's thread; this loop looks for the card, obeys, reports, and notices when
+the callbacks stop, which is all that a frozen or vanished card does. Then the process ends, and its supervisor starts
+another: letting go of a dead card can take minutes, ending does not.
+"""
+
+import os
+import select
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import Any, Protocol
+
+from jambridge import realtime
+from jambridge.audio import cards, control
+from jambridge.audio.cards import Card, Direction, Stream
+from jambridge.audio.control import CardReport, Message, Quit
+from jambridge.errors import DeviceError, ExitStatus, WireError
+from jambridge.typed_json import MAX_BYTES
+
+REPORT_S = 0.1
+STOPPED_S = 1.0  # without a callback
+LOOK_S = 3.0  # for a card that was asked for by name
+LOOK_FOR_ANY_S = 10.0
+_CLOSE_S = 0.3
+_PRIORITY = 20  # above the light: a late frame is seen by nobody, a late block is heard
+
+
+class Duty(Protocol):
+    """What is done with the card's sound."""
+
+    direction: Direction
+    missed: int
+    """Callbacks before which sound was lost."""
+
+    def begin(self, card: Card, rate_hz: float) -> None:
+        """The next callbacks are this card's."""
+
+    def callback(self, block: Any, frames: int, moment: Any, flags: Any) -> None: ...
+
+    def follow(self, message: Message) -> None: ...
+
+    def report(self, card: CardReport) -> Message: ...
+
+
+class CardProcess:
+    """`wanted` is part of the card's name, None for the system's default; `run` ends with the process."""
+
+    def __init__(self, duty: Duty, wanted: str | None, block_frames: int, parent: socket.socket) -> None:
+        self._duty = duty
+        self._wanted = wanted
+        self._block_frames = block_frames
+        self._parent = parent
+        self._stop_fd = realtime.stop_on_signals()
+        self._running = True
+        self._card: Card | None = None
+        self._stream: Stream | None = None
+        self._problem: str | None = None
+        self._blocks = 0
+        self._counted = (0, 0.0)
+        self._look_at = 0.0
+        self._fingerprint = cards.fingerprint()
+
+    def run(self) -> None:
+        realtime.be_punctual(_PRIORITY)
+        while self._running:
+            self._look()
+            self._wait()
+            self._watch()
+            self._tell()
+        self._end(ExitStatus.OK)
+
+    def _look(self) -> None:
+        """Open the card, if it is not and may be there now."""
+        now, present = time.monotonic(), cards.fingerprint()
+        if self._stream is not None or (now < self._look_at and present == self._fingerprint):
+            return
+        self._fingerprint = present
+        try:
+            cards.look()
+            card = cards.find(self._wanted, self._duty.direction)
+            self._problem = None
+            if card is not None:
+                self._open(card)
+        except DeviceError as exc:
+            self._problem = str(exc)
+        self._look_at = time.monotonic() + (LOOK_FOR_ANY_S if self._wanted is None else LOOK_S)
+
+    def _open(self, card: Card) -> None:
+        self._card = card
+        self._counted = (self._blocks, time.monotonic())
+        self._stream = cards.open_stream(card, self._duty.direction, self._block_frames, self._begin, self._on_block)
+
+    def _begin(self, rate_hz: float) -> None:
+        assert self._card is not None  # noqa: S101  set by `_open`
+        self._duty.begin(self._card, rate_hz)
+        realtime.stop_collecting()
+
+    def _on_block(self, block: Any, frames: int, moment: Any, flags: Any) -> None:
+        """PortAudio's callback."""
+        self._blocks += 1
+        self._duty.missed += bool(flags)
+        self._duty.callback(block, frames, moment, flags)
+
+    def _wait(self) -> None:
+        readable, _, _ = select.select([self._stop_fd, self._parent.fileno()], [], [], REPORT_S)
+        if self._stop_fd in readable:
+            self._running = False
+        if self._parent.fileno() in readable:
+            self._obey()
+
+    def _obey(self) -> None:
+        try:
+            packet = self._parent.recv(MAX_BYTES)
+        except OSError:
+            packet = b""
+        if not packet:
+            self._running = False
+            return
+        with suppress(WireError):  # only our own main process writes there: a newer one, after an update
+            message = control.decode(packet)
+            if isinstance(message, Quit):
+                self._running = False
+            else:
+                self._duty.follow(message)
+
+    def _watch(self) -> None:
+        if self._stream is None or self._card is None:
+            return
+        now = time.monotonic()
+        blocks, since = self._counted
+        if self._blocks != blocks:
+            self._counted = (self._blocks, now)
+        elif now - since > STOPPED_S:
+            self._problem = f"the sound card {self._card.name} has stopped or was unplugged"
+            self._card = None
+            self._tell()
+            self._end(ExitStatus.IO)
+
+    def _tell(self) -> None:
+        stream, card = self._stream, self._card
+        report = CardReport(
+            card=card.name if card and stream else None,
+            problem=self._problem,
+            rate_hz=stream.samplerate if stream else 0.0,
+            blocks=self._blocks,
+            missed=self._duty.missed,
+            latency_ms=round(1000 * max(stream.latency, 0.0), 2) if stream else 0.0,
+            cpu_s=round(time.process_time(), 3),
+        )
+        with suppress(OSError):  # a main process that does not read now is told later; one that is gone, _obey sees
+            self._parent.send(control.encode(self._duty.report(report)), socket.MSG_DONTWAIT)
+
+    def _end(self, status: ExitStatus) -> None:
+        """Without waiting for a card that does not let go."""
+        stream: Any = self._stream
+        if stream is not None and status is ExitStatus.OK:
+            closing = threading.Thread(target=stream.abort, kwargs={"ignore_errors": True}, daemon=True)
+            closing.start()
+            closing.join(_CLOSE_S)
+        os._exit(status)

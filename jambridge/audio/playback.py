@@ -1,0 +1,180 @@
+"""The process of the output card: every peer's packets, played in time and mixed.
+
+All of it happens in the card's callback: it reads what has come since, asks each playout buffer for the next frames,
+which decodes what is due, and mixes. Nothing waits in between.
+"""
+
+import math
+import socket
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jambridge.audio import cards, wire
+from jambridge.audio.arrivals import Packet
+from jambridge.audio.card_process import CardProcess
+from jambridge.audio.cards import Card, Direction
+from jambridge.audio.control import CardReport, Channel, ChannelReport, Heard, Message, PlaybackReport, PlaybackSettings
+from jambridge.audio.depth import Safety
+from jambridge.audio.howl import HowlGuard
+from jambridge.audio.mix import Mixer
+from jambridge.audio.opus import CHANNELS, Stereo
+from jambridge.audio.playout import Playout
+from jambridge.audio.rate import RateConverter
+from jambridge.audio.tonality import Ear
+from jambridge.errors import DeviceError, WireError
+from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
+
+JACK_NAME = "jambridge-out"
+_BLOCK_FRAMES = 128  # of what is converted at once for a card at another rate
+_MOST_PACKETS = 64  # read in one callback: four peers after a stall of 40 ms
+
+
+@dataclass(slots=True)
+class _Track:
+    """One peer, played."""
+
+    generation: int
+    playout: Playout
+
+
+class Playback:
+    """The mix on its way out. `packets` gives what peers have sent."""
+
+    direction = Direction.OUTPUT
+
+    def __init__(self, packets: socket.socket) -> None:
+        self.missed = 0
+        self._packets = packets
+        self._ear = Ear()
+        self._mixer = Mixer(listen=self._ear.hear)
+        self._guard = HowlGuard()
+        self._settings = self._in_force = PlaybackSettings()
+        self._tracks: dict[int, _Track] = {}
+        self._converter: RateConverter | None = None
+        self._waiting = np.empty((0, CHANNELS), np.float32)
+
+    def begin(self, _card: Card, rate_hz: float) -> None:
+        self._converter = None if rate_hz == SAMPLE_RATE_HZ else RateConverter(SAMPLE_RATE_HZ, rate_hz)
+        with suppress(BlockingIOError):
+            while self._packets.recv(wire.MAX_BYTES, socket.MSG_DONTWAIT):
+                pass  # what came while there was no card is old
+
+    def callback(self, out: NDArray[np.float32], frames: int, _moment: Any, _flags: Any) -> None:
+        """Fill `out`, shape (frames, 1 or 2)."""
+        now = _now()
+        self._adjust()
+        self._receive()
+        mix = self._mixed(frames, now) if self._converter is None else self._converted(frames, now, self._converter)
+        if out.shape[1] == 1:
+            np.mean(mix, axis=1, keepdims=True, out=out)
+        else:
+            out[:] = mix
+
+    def follow(self, message: Message) -> None:
+        if isinstance(message, PlaybackSettings):
+            self._settings = message
+        elif isinstance(message, Heard):
+            self._guard.hear_input(message.frequency_hz, message.level_dbfs, message.tonality, _now())
+
+    def report(self, card: CardReport) -> PlaybackReport:
+        self._guard.look(self._ear.spectrum(), _now())
+        self._mixer.ducking = self._guard.gain
+        played = self._mixer.played
+        return PlaybackReport(
+            card=card,
+            peak_dbfs=round(played.peak_dbfs, 1),
+            level_dbfs=round(played.rms_dbfs, 1),
+            limited_db=round(-20 * math.log10(max(self._mixer.limiting * self._guard.gain, 1e-6)), 1),
+            is_howling=self._guard.howling,
+            channels=tuple(self._channel(slot, track) for slot, track in tuple(self._tracks.items())),
+        )
+
+    def _adjust(self) -> None:
+        """Take over the settings, if they are others than before."""
+        settings = self._settings
+        if settings is self._in_force:
+            return
+        self._in_force = settings
+        self._mixer.volume, self._mixer.muted = settings.master_volume, settings.is_muted
+        wanted = {channel.slot: channel for channel in settings.channels}
+        for slot in self._tracks.keys() - wanted.keys():
+            del self._tracks[slot]
+            self._mixer.forget(slot)
+        for slot, channel in wanted.items():
+            self._set(slot, channel, settings)
+
+    def _set(self, slot: int, channel: Channel, settings: PlaybackSettings) -> None:
+        track = self._tracks.get(slot)
+        if track is None or track.generation != channel.generation:
+            playout = Playout(Safety[settings.safety.upper()])
+            track = self._tracks[slot] = _Track(channel.generation, playout)
+        self._mixer.set_gain(slot, channel.gain)
+        self._mixer.set_muted(slot, channel.is_muted)
+
+    def _receive(self) -> None:
+        for _ in range(_MOST_PACKETS):
+            try:
+                heard = wire.heard(self._packets.recv(wire.MAX_BYTES, socket.MSG_DONTWAIT))
+            except BlockingIOError:
+                return
+            except (OSError, WireError):
+                continue
+            track = self._tracks.get(heard.slot)
+            if track is not None and track.generation == heard.generation:
+                track.playout.put(
+                    Packet(heard.sequence, heard.timestamp, heard.arrived_at, heard.payload, heard.stream)
+                )
+
+    def _mixed(self, frames: int, now: LocalSeconds) -> Stereo:
+        blocks = {slot: track.playout.pull(frames, now) for slot, track in self._tracks.items()}
+        mix = np.empty((frames, CHANNELS), np.float32)
+        self._mixer.mix(blocks, mix)
+        return mix
+
+    def _converted(self, frames: int, now: LocalSeconds, converter: RateConverter) -> Stereo:
+        while len(self._waiting) < frames:
+            self._waiting = np.concatenate([self._waiting, converter.convert(self._mixed(_BLOCK_FRAMES, now))])
+        mix, self._waiting = self._waiting[:frames], self._waiting[frames:]
+        return mix
+
+    def _channel(self, slot: int, track: _Track) -> ChannelReport:
+        playing = track.playout.report()
+        return ChannelReport(
+            slot=slot,
+            generation=track.generation,
+            level_dbfs=round(self._mixer.level(slot).rms_dbfs, 1),
+            depth_ms=round(playing.depth_ms, 2),
+            target_ms=round(playing.target_ms, 2),
+            jitter_ms=round(playing.jitter_ms, 2),
+            underruns=playing.underruns,
+            late=playing.late,
+            lost=playing.lost,
+            recovered=playing.recovered,
+            concealed=round(playing.concealed, 5),
+            splices=playing.splices,
+            rate_ppm=round(playing.rate_ppm, 1),
+        )
+
+
+def _now() -> LocalSeconds:
+    return LocalSeconds(time.monotonic())
+
+
+def main(arguments: list[str]) -> None:
+    """Arguments: the card and block, then the sockets: see `service.open_playback`."""
+    wanted, block_frames, packets_fd, control_fd = arguments
+    with socket.socket(fileno=int(packets_fd)) as packets, socket.socket(fileno=int(control_fd)) as control:
+        playback = Playback(packets)
+        with suppress(DeviceError):  # the first look says so
+            cards.call_yourself(JACK_NAME)
+        CardProcess(playback, wanted or None, int(block_frames), control).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,181 @@
+"""This box's own sound: its edges, its services, and what they owe each other.
+
+line-in → capture process → packets → `sending` → every peer          every peer → `desk` → playback process → line-out
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from jambridge.audio import probe
+from jambridge.audio.cards import NO_DEVICE, Direction
+from jambridge.audio.control import CaptureReport, CaptureSettings, PlaybackReport, PlaybackSettings
+from jambridge.audio.desk import Desk, Fader
+from jambridge.audio.feed import Feed, Feeds
+from jambridge.audio.service import RETRY_S, CardService, open_capture, open_playback
+from jambridge.config import AudioConfig
+from jambridge.edges import Latest, values
+from jambridge.errors import DeviceError, WireError
+from jambridge.peers import roles
+from jambridge.peers.mesh import Mesh
+from jambridge.peers.outgoing import Outgoing
+from jambridge.peers.sending import open_sending
+from jambridge.room.edges import RoomEdges
+from jambridge.services import Running, Services
+from jambridge.strict_json import JsonObject
+
+BIT_RATES = {"low_latency": 128_000, "high_quality": 256_000}
+LOOK_S = 1.0
+_MOST_GAIN = 2.0
+_MOST_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """The edges between the sound's services; they outlive each of them."""
+
+    sends: bool
+    outgoing: Outgoing
+    near: socket.socket
+    far: socket.socket
+    """Of encoded packets: the card's process writes into `far`."""
+    capture: Latest[CaptureSettings]
+    captured: Latest[CaptureReport]
+    desk: Desk
+    played: Latest[PlaybackReport]
+
+    def close(self) -> None:
+        self.near.close()
+        self.far.close()
+        self.desk.close()
+
+
+async def sends(section: AudioConfig) -> bool:
+    """Whether this box is a musician: it has an input, or is told to wait for one by name."""
+    if not section.send or section.input == NO_DEVICE:
+        return False
+    if section.input is not None:
+        return True
+    try:
+        return any(card.channels(Direction.INPUT) for card in await probe.cards())
+    except DeviceError:
+        return False
+
+
+def edges(section: AudioConfig, master_volume: float, *, is_musician: bool) -> Sound:
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    near.setblocking(False)
+    return Sound(
+        is_musician,
+        Outgoing(),
+        near,
+        far,
+        Latest(CaptureSettings(sends=is_musician)),
+        Latest(CaptureReport()),
+        Desk(master_volume, section.playout),
+        Latest(PlaybackReport()),
+    )
+
+
+def start(
+    services: Services, sound: Sound, section: AudioConfig, feeds: Feeds, open_feed: Callable[[], Feed | None]
+) -> Running[CardService[PlaybackSettings, PlaybackReport]] | None:
+    """The input, the output, and the sending between; None where nothing is played."""
+    if sound.sends:
+        services.start("sending", partial(open_sending, sound.outgoing, sound.near))
+    if section.input != NO_DEVICE:
+        hear = partial(open_capture, section.input, section.block_frames, BIT_RATES[section.quality], feeds, open_feed)
+        services.start("line-in", partial(hear, sound.far, sound.capture, sound.captured), RETRY_S)
+    if section.output == NO_DEVICE or not section.play:
+        return None
+    play = partial(open_playback, section.output, section.block_frames)
+    return services.start("line-out", partial(play, sound.desk.far, sound.desk.settings, sound.played), RETRY_S)
+
+
+async def keep(
+    sound: Sound,
+    room: RoomEdges,
+    mesh: Running[Mesh],
+    line_out: Running[CardService[PlaybackSettings, PlaybackReport]] | None,
+    max_peers: int,
+) -> None:
+    """Tell the howl guard what the line-in hears, and choose how long packets are; for ever."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_choose_frames(sound, room, mesh, max_peers))
+        if line_out is not None:
+            group.create_task(_tell_tones(sound, line_out))
+
+
+async def _tell_tones(sound: Sound, line_out: Running[CardService[PlaybackSettings, PlaybackReport]]) -> None:
+    async for report in values(sound.captured):
+        if line_out.present is not None:
+            await line_out.present.hint(report.tone)
+
+
+async def _choose_frames(sound: Sound, room: RoomEdges, mesh: Running[Mesh], max_peers: int) -> None:
+    while True:
+        peers = mesh.present.peers() if mesh.present else []
+        roundabout = {peer.id for peer in peers if peer.path not in (None, "host")}
+        frames = roles.frame_frames(room.me, room.members.value, max_peers, roundabout)
+        sound.capture.set(replace(sound.capture.value, frame_frames=frames))
+        await asyncio.sleep(LOOK_S)
+
+
+def describe(sound: Sound) -> JsonObject:
+    """What may be changed: volumes and mutes."""
+    settings = sound.desk.settings.value
+    players = {name: {"gain": one.gain, "muted": one.is_muted} for name, one in sound.desk.faders.items()}
+    return {
+        "masterVolume": settings.master_volume,
+        "muted": settings.is_muted,
+        "inputMuted": sound.capture.value.is_muted,
+        "players": players,
+    }
+
+
+def change(sound: Sound, wanted: Mapping[str, object]) -> None:
+    """Any of what `describe` gives, a player by name.
+
+    Raises:
+        WireError: a key or value that makes no sense; then nothing is changed.
+    """
+    unknown = wanted.keys() - {"masterVolume", "muted", "inputMuted", "players"}
+    if unknown or not wanted:
+        raise WireError("give masterVolume, muted, inputMuted or players: {name: {gain, muted}}")
+    volume = _number(wanted, "masterVolume", 1.0)
+    muted, input_muted = _truth(wanted, "muted"), _truth(wanted, "inputMuted")
+    faders = _faders(wanted.get("players", {}), sound.desk.faders)
+    sound.desk.set_master(volume, is_muted=muted)
+    if input_muted is not None:
+        sound.capture.set(replace(sound.capture.value, is_muted=input_muted))
+    for name, fader in faders.items():
+        sound.desk.set_fader(name, fader)
+
+
+def _faders(wanted: object, before: Mapping[str, Fader]) -> dict[str, Fader]:
+    if not isinstance(wanted, dict):
+        raise WireError("players is an object: {name: {gain, muted}}")
+    return {name: _fader(name, one, before.get(name, Fader())) for name, one in wanted.items()}
+
+
+def _fader(name: str, wanted: object, before: Fader) -> Fader:
+    if not isinstance(wanted, dict) or not wanted or wanted.keys() - {"gain", "muted"} or len(name) > _MOST_NAME:
+        raise WireError(f"{name[:_MOST_NAME]}: give gain, muted or both")
+    gain, muted = _number(wanted, "gain", _MOST_GAIN), _truth(wanted, "muted")
+    return Fader(before.gain if gain is None else gain, before.is_muted if muted is None else muted)
+
+
+def _number(wanted: Mapping[str, object], key: str, most: float) -> float | None:
+    value = wanted.get(key)
+    if key in wanted and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most):
+        raise WireError(f"{key} is a number from 0 to {most:g}")
+    return None if value is None else float(value)  # type: ignore[arg-type]
+
+
+def _truth(wanted: Mapping[str, object], key: str) -> bool | None:
+    value = wanted.get(key)
+    if key in wanted and not isinstance(value, bool):
+        raise WireError(f"{key} is true or false")
+    return value  # type: ignore[return-value]

@@ -1,0 +1,76 @@
+"""The status's section on sound: both cards, and every musician. Pure."""
+
+from dataclasses import asdict
+
+from jambridge.audio.control import CardReport, ChannelReport
+from jambridge.peers.mesh import Mesh
+from jambridge.peers.status import PeerStatus
+from jambridge.sound import Sound
+from jambridge.strict_json import JsonObject
+
+_LIGHTS = {"connected": "green", "reconnecting": "yellow", "disconnected": "red"}
+
+
+def section(mesh: Mesh | None, sound: Sound) -> JsonObject:
+    captured, played = sound.captured.value, sound.played.value
+    peers = mesh.peers() if mesh else []
+    return {
+        "input": {
+            **_card(captured.card),
+            "sends": sound.sends,
+            "muted": sound.capture.value.is_muted,
+            "packet_ms": sound.capture.value.frame_frames / 48,
+            "peak_dbfs": captured.peak_dbfs,
+            "level_dbfs": captured.level_dbfs,
+        },
+        "output": {
+            **_card(played.card),
+            "muted": sound.desk.settings.value.is_muted,
+            "volume": sound.desk.settings.value.master_volume,
+            "peak_dbfs": played.peak_dbfs,
+            "level_dbfs": played.level_dbfs,
+            "limited_db": played.limited_db,
+            "howling": played.is_howling,
+        },
+        "light": _light(peers),
+        "peers": [_peer(peer, sound.desk.playing(peer.id, played)) for peer in peers],
+        "dropped": asdict(mesh.drops) if mesh else {},
+    }
+
+
+def _card(card: CardReport) -> JsonObject:
+    return {
+        "card": card.card,
+        "problem": card.problem,
+        "rate_hz": round(card.rate_hz),
+        "latency_ms": card.latency_ms,
+        "blocks": card.blocks,
+        "missed": card.missed,
+        "cpu_s": card.cpu_s,
+    }
+
+
+def _peer(peer: PeerStatus, playing: ChannelReport | None) -> JsonObject:
+    return {
+        "id": peer.id,
+        "name": peer.name,
+        "state": peer.state.value,
+        "connection": peer.connection,
+        "path": peer.path,
+        "latency_ms": {
+            "network": None,
+            "jitter": playing.jitter_ms if playing else None,
+            "playout": playing.depth_ms if playing else None,
+        },
+        "loss": round(peer.loss, 4),
+        "level_dbfs": round(peer.level_dbfs, 1),
+        "silent_s": None if peer.silent_s is None else round(peer.silent_s, 1),
+        "packets": peer.packets,
+        "playout": None if playing is None else asdict(playing),
+    }
+
+
+def _light(peers: list[PeerStatus]) -> str:
+    """Of the worst connection with a musician; red also where there is none to have."""
+    states = {peer.state.value for peer in peers}
+    return next((_LIGHTS[one] for one in ("disconnected", "reconnecting", "connected") if one in states), "red")
