@@ -226,7 +226,7 @@ def _start_box(
     around = Surroundings(
         me.id,
         room.say,
-        feeds.open,
+        None if config.light.mode == "off" else feeds.open,
         open_channel=edges.sound.desk.open if line_out else None,
         outgoing=edges.sound.outgoing if me.sends else None,
         readers=readers,

@@ -11,6 +11,7 @@ import select
 import socket
 import sys
 import time
+from collections import deque
 from contextlib import suppress
 from functools import partial
 
@@ -77,6 +78,9 @@ class Engine:
             self._hear()
 
     def _hear(self) -> None:
+        if self._settings.mode == "off":
+            deque(read_wakes(self._wake_fd), maxlen=0)
+            return
         for attacked in self._ensemble.receive(read_wakes(self._wake_fd), _now()):
             if attacked:
                 self._urgent_at = _now()

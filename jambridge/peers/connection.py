@@ -26,7 +26,6 @@ from aiortc import (
 from aiortc.exceptions import InternalError, OperationError
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
-from numpy.typing import NDArray
 
 from jambridge.audio.opus import CHANNELS
 from jambridge.errors import LinkError
@@ -34,7 +33,7 @@ from jambridge.peers import sdp, tap
 from jambridge.peers.candidates import Candidate
 from jambridge.peers.channels import Channels, OnText
 from jambridge.peers.sdp import Description, Media
-from jambridge.peers.tap import Forward, Tap
+from jambridge.peers.tap import Forward, Tap, Write
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +59,8 @@ _ERRORS: Final = (
 class Connection:
     """Opened by `offer` or `answer`, used once, closed by `close`.
 
-    `on_state` is told "connected" once and "broken" once or twice, at most, `write` gets the sound, `forward` its
-    packets, and `on_text` what comes over data channels; none may raise.
+    `on_state` is told "connected" once and "broken" once or twice, at most, `write` gets the sound if it is wanted,
+    `forward` its packets, and `on_text` what comes over data channels; none may raise.
 
     Raises:
         LinkError: an ICE server's URL makes no sense.
@@ -71,7 +70,7 @@ class Connection:
         self,
         ice_servers: Sequence[str],
         track: MediaStreamTrack | None,
-        write: Callable[[NDArray[np.float32]], None],
+        write: Write | None,
         on_state: Callable[[str], None],
         on_text: OnText,
         *,

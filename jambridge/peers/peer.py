@@ -61,8 +61,9 @@ class Surroundings:
     """Our presence key."""
     send: Callable[[Signal], None]
     """Must not block; drops while the room is away."""
-    open_sink: OpenSink
-    """Called for a peer that sends, and while it is heard again after None, which discards the sound."""
+    open_sink: OpenSink | None
+    """Called for a peer that sends, and while it is heard again after None, which discards the sound; None where nobody
+    wants any."""
     open_channel: OpenChannel | None = None
     """As `open_sink`, for the packets of that peer, which are played in time; None where nothing is played."""
     outgoing: Outgoing | None = None
@@ -83,8 +84,8 @@ class Surroundings:
 class Peer:
     def __init__(self, around: Surroundings, who: Participant, group: asyncio.TaskGroup) -> None:
         self.who = who
-        self.sink = around.open_sink(who.id, who.name) if who.sends else None
         self._around = around
+        self.sink = self._open_sink()
         self.channel = self._open_channel()
         self._group = group
         self._loop = asyncio.get_running_loop()
@@ -199,7 +200,7 @@ class Peer:
         self._connections[number] = connection = Connection(
             self._around.ice_servers,
             outgoing.track() if outgoing is not None else None,
-            lambda block: self._hear(number, block),
+            None if self._around.open_sink is None else lambda block: self._hear(number, block),
             lambda state: self._tell(Connected(number) if state == "connected" else Broken(number)),
             self._read,
             receives=self.who.sends,
@@ -268,16 +269,20 @@ class Peer:
         self._inbox.offer(event)
 
     def _hear(self, number: int, block: NDArray[np.float32]) -> None:
-        if number > self._sounding:
-            self._sounding = number
-            self._tell(Heard(number))
+        self._note_sound(number)
         if number == self._sounding and self.sink is not None:
             self.sink.write(block)
 
     def _forward(self, number: int, packet: RtpPacket, arrived_at: LocalSeconds) -> None:
-        if number >= self._sounding and self.channel is not None:
+        self._note_sound(number)
+        if number == self._sounding and self.channel is not None:
             stream = (number << 20 ^ packet.ssrc) & 0xFFFFFFFF
             self.channel.put(stream, packet.sequence_number, packet.timestamp, packet.payload, arrived_at)
+
+    def _note_sound(self, number: int) -> None:
+        if number > self._sounding:
+            self._sounding = number
+            self._tell(Heard(number))
 
     def _read(self, label: str, text: str, received_at: LocalSeconds) -> None:
         """From either connection: which one is in use, the peer may have decided a moment before us."""
@@ -295,8 +300,12 @@ class Peer:
                 self._carry_out(self._negotiation.receive(Heard(number), heard_at))
         if self.who.sends and self.is_heard and self._now - self._asked_at >= LOOK_S:
             self._asked_at = self._now  # players who left at once may have held every place until now
-            self.sink = self.sink or self._around.open_sink(self.who.id, self.who.name)
+            self.sink = self.sink or self._open_sink()
             self.channel = self.channel or self._open_channel()
+
+    def _open_sink(self) -> AudioSink | None:
+        opens = self._around.open_sink
+        return opens(self.who.id, self.who.name) if opens is not None and self.who.sends else None
 
     def _open_channel(self) -> PacketSink | None:
         opens = self._around.open_channel

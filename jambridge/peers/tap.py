@@ -64,14 +64,15 @@ class Reception:
 
 
 class Tap:
-    """Stands where aiortc expects a jitter buffer. `write` gets blocks of shape (frames, 2) at 48 kHz.
+    """Stands where aiortc expects a jitter buffer.
 
-    Samples are -1..1, but for what Opus overshoots (1.17 was seen). `forward` gets each packet as it came, and when:
-    who plays it in time decodes it anew.
+    `write` gets blocks of shape (frames, 2) at 48 kHz, -1..1 but for what Opus overshoots (1.17 was seen); without it
+    packets are counted, and not decoded. `forward` gets each packet as it came, and when: who plays it in time decodes
+    it anew.
     """
 
     def __init__(
-        self, write: Write, monotonic: Callable[[], float] = time.monotonic, forward: Forward | None = None
+        self, write: Write | None, monotonic: Callable[[], float] = time.monotonic, forward: Forward | None = None
     ) -> None:
         self.reception = Reception()
         self.flooded = False
@@ -173,6 +174,8 @@ class Tap:
     def _decode(self, packet: RtpPacket) -> None:
         self._expected = (packet.sequence_number + 1) & 0xFFFF
         self._count(lost=0)
+        if self._write is None:
+            return
         try:
             block = self._decoder.decode(packet.payload)
         except WireError:
@@ -187,7 +190,7 @@ class Tap:
         self.reception.concealed += lost
         self._count(lost=lost)
         missing = (packet.timestamp - self._ends_at) & 0xFFFFFFFF
-        if not 0 < missing < 1 << 31:
+        if self._write is None or not 0 < missing < 1 << 31:
             return
         whole = min(missing, MAX_CONCEALED_FRAMES) // SHORTEST_FRAMES * SHORTEST_FRAMES
         if whole:
@@ -196,7 +199,7 @@ class Tap:
             self._emit(block)
 
     def _emit(self, block: NDArray[np.float32]) -> None:
-        if not len(block):
+        if self._write is None or not len(block):
             return
         mean_square = float(np.vdot(block, block)) / block.size
         if not math.isfinite(mean_square):  # one NaN would stay in every filter behind this

@@ -63,7 +63,7 @@ def _peer(peer: PeerStatus, playing: ChannelReport | None) -> JsonObject:
             "playout": playing.depth_ms if playing else None,
         },
         "loss": round(peer.loss, 4),
-        "level_dbfs": round(peer.level_dbfs, 1),
+        "level_dbfs": playing.level_dbfs if playing else round(peer.level_dbfs, 1),
         "silent_s": None if peer.silent_s is None else round(peer.silent_s, 1),
         "packets": peer.packets,
         "playout": None if playing is None else asdict(playing),
