@@ -11,7 +11,6 @@ import select
 import socket
 import sys
 import time
-from collections import deque
 from contextlib import suppress
 from functools import partial
 
@@ -69,7 +68,10 @@ class Engine:
         now = _now()
         self._promised_at = max(self._due(now), now)
         wait_s = max(0.0, min(self._promised_at, self._reported_at + REPORT_S) - now)
-        readable, _, _ = select.select([self._stop_fd, self._control.fileno(), self._wake_fd], [], [], wait_s)
+        news = [self._stop_fd, self._control.fileno()]
+        if self._settings.mode != "off":
+            news.append(self._wake_fd)
+        readable, _, _ = select.select(news, [], [], wait_s)
         if self._stop_fd in readable:
             self._running = False
         if self._control.fileno() in readable:
@@ -78,9 +80,6 @@ class Engine:
             self._hear()
 
     def _hear(self) -> None:
-        if self._settings.mode == "off":
-            deque(read_wakes(self._wake_fd), maxlen=0)
-            return
         for attacked in self._ensemble.receive(read_wakes(self._wake_fd), _now()):
             if attacked:
                 self._urgent_at = _now()
