@@ -21,9 +21,11 @@ _SHARED_MEMORY = Path("/dev/shm")
 class Jack:
     """A server with a name of its own, which it keeps when it is started again."""
 
-    def __init__(self, rate_hz: int = 48_000, period_frames: int = 128) -> None:
+    def __init__(self, rate_hz: int = 48_000, period_frames: int = 128, channels: int = 2) -> None:
         self.rate_hz = rate_hz
         self.period_frames = period_frames
+        self.channels = channels
+        """Of the card, each way: PortAudio's device `system` offers no more and no other rate."""
         self.name = f"jb-{os.getpid()}-{secrets.token_hex(3)}"
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -35,12 +37,12 @@ class Jack:
     def start(self) -> None:
         self._server = subprocess.Popen(
             ["jackd", "-R", "-n", self.name, "-d", "dummy", "-r", str(self.rate_hz), "-p", str(self.period_frames),
-             "-C2", "-P2"],
+             "-C", str(self.channels), "-P", str(self.channels)],
             env=os.environ | self.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self.await_ports("^system:", 4)
+        self.await_ports("^system:", 2 * self.channels)
 
     def stop(self) -> None:
         """End it in order; its clients are told."""
@@ -108,9 +110,9 @@ class Jack:
 
 
 @contextmanager
-def jack(rate_hz: int = 48_000, period_frames: int = 128) -> Iterator[Jack]:
+def jack(rate_hz: int = 48_000, period_frames: int = 128, channels: int = 2) -> Iterator[Jack]:
     """A running server."""
-    server = Jack(rate_hz, period_frames)
+    server = Jack(rate_hz, period_frames, channels)
     server.start()
     try:
         yield server
