@@ -24,6 +24,7 @@ _PHASES = 1024  # the nearest is taken: -82 dB of noise at 1 kHz
 _BETA = 6.0  # of the Kaiser window: flat to 18 kHz, while nothing of Opus lies above 20
 _PROPORTIONAL = 0.1  # of an error is worked off by pace in a second: 5 ms are as much as MAX_PACE takes
 _INTEGRAL = _PROPORTIONAL**2 / 4  # critically damped: no swinging around the other card's clock
+_MOVED = 0.03  # a second: without it -400 ppm are never learned, as what was missing is inserted before
 _LEARNING_S = 0.005  # a greater error is no drift: nothing is learned from it
 
 
@@ -82,6 +83,11 @@ class Follower:
             self.drift = _bounded(self.drift + _INTEGRAL * error_s * passed_s)
         self.pace = 1.0 + _bounded(self.drift + _PROPORTIONAL * error_s)
         return self.pace
+
+    def moved(self, by_s: float) -> None:
+        """Sound was made to wait by so much at once: where it was little, the pace has been too fast."""
+        if by_s < _LEARNING_S:
+            self.drift = _bounded(self.drift - _MOVED * by_s)
 
 
 def _bounded(rate: float) -> float:

@@ -58,11 +58,7 @@ def test_at_a_pace_of_one_sound_is_delayed_by_the_look_ahead() -> None:
 
 
 @settings(max_examples=50)
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 1000) | st.integers(0, 3), st.floats(1 - MAX_PACE, 1 + MAX_PACE)), max_size=6
-    )
-)
+@given(st.lists(st.tuples(st.integers(0, 1000) | st.integers(0, 3), st.floats(1 - MAX_PACE, 1 + MAX_PACE)), max_size=6))
 def test_blocks_of_any_length_and_pace_join_without_a_click_and_none_is_held_back(
     stretches: list[tuple[int, float]],
 ) -> None:
@@ -77,7 +73,9 @@ def test_blocks_of_any_length_and_pace_join_without_a_click_and_none_is_held_bac
         assert given_frames <= at < given_frames + 1 + MAX_PACE
 
     out = np.concatenate(blocks)[TAPS:, 0] if blocks else np.zeros(0)
-    assert np.abs(np.diff(out, 2)).max(initial=0) < 1.05 * (2 * np.pi * 440 * (1 + MAX_PACE) / SAMPLE_RATE_HZ) ** 2 + 2e-3
+    assert (
+        np.abs(np.diff(out, 2)).max(initial=0) < 1.05 * (2 * np.pi * 440 * (1 + MAX_PACE) / SAMPLE_RATE_HZ) ** 2 + 2e-3
+    )
 
 
 def test_a_long_packet_at_the_fastest_pace_is_whole() -> None:
