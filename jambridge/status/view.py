@@ -61,6 +61,7 @@ def render(status: JsonObject) -> RenderableType:
         )
     )
     lines.append(Text(_music(status)))
+    lines.append(Text(_cards(status["audio"])))
     lit = _controllers(status) if status["light"]["controllers"] else Text("No light found: see jambridge leds list")
     return Group(*lines, Text(), _people(status), Text(), lit, Text(), _services(status))
 
@@ -73,9 +74,37 @@ def _music(status: JsonObject) -> str:
     return f"{music}  {playing}  {f'saved {_clock(saved_at)}' if saved_at else 'not saved here'}"
 
 
+def _cards(audio: JsonObject) -> str:
+    """Both sound cards: which, how loud, and whether they are heard."""
+    line_in, line_out = audio["input"], audio["output"]
+    heard = "muted" if line_in["muted"] else "sent to all" if line_in["sends"] else "for the light only"
+    volume = "muted" if line_out["muted"] else f"volume {100 * line_out['volume']:.0f} %"
+    return f"In: {_card(line_in, heard)}   Out: {_card(line_out, volume)}"
+
+
+def _card(one: JsonObject, how: str) -> str:
+    return f"{one['card']} {one['peak_dbfs']:.0f} dBFS, {how}" if one["card"] else one["problem"] or "no card"
+
+
+def _delay(peer: JsonObject) -> str:
+    """Network and playout together, as far as they are known."""
+    known = [one for one in (peer["latency_ms"]["network"], peer["latency_ms"]["playout"]) if one is not None]
+    return f"{sum(known):.0f}" if known else "-"
+
+
 def _people(status: JsonObject) -> Table:
     table = Table(
-        "Musician", "Instrument", "Joined", "Sound", "Path", "Level dBFS", "Loss", "Notes", box=None, pad_edge=False
+        "Musician",
+        "Instrument",
+        "Joined",
+        "Sound",
+        "Path",
+        "Delay ms",
+        "Level dBFS",
+        "Loss",
+        "Notes",
+        box=None,
+        pad_edge=False,
     )
     names = Counter(member["name"] for member in status["room"]["participants"])
     peers = {peer["id"]: peer for peer in status["audio"]["peers"]}
@@ -90,6 +119,7 @@ def _people(status: JsonObject) -> Table:
             _clock(member["joined_at"]),
             _light(peer["state"]) if peer else "-",
             peer["path"] or "-" if peer else "-",
+            _delay(peer) if peer else "-",
             f"{peer['level_dbfs']:.0f}" if peer else "-",
             f"{100 * peer['loss']:.1f} %" if peer else "-",
             " ".join(source["notes"]) if source else "-",
