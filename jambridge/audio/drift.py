@@ -1,7 +1,7 @@
 """Follows another card's clock: a resampler whose pace may change at every block, and who decides the pace. Pure.
 
-Measured at +-500 ppm: 997 Hz with a signal to noise of 83 dB, a sweep within 0.2 dB up to 18 kHz (cubic Hermite loses
-1 dB at 11 kHz), 40 us a block of 480 frames. tests/audio/test_drift.py holds it to a little less.
+Measured at +500 ppm: a signal to noise of 76 dB at 997 Hz and 62 at 16 kHz, the level kept within 0.01 dB up to 18 kHz,
+27 us a block of 480 frames.
 """
 
 import math
@@ -20,7 +20,7 @@ LOOKAHEAD_FRAMES = TAPS // 2
 MAX_PACE = 500e-6
 """How far from 1 a pace may be: a hundredth of a semitone, beyond what cards differ by."""
 
-_PHASES = 1024  # the nearest is taken: -82 dB of noise at 1 kHz
+_PHASES = 1024  # the nearest is taken
 _BETA = 6.0  # of the Kaiser window: flat to 18 kHz, while nothing of Opus lies above 20
 _PROPORTIONAL = 0.1  # of an error is worked off by pace in a second: 5 ms are as much as MAX_PACE takes
 _INTEGRAL = _PROPORTIONAL**2 / 4  # critically damped: no swinging around the other card's clock

@@ -15,7 +15,8 @@ from jambridge.audio.opus import MOST_FRAMES, Decoder
 from jambridge.audio.playout import Playout
 from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
 from tests.audio import simulated
-from tests.audio.simulated import START_S, Delay, Heard, Hum, Stereo, in_bursts, jitter, lan, listen, packets, steady
+from tests.audio.fidelity import errors_with_loss, fitted, played
+from tests.audio.simulated import START_S, Delay, Heard, Hum, in_bursts, jitter, lan, listen, packets, steady
 from tests.audio.test_voice import spoken
 
 IMPAIRED: dict[str, Delay] = {
@@ -213,28 +214,6 @@ def test_what_a_stall_left_behind_before_the_beginning_is_passed_over() -> None:
 # Sound
 
 
-def fitted(sound: NDArray[np.floating], frequency_hz: float) -> tuple[float, float]:
-    """Level in dB and ratio to all else in dB of a tone whose pitch may wander slowly."""
-    time = np.arange(len(sound)) / SAMPLE_RATE_HZ
-    turned = sound * np.exp(-2j * np.pi * frequency_hz * time)
-    slow = turned[: len(turned) // 960 * 960].reshape(-1, 960).mean(axis=1)
-    middle = (np.arange(len(slow)) + 0.5) * 960 / SAMPLE_RATE_HZ
-    phase = np.polyval(np.polyfit(middle, np.unwrap(np.angle(slow)), 5), time)
-    angle = 2 * np.pi * frequency_hz * time + phase
-    basis = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    parts = np.linalg.lstsq(basis, sound, rcond=None)[0]
-    power = float(parts @ parts) / 2
-    return 10 * math.log10(2 * power), 10 * math.log10(power / float(np.mean((sound - basis @ parts) ** 2)))
-
-
-def played(
-    sound: Stereo, ppm: float = 100.0, *, delay: Delay = lan, decoder: Decoder | None = None, frames: int = 480
-) -> Stereo:
-    seconds = len(sound) / SAMPLE_RATE_HZ
-    arriving = packets(simulated.encoded(sound, frames), seconds, delay, frames=frames, ppm=ppm, seed=3)
-    return listen(Playout(decoder=decoder), arriving, steady(seconds - 0.1), keep=True).sound
-
-
 @pytest.mark.parametrize(("frames", "least_db"), [(240, 42), (480, 38.5)])
 def test_a_tone_is_as_clean_as_opus_makes_it_while_the_clock_is_followed(frames: int, least_db: float) -> None:
     time = np.arange(8 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
@@ -277,41 +256,12 @@ def test_opposite_phases_stay_opposite() -> None:
     assert 10 * math.log10(apart / max(together, 1e-12)) > 40
 
 
-class SilenceFill(Decoder):
-    def conceal(self, frames: int) -> Stereo:
-        return np.zeros_like(super().conceal(frames))
-
-
-def log_spectral_error(sound: Stereo, reference: Stereo, begins: NDArray[np.intp]) -> float:
-    """In dB: RMS difference of log spectra over 0.1-16 kHz, floor -100 dBFS, mean over 10 ms frames at `begins`."""
-
-    def spectra(whole: Stereo) -> NDArray[np.float64]:
-        frames = np.stack([whole[begin : begin + 480].mean(axis=1) for begin in begins])
-        return 20 * np.log10(np.abs(np.fft.rfft(frames * np.hanning(480))) / 120 + 1e-5)[:, 1:161]
-
-    return float(np.sqrt(((spectra(sound) - spectra(reference)) ** 2).mean(axis=1)).mean())
-
-
-def errors_at_five_percent_loss(piece: str) -> tuple[float, float, float]:
-    """The log-spectral errors in the lost frames alone, concealed and filled with silence, against the same stream
-    without loss; and the sharpest bend of the concealed one, over the sharpest without loss."""
-    music = simulated.music(piece, 12.0, 5.0)
-    whole = played(music, 0)
-    concealed = played(music, 0, delay=simulated.loses(0.05))
-    silent = played(music, 0, delay=simulated.loses(0.05), decoder=SilenceFill())
-    is_lost = (silent == 0).all(axis=1) & (whole != 0).any(axis=1)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_lost, [False]]).astype(int)))
-    begins = np.array([(a + b) // 2 - 240 for a, b in edges.reshape(-1, 2) if b - a > 200])
-    bend = np.abs(np.diff(concealed, 2, axis=0)).max() / np.abs(np.diff(whole, 2, axis=0)).max()
-    return log_spectral_error(concealed, whole, begins), log_spectral_error(silent, whole, begins), float(bend)
-
-
 @pytest.mark.parametrize("piece", simulated.PIECES)
 def test_at_five_percent_loss_what_is_concealed_is_far_nearer_to_the_sound_than_silence(piece: str) -> None:
-    concealed_db, silent_db, bend = errors_at_five_percent_loss(piece)
+    errors = errors_with_loss(piece, 0.05)
 
-    assert concealed_db < silent_db - 12
-    assert bend < 1.2
+    assert errors.concealed_db < errors.silent_db - 12
+    assert errors.bend < 1.2  # no clicks
 
 
 def test_speech_is_recovered_from_the_packet_that_follows() -> None:
