@@ -58,8 +58,10 @@ class Heard:
 
     @property
     def slope_ms_per_minute(self) -> float:
-        """How the delay grows."""
+        """How the delay grows; NaN where less than two clicks were heard."""
         there = ~np.isnan(self.delays_ms)
+        if there.sum() < 2:
+            return float("nan")
         return 60 * float(np.polyfit(self.sent_s[there], self.delays_ms[there], 1)[0])
 
 

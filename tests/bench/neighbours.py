@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from tests.bench.jack_rig import COLUMNS, Way, measure, rows
-from tests.bench.jack_through import open_through
 from tests.bench.stage import table
+from tests.bench.through import on_jack
 from tests.fakes.jack import Jack, jack
 
 STARTS = 3
@@ -55,7 +55,7 @@ def open_jacktrip(server: Jack) -> Iterator[Way]:
 
 @contextmanager
 def open_portaudio(server: Jack) -> Iterator[Way]:
-    with open_through(server) as (into, out_of):
+    with on_jack(server) as (into, out_of):
         yield Way(into, out_of)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.bench.jack_rig import Way, click, find, measure, plan
-from tests.bench.jack_through import open_through
+from tests.bench.through import on_jack
 from tests.fakes.jack import jack
 
 RATE_HZ = 48_000
@@ -40,7 +40,7 @@ def test_clicks_fall_everywhere_within_a_period_and_take_turns() -> None:
 
 
 def test_what_portaudio_passes_on_comes_whole_periods_later() -> None:
-    with jack(period_frames=256) as server, open_through(server) as (into, out_of):
+    with jack(period_frames=256) as server, on_jack(server) as (into, out_of):
         way = measure(server, {"through": Way(into, out_of)}, 3).ways["through"]
 
     periods = way.delays_ms[~np.isnan(way.delays_ms)] * RATE_HZ / 1000 / 256
