@@ -17,6 +17,7 @@ import typer
 
 from jambridge import __version__, config_sources
 from jambridge.commands.doctor import doctors
+from jambridge.commands.latency import latency
 from jambridge.commands.options import (
     ConfigOption,
     JsonOption,
@@ -57,6 +58,7 @@ command.add_typer(simulators, name="sim")
 command.add_typer(sessions, name="sessions")
 command.add_typer(doctors, name="doctor")
 command.add_typer(lights, name="leds")
+command.command()(latency)
 
 _MOST_CODES = 5
 _CLICK_USAGE = 2  # what the command-line library exits with

@@ -1,0 +1,121 @@
+"""Measured over a cable from line-out to line-in: the cards alone, and then everything that lies between them."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from jambridge.audio.cards import NO_DEVICE
+from jambridge.config import AudioConfig
+from jambridge.errors import DeviceError
+from jambridge.latency import chain, round_trip
+from jambridge.latency.budget import Basis, Kind, Stage, Way
+from jambridge.latency.chain import Circles
+from jambridge.latency.compose import LOOKAHEAD_MS
+from jambridge.latency.remedy import BUFFER, CARDS, PACKET, REST, with_remedy
+from jambridge.latency.round_trip import RoundTrip
+from jambridge.strict_json import JsonObject
+from jambridge.units import SAMPLE_RATE_HZ
+
+CARDS_S = 5.0
+"""How long the cards alone are measured."""
+
+_MORE_S = 30.0  # a Pi starts Python, and looks for cards
+_ENOUGH = 0.5  # of the chirps
+_FRAME_MS = 1000 / SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class Loopback:
+    """`totals_ms`: of each chirp that came back, all that it went through."""
+
+    cards: RoundTrip
+    totals_ms: list[float]
+    played: int
+    missed: int
+    way: Way
+
+    def percentile(self, share: float) -> float:
+        return float(np.percentile(self.totals_ms, share))
+
+
+def measure(section: AudioConfig, seconds: float, say: Callable[[str], None]) -> Loopback:
+    """Play chirps for `seconds`; `say` gets a line before each part.
+
+    Raises:
+        DeviceError: a card fails, or nothing is heard.
+        UnavailableError: two peers on this machine do not reach each other.
+    """
+    if NO_DEVICE in (section.input, section.output):
+        raise DeviceError("audio.input and audio.output must both name a card: those that the cable connects")
+    say("Clicking sounds are played now: loudspeakers down, please. First the cards alone ...")
+    cards = _cards(section)
+    say(f"{cards.output} is heard at {cards.input}. Now the whole chain, for {chain.SETTLE_S + seconds:.0f} s ...")
+    return compose(cards, asyncio.run(chain.measure(section, cards.gain, seconds)), section)
+
+
+def compose(cards: RoundTrip, circles: Circles, section: AudioConfig) -> Loopback:
+    """What both measurements say together.
+
+    Raises:
+        DeviceError: too little was heard again.
+    """
+    there = [_FRAME_MS * echo.position for echo in circles.echoes if echo]
+    if len(there) < _ENOUGH * len(circles.echoes) or not there:
+        raise DeviceError(
+            f"only {len(there)} of {len(circles.echoes)} chirps came back through the whole chain: turn line-out or "
+            "line-in up, and let nothing else play or be heard there"
+        )
+    cards_ms, total_ms = float(np.median(cards.delays_ms)), float(np.median(there))
+    packet_ms = _FRAME_MS * circles.packet_frames + LOOKAHEAD_MS
+    waited_ms = float(np.median(circles.depths_ms))
+    stages = (
+        Stage(CARDS, cards_ms),
+        Stage(PACKET, packet_ms, Basis.CONFIGURED),
+        Stage(BUFFER, waited_ms),
+        Stage(REST, total_ms - cards_ms - packet_ms - waited_ms),
+    )
+    way = Way(Kind.LOOPBACK, f"{cards.input} → {cards.output}", "host", stages, ("the network between two boxes",))
+    return Loopback(cards, there, len(circles.echoes), circles.missed, with_remedy(way, section))
+
+
+def as_json(measured: Loopback) -> JsonObject:
+    return {
+        "input": measured.cards.input,
+        "output": measured.cards.output,
+        "cards_ms": _spread(measured.cards.delays_ms),
+        "total_ms": _spread(measured.totals_ms),
+        "software_ms": round(measured.percentile(50) - float(np.median(measured.cards.delays_ms)), 2),
+        "heard": len(measured.totals_ms),
+        "played": measured.played,
+        "missed_blocks": measured.missed,
+        "cable_gain_db": round(20 * float(np.log10(measured.cards.gain)), 1),
+    }
+
+
+def _spread(ms: list[float]) -> JsonObject:
+    shares = {"least": 0, "p50": 50, "p99": 99, "most": 100}
+    return {name: round(float(np.percentile(ms, share)), 2) for name, share in shares.items()}
+
+
+def _cards(section: AudioConfig) -> RoundTrip:
+    arguments = (section.input or "", section.output or "", str(section.block_frames), str(CARDS_S))
+    try:
+        done = subprocess.run(  # noqa: S603  a module of ours
+            [sys.executable, "-m", "jambridge.latency.round_trip", *arguments],
+            capture_output=True,
+            timeout=CARDS_S + _MORE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise DeviceError("the sound cards do not open in time: unplug them and plug them in again") from None
+    found = round_trip.parse(done.stdout)
+    if len(found.delays_ms) < _ENOUGH * found.played or not found.delays_ms:
+        raise DeviceError(
+            f"nothing of what {found.output} plays is heard at {found.input}: connect line-out with line-in by a "
+            "cable, turn both up (alsamixer), and measure again"
+        )
+    return found
