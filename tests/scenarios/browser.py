@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import psutil
+from numpy.typing import NDArray
 from playwright.sync_api import BrowserType, Page, expect
 from playwright.sync_api import Error as BrowserError
 
@@ -33,6 +35,7 @@ ARGUMENTS = (
 OTHERS = ".member[data-self=false]"
 CONNECTED = "[data-state=connected]"
 _MICROPHONE = Path(__file__).with_name("microphone.js")
+_EAR = Path(__file__).with_name("ear.js").read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,16 @@ class Musician:
             expect(card.and_(self.page.locator("[data-level]:not([data-level='0.00'])"))).to_have_count(
                 1, timeout=PATIENCE_MS
             )
+
+    def hears(self, name: str) -> NDArray[np.float64]:
+        """The newest of what it plays of another, shape (frames, 2), two thirds of a second at 48 kHz."""
+        card = self.page.locator(OTHERS).filter(has=self.page.locator(".name", has_text=name))
+        return np.array(card.locator("audio").evaluate(_EAR)).T
+
+    def shows_as_sending(self, name: str) -> bool:
+        """Whether that member's presence says that it plays."""
+        card = self.page.locator(".member").filter(has=self.page.locator(".name", has_text=name))
+        return card.get_attribute("data-sends") == "true"
 
     def attacks(self) -> list[float]:
         """time.monotonic() of each attack after a second of silence, when the sound device handed it in."""

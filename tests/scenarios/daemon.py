@@ -90,6 +90,11 @@ class Daemon(Program):
         code, text = _ask(self.host, HTTP_PORT, "POST", "/api/state", json.dumps(values))
         assert code == 200, text
 
+    def mix(self, **values: object) -> None:
+        """Change volumes and mutes over its HTTP."""
+        code, text = _ask(self.host, HTTP_PORT, "POST", "/api/audio", json.dumps(values))
+        assert code == 200, text
+
     def status(self) -> Status:
         code, text = self.get("/status")
         assert code == 200, f"{text}\n{self.said()[-4000:]}"
