@@ -76,7 +76,7 @@ class Jack:
         self._signal(signal.SIGCONT)
 
     def ports(self, pattern: str = "") -> list[str]:
-        """Names of ports that match, `client:port`, in the server's order; none while it does not answer."""
+        """Ports that match, `client:port`, in the server's order; none without a server. Never ask a frozen one."""
         return [name for name in self._tool("jack_lsp").splitlines() if re.search(pattern, name)]
 
     def await_ports(self, pattern: str, count: int = 1) -> list[str]:
