@@ -13,7 +13,8 @@ from jambridge.audio import probe
 from jambridge.audio.cards import NO_DEVICE, Direction
 from jambridge.audio.control import CaptureReport, CaptureSettings, PlaybackReport, PlaybackSettings
 from jambridge.audio.desk import Desk, Fader
-from jambridge.audio.feed import Feed, Feeds
+from jambridge.audio.feed import Feeds
+from jambridge.audio.ring import Feed
 from jambridge.audio.service import RETRY_S, CardService, open_capture, open_playback
 from jambridge.config import AudioConfig
 from jambridge.edges import Latest, values

@@ -1,12 +1,11 @@
 """The process of the input card: the line-in lights the strip, and goes to every peer as Opus.
 
-All of it happens in the card's callback: a block is written to the light's ring and encoded the moment it is there.
+All of it happens in the card's callback: what has come is written to the light's ring and encoded at once.
 """
 
 import socket
 import sys
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +14,20 @@ from jambridge.audio import cards, wire
 from jambridge.audio.card_process import CardProcess
 from jambridge.audio.cards import Card, Direction
 from jambridge.audio.control import CaptureReport, CaptureSettings, CardReport, Heard, Message
-from jambridge.audio.feed import Feed
-from jambridge.audio.meter import SILENT_DBFS, Meter
+from jambridge.audio.meter import Meter
 from jambridge.audio.opus import CHANNELS, Stereo
 from jambridge.audio.packetizer import Packetizer
 from jambridge.audio.rate import RateConverter
-from jambridge.audio.ring import Rings, WakeWriter
+from jambridge.audio.ring import Feed, Rings, WakeWriter
 from jambridge.audio.source import Source
-from jambridge.audio.tonality import Ear
+from jambridge.audio.tonality import WINDOW_FRAMES, Spectrum
 from jambridge.errors import DeviceError
 from jambridge.units import SAMPLE_RATE_HZ, PeerId
 
 JACK_NAME = "jambridge-in"
 NOTHING = 3e-5  # -90 dBFS: what no microphone stays below, not even in a quiet room
+STRETCH_FRAMES = 240  # of 5 ms: what is done at once, since cards give blocks of 64 frames, and each step has a price
+LOUDEST = 16.0  # 24 dB over full scale: what is beyond, or no number, is a driver's mistake
 
 
 class Capture:
@@ -43,31 +43,25 @@ class Capture:
         self._settings = CaptureSettings()
         self._converter: RateConverter | None = None
         self._meter = Meter()
-        self._ear = Ear()
         self._gain = 1.0
         self._frames = self._sounded_at = 0
         self._sent = self._dropped = 0
+        self._filled = 0  # bytes
+        self._collect(CHANNELS, STRETCH_FRAMES)
 
-    def begin(self, _card: Card, rate_hz: float) -> None:
+    def begin(self, card: Card, rate_hz: float) -> None:
         self._converter = None if rate_hz == SAMPLE_RATE_HZ else RateConverter(rate_hz, SAMPLE_RATE_HZ)
         self._sounded_at = self._frames
+        self._collect(card.channels(Direction.INPUT), int(STRETCH_FRAMES * rate_hz / SAMPLE_RATE_HZ))
 
-    def callback(self, block: NDArray[np.float32], _frames: int, _moment: Any, _flags: Any) -> None:
-        """Take `block`, shape (frames, 1 or 2), which is the driver's own."""
-        sound = self._at_our_rate(np.repeat(block, CHANNELS, axis=1) if block.shape[1] == 1 else block)
-        if not len(sound):
-            return
-        peak = float(max(sound.max(), -sound.min()))
-        if not np.isfinite(peak):
-            sound, peak = np.zeros_like(sound), 0.0
-        self._frames += len(sound)
-        if peak > NOTHING:
-            self._sounded_at = self._frames
-        self._meter.hear(sound, peak)
-        self._ear.hear(sound)
-        self._feed.write(sound)
-        if self._settings.sends:
-            self._send(self._faded(sound))
+    def callback(self, block: memoryview) -> None:
+        while len(block):
+            part = block[: len(self._room) - self._filled]
+            end = self._filled + len(part)
+            self._room[self._filled : end] = part
+            block, self._filled = block[len(part) :], end % len(self._room)
+            if self._filled == 0:
+                self._hear(self._stretch)
 
     def follow(self, message: Message) -> None:
         if isinstance(message, CaptureSettings):
@@ -75,23 +69,42 @@ class Capture:
             self._packetizer.frame_frames = message.frame_frames
 
     def report(self, card: CardReport) -> CaptureReport:
+        if card.card is None:
+            return CaptureReport(card, packets=self._sent, dropped=self._dropped)
         level = self._meter.level
-        silent = (self._frames - self._sounded_at) / SAMPLE_RATE_HZ
         return CaptureReport(
             card=card,
-            peak_dbfs=round(level.peak_dbfs, 1) if card.card else SILENT_DBFS,
-            level_dbfs=round(level.rms_dbfs, 1) if card.card else SILENT_DBFS,
-            silent_s=round(silent, 1) if card.card else 0.0,
+            peak_dbfs=round(level.peak_dbfs, 1),
+            level_dbfs=round(level.rms_dbfs, 1),
+            silent_s=round((self._frames - self._sounded_at) / SAMPLE_RATE_HZ, 1),
             packets=self._sent,
             dropped=self._dropped,
-            tone=Heard(*self._ear.spectrum().strongest()),
+            tone=Heard(*Spectrum(self._feed.newest(WINDOW_FRAMES)).strongest()),
         )
 
-    def _at_our_rate(self, sound: Stereo) -> Stereo:
-        return sound if self._converter is None else self._converter.convert(sound)
+    def _collect(self, channels: int, frames: int) -> None:
+        self._stretch: NDArray[np.float32] = np.empty((frames, channels), np.float32)
+        self._room = self._stretch.data.cast("B")
+        self._filled = 0
+
+    def _hear(self, stretch: NDArray[np.float32]) -> None:
+        """Take `stretch`, shape (frames, 1 or 2), at the card's rate."""
+        sound = np.repeat(stretch, CHANNELS, axis=1) if stretch.shape[1] == 1 else stretch
+        if self._converter is not None:
+            sound = self._converter.convert(sound)
+        peak = float(np.abs(sound).max(initial=0.0))
+        if not peak < LOUDEST:
+            sound, peak = np.zeros_like(sound), 0.0
+        self._frames += len(sound)
+        if peak > NOTHING:
+            self._sounded_at = self._frames
+        self._meter.hear(sound, peak)
+        self._feed.write(sound)
+        if self._settings.sends:
+            self._send(self._faded(sound))
 
     def _faded(self, sound: Stereo) -> Stereo:
-        """Muting takes one block: a step would click."""
+        """Muting takes one stretch: a step would click."""
         before, self._gain = self._gain, 0.0 if self._settings.is_muted else 1.0
         if before == self._gain == 1.0:
             return sound

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from jambridge import realtime
-from jambridge.audio import cards, control
+from jambridge.audio import cards, control, kernel
 from jambridge.audio.cards import Card, Direction, Stream
 from jambridge.audio.control import CardReport, Message, Quit
 from jambridge.errors import DeviceError, ExitStatus, WireError
@@ -25,6 +25,7 @@ STOPPED_S = 1.0  # without a callback
 LOOK_S = 3.0  # for a card that was asked for by name
 LOOK_FOR_ANY_S = 10.0
 _CLOSE_S = 0.3
+_MOST_FAILURES = 100  # of callbacks: then something is wrong for good
 _PRIORITY = 20  # above the light: a late frame is seen by nobody, a late block is heard
 
 
@@ -38,7 +39,8 @@ class Duty(Protocol):
     def begin(self, card: Card, rate_hz: float) -> None:
         """The next callbacks are this card's."""
 
-    def callback(self, block: Any, frames: int, moment: Any, flags: Any) -> None: ...
+    def callback(self, block: memoryview) -> None:
+        """Take from `block`, or fill it: bytes of float32, channel beside channel, the driver's own."""
 
     def follow(self, message: Message) -> None: ...
 
@@ -59,9 +61,10 @@ class CardProcess:
         self._stream: Stream | None = None
         self._problem: str | None = None
         self._blocks = 0
+        self._failures: list[Exception] = []
         self._counted = (0, 0.0)
         self._look_at = 0.0
-        self._fingerprint = cards.fingerprint()
+        self._fingerprint = kernel.fingerprint()
 
     def run(self) -> None:
         realtime.be_punctual(_PRIORITY)
@@ -74,7 +77,7 @@ class CardProcess:
 
     def _look(self) -> None:
         """Open the card, if it is not and may be there now."""
-        now, present = time.monotonic(), cards.fingerprint()
+        now, present = time.monotonic(), kernel.fingerprint()
         if self._stream is not None or (now < self._look_at and present == self._fingerprint):
             return
         self._fingerprint = present
@@ -98,11 +101,15 @@ class CardProcess:
         self._duty.begin(self._card, rate_hz)
         realtime.stop_collecting()
 
-    def _on_block(self, block: Any, frames: int, moment: Any, flags: Any) -> None:
-        """PortAudio's callback."""
+    def _on_block(self, block: Any, _frames: int, _moment: Any, flags: Any) -> None:
+        """PortAudio's callback, which ends the stream if it raises: the broad `except` that must be."""
         self._blocks += 1
         self._duty.missed += bool(flags)
-        self._duty.callback(block, frames, moment, flags)
+        try:
+            self._duty.callback(memoryview(block))
+        except Exception as exc:  # noqa: BLE001
+            self._failures.append(exc)
+            block[:] = bytes(len(block))
 
     def _wait(self) -> None:
         readable, _, _ = select.select([self._stop_fd, self._parent.fileno()], [], [], REPORT_S)
@@ -127,6 +134,8 @@ class CardProcess:
                 self._duty.follow(message)
 
     def _watch(self) -> None:
+        if len(self._failures) > _MOST_FAILURES:
+            raise self._failures[0]
         if self._stream is None or self._card is None:
             return
         now = time.monotonic()
@@ -147,6 +156,7 @@ class CardProcess:
             rate_hz=stream.samplerate if stream else 0.0,
             blocks=self._blocks,
             missed=self._duty.missed,
+            failed=len(self._failures),
             latency_ms=round(1000 * max(stream.latency, 0.0), 2) if stream else 0.0,
             cpu_s=round(time.process_time(), 3),
         )

@@ -9,13 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from jambridge.audio import kernel
 from jambridge.errors import DeviceError
 from jambridge.units import SAMPLE_RATE_HZ
 
@@ -26,10 +23,10 @@ OTHER_RATE_HZ = 44_100
 
 _BUSY = -9985  # paDeviceUnavailable
 _BAD_RATE = -9997  # paInvalidSampleRate
-_NODES = Path("/dev/snd")
-_CARDS = Path("/proc/asound/cards")
+_names: list[ctypes.Array[ctypes.c_char]] = []  # PortAudio keeps the pointers
 
-Callback = Callable[[NDArray[np.float32], int, Any, Any], None]
+Callback = Callable[[Any, int, Any, Any], None]
+"""PortAudio's own: a buffer of float32, channel beside channel, frames, time, flags."""
 
 
 class Direction(Enum):
@@ -114,7 +111,7 @@ def find(wanted: str | None, direction: Direction) -> Card | None:
 
 def _default(found: Sequence[Card], direction: Direction) -> Card | None:
     """JACK's where its server runs: then the card is in its hands."""
-    if not found and (reason := _not_permitted()):
+    if not found and (reason := kernel.not_permitted()):
         raise DeviceError(reason)
     with portaudio() as sounddevice:
         number = sounddevice.default.device[direction is Direction.OUTPUT]
@@ -151,7 +148,7 @@ class _RateRefusedError(Exception):
 
 def _opened(card: Card, direction: Direction, block_frames: int, callback: Callback, rate_hz: int) -> Stream:
     with portaudio() as sounddevice, _quiet():
-        kind = sounddevice.InputStream if direction is Direction.INPUT else sounddevice.OutputStream
+        kind = sounddevice.RawInputStream if direction is Direction.INPUT else sounddevice.RawOutputStream
         try:
             stream: Stream = kind(
                 samplerate=rate_hz,
@@ -177,9 +174,8 @@ def call_yourself(name: str) -> None:
         DeviceError: PortAudio is missing.
     """
     with portaudio() as sounddevice, suppress(AttributeError):  # a PortAudio without JACK
-        kept = ctypes.create_string_buffer(name.encode())
-        ctypes.CDLL(sounddevice._libname).PaJack_SetClientName(kept)  # noqa: SLF001  sounddevice does not offer it
-        sounddevice._jambridge_name = kept  # noqa: SLF001  PortAudio keeps the pointer
+        _names.append(ctypes.create_string_buffer(name.encode()))
+        ctypes.CDLL(sounddevice._libname).PaJack_SetClientName(_names[-1])  # noqa: SLF001  sounddevice does not offer it
 
 
 @contextmanager
@@ -196,39 +192,26 @@ def portaudio() -> Iterator[ModuleType]:
         raise DeviceError(f"PortAudio fails: {exc}") from exc
 
 
-def fingerprint() -> str:
-    """Of the cards that the kernel has: another one when one was plugged in or out."""
-    try:
-        return _CARDS.read_text()
-    except OSError:
-        return ""
-
-
 def _absent(wanted: str, direction: Direction, names: Sequence[str]) -> str:
-    key = f"audio.{direction.value}"
-    if reason := _not_permitted():
+    if reason := kernel.not_permitted():
         return reason
+    if owner := kernel.in_use(wanted, is_input=direction is Direction.INPUT):
+        return _busy(wanted, direction, owner)
     there = f"there are: {', '.join(names)}" if names else f"there is no card with {direction.article} at all"
-    return f"no sound card with {direction.article} is called {wanted!r} ({key}); {there}"
+    return f"no sound card with {direction.article} is called {wanted!r} (audio.{direction.value}); {there}"
 
 
 def _cannot_open(card: Card, direction: Direction, code: int, said: str) -> str:
-    key = f"audio.{direction.value}"
-    if reason := _not_permitted():
+    if reason := kernel.not_permitted():
         return reason
     if code == _BUSY or "busy" in said.lower() or "unavailable" in said.lower():
-        return f"{card.name} is in use by another program: end that, or name another card ({key})"
-    return f"{card.name} cannot be opened ({key}): {said}"
+        owner = kernel.in_use(card.name, is_input=direction is Direction.INPUT)
+        return _busy(card.name, direction, owner or "another program")
+    return f"{card.name} cannot be opened (audio.{direction.value}): {said}"
 
 
-def _not_permitted() -> str | None:
-    """Why this user may not use the kernel's sound cards; None where there is none, or it may."""
-    if not _NODES.is_dir():
-        return None
-    nodes = [node for node in _NODES.iterdir() if node.name.startswith("pcm")]
-    if not nodes or any(os.access(node, os.R_OK | os.W_OK) for node in nodes):
-        return None
-    return "no permission for the sound cards: sudo usermod -aG audio $USER, then log in again"
+def _busy(name: str, direction: Direction, owner: str) -> str:
+    return f"{name} is in use by {owner}: end that, or name another card (audio.{direction.value})"
 
 
 @contextmanager

@@ -66,6 +66,8 @@ class CardReport:
     """Callbacks so far."""
     missed: int = 0
     """Of them, those before which sound was lost: overflows of an input, underflows of an output."""
+    failed: int = 0
+    """And those that a fault of ours has made silent."""
     latency_ms: float = 0.0
     """As the driver says, which some do not know."""
     cpu_s: float = 0.0

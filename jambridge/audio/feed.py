@@ -1,42 +1,11 @@
 """Hands each source's sound to the light process: a ring slot a source, and news of what was written."""
 
-import time
-from collections.abc import Callable
-
-import numpy as np
-from numpy.typing import NDArray
-
-from jambridge.audio.ring import Rings, Wake, WakePipe, WakeWriter
+from jambridge.audio.ring import Feed, Rings, WakePipe
 from jambridge.audio.source import Source
 from jambridge.edges import Latest
-from jambridge.units import SAMPLE_RATE_HZ, Frames, LocalSeconds, PeerId
+from jambridge.units import SAMPLE_RATE_HZ, PeerId
 
 RING_FRAMES = SAMPLE_RATE_HZ  # one second: a reader that lags by more starts anew at the newest
-
-
-class Feed:
-    """The writing end of one source. Never raises and never blocks: it is called from within packet reception."""
-
-    def __init__(
-        self, rings: Rings, wakes: WakeWriter, source: Source, release: Callable[[Source], None] = lambda _: None
-    ) -> None:
-        self.source = source
-        self.written = Frames(0)
-        self._rings = rings
-        self._wakes = wakes
-        self._release = release
-
-    def write(self, block: NDArray[np.float32]) -> None:
-        """Append `block`, shape (frames, channels), -1..1 at 48 kHz; channels are averaged."""
-        channels = block.shape[1]
-        mono = (block @ np.full(channels, 1 / channels, np.float32))[-RING_FRAMES:]  # a fifth of the time of mean()
-        self._rings.write(self.source.slot, self.written, mono)
-        self.written = Frames(self.written + len(mono))
-        now = LocalSeconds(time.monotonic())
-        self._wakes.send(Wake(self.source.slot, self.source.generation, self.written, now))
-
-    def close(self) -> None:
-        self._release(self.source)
 
 
 class Feeds:

@@ -31,6 +31,8 @@ _MOST_BYTES = 1200  # of our packets: one Ethernet frame with all headers
 
 _LOWDELAY = 2051
 _SET_BITRATE = 4002
+_SET_COMPLEXITY = 4010
+_COMPLEXITY = 5  # 110 us a packet of 10 ms against 200 at the default of 9, at the same distance from the original
 _RESET_STATE = 4028
 
 Stereo = NDArray[np.float32]
@@ -48,6 +50,7 @@ class Encoder:
         if error.value:
             raise DeviceError(f"libopus cannot encode (error {error.value})")
         self._library.opus_encoder_ctl(self._state, c_int(_SET_BITRATE), c_int32(bit_rate))
+        self._library.opus_encoder_ctl(self._state, c_int(_SET_COMPLEXITY), c_int32(_COMPLEXITY))
         self._packet = ctypes.create_string_buffer(_MOST_BYTES)
 
     def encode(self, frame: Stereo) -> bytes:

@@ -10,10 +10,8 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jambridge.audio import cards, wire
 from jambridge.audio.arrivals import Packet
@@ -21,6 +19,7 @@ from jambridge.audio.card_process import CardProcess
 from jambridge.audio.cards import Card, Direction
 from jambridge.audio.control import CardReport, Channel, ChannelReport, Heard, Message, PlaybackReport, PlaybackSettings
 from jambridge.audio.depth import Safety
+from jambridge.audio.fifo import Fifo
 from jambridge.audio.howl import HowlGuard
 from jambridge.audio.mix import Mixer
 from jambridge.audio.opus import CHANNELS, Stereo
@@ -57,21 +56,26 @@ class Playback:
         self._settings = self._in_force = PlaybackSettings()
         self._tracks: dict[int, _Track] = {}
         self._converter: RateConverter | None = None
-        self._waiting = np.empty((0, CHANNELS), np.float32)
+        self._waiting = Fifo()
+        self._channels = CHANNELS
 
-    def begin(self, _card: Card, rate_hz: float) -> None:
+    def begin(self, card: Card, rate_hz: float) -> None:
+        self._channels = card.channels(Direction.OUTPUT)
         self._converter = None if rate_hz == SAMPLE_RATE_HZ else RateConverter(SAMPLE_RATE_HZ, rate_hz)
         with suppress(BlockingIOError):
             while self._packets.recv(wire.MAX_BYTES, socket.MSG_DONTWAIT):
                 pass  # what came while there was no card is old
 
-    def callback(self, out: NDArray[np.float32], frames: int, _moment: Any, _flags: Any) -> None:
-        """Fill `out`, shape (frames, 1 or 2)."""
+    def callback(self, block: memoryview) -> None:
+        out = np.frombuffer(block, np.float32).reshape(-1, self._channels)
         now = _now()
         self._adjust()
         self._receive()
-        mix = self._mixed(frames, now) if self._converter is None else self._converted(frames, now, self._converter)
-        if out.shape[1] == 1:
+        if self._converter is None and self._channels == CHANNELS:
+            self._mix(out, now)
+            return
+        mix = self._converted(len(out), now)
+        if self._channels == 1:
             np.mean(mix, axis=1, keepdims=True, out=out)
         else:
             out[:] = mix
@@ -131,17 +135,16 @@ class Playback:
                     Packet(heard.sequence, heard.timestamp, heard.arrived_at, heard.payload, heard.stream)
                 )
 
-    def _mixed(self, frames: int, now: LocalSeconds) -> Stereo:
-        blocks = {slot: track.playout.pull(frames, now) for slot, track in self._tracks.items()}
-        mix = np.empty((frames, CHANNELS), np.float32)
-        self._mixer.mix(blocks, mix)
-        return mix
+    def _mix(self, out: Stereo, now: LocalSeconds) -> None:
+        frames = len(out)
+        self._mixer.mix({slot: track.playout.pull(frames, now) for slot, track in self._tracks.items()}, out)
 
-    def _converted(self, frames: int, now: LocalSeconds, converter: RateConverter) -> Stereo:
-        while len(self._waiting) < frames:
-            self._waiting = np.concatenate([self._waiting, converter.convert(self._mixed(_BLOCK_FRAMES, now))])
-        mix, self._waiting = self._waiting[:frames], self._waiting[frames:]
-        return mix
+    def _converted(self, frames: int, now: LocalSeconds) -> Stereo:
+        while self._waiting.frames < frames:
+            mix = np.empty((_BLOCK_FRAMES if self._converter else frames, CHANNELS), np.float32)
+            self._mix(mix, now)
+            self._waiting.put(self._converter.convert(mix) if self._converter else mix)
+        return self._waiting.take(frames)
 
     def _channel(self, slot: int, track: _Track) -> ChannelReport:
         playing = track.playout.report()

@@ -1,7 +1,6 @@
 """Another sample rate for a card that knows no 48 kHz, block by block: libsoxr. Pure."""
 
 import numpy as np
-import soxr
 
 from jambridge.audio.opus import CHANNELS, Stereo
 
@@ -10,6 +9,8 @@ class RateConverter:
     """A stream of stereo from one rate to another, in Hz; it delays by some milliseconds."""
 
     def __init__(self, from_hz: float, to_hz: float) -> None:
+        import soxr  # few cards need it
+
         self._stream = soxr.ResampleStream(from_hz, to_hz, CHANNELS, dtype="float32", quality="MQ")
 
     def convert(self, block: Stereo) -> Stereo:

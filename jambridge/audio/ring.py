@@ -8,12 +8,14 @@ the wake-up pipe, after the samples are in place: that system call is the memory
 import mmap
 import os
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jambridge.audio.source import Source
 from jambridge.units import Frames, LocalSeconds
 
 Mono = NDArray[np.float32]
@@ -82,6 +84,38 @@ class WakeWriter:
             os.write(self.fd, _WAKE.pack(wake.slot, wake.generation, wake.written, wake.arrived_at))
         except BlockingIOError:
             self.dropped += 1
+
+
+class Feed:
+    """The writing end of one source. Never raises and never blocks: it is called from within packet reception."""
+
+    def __init__(
+        self, rings: Rings, wakes: WakeWriter, source: Source, release: Callable[[Source], None] = lambda _: None
+    ) -> None:
+        self.source = source
+        self.written = Frames(0)
+        self._rings = rings
+        self._wakes = wakes
+        self._release = release
+
+    def write(self, block: NDArray[np.float32]) -> None:
+        """Append `block`, shape (frames, channels), -1..1 at 48 kHz; channels are averaged."""
+        channels = block.shape[1]
+        mono = block @ np.full(channels, 1 / channels, np.float32)  # a fifth of the time of mean()
+        mono = mono[-self._rings.capacity :]
+        self._rings.write(self.source.slot, self.written, mono)
+        self.written = Frames(self.written + len(mono))
+        now = LocalSeconds(time.monotonic())
+        self._wakes.send(Wake(self.source.slot, self.source.generation, self.written, now))
+
+    def newest(self, frames: int) -> Mono:
+        """What was written last; silence before that."""
+        known = Frames(min(frames, self.written))
+        block = self._rings.read(self.source.slot, Frames(self.written - known), known)
+        return block if known == frames else np.pad(block, (frames - known, 0))
+
+    def close(self) -> None:
+        self._release(self.source)
 
 
 class WakePipe(WakeWriter):

@@ -18,7 +18,8 @@ from jambridge.audio.control import (
     PlaybackSettings,
     Quit,
 )
-from jambridge.audio.feed import Feed, Feeds
+from jambridge.audio.feed import Feeds
+from jambridge.audio.ring import Feed
 from jambridge.child import Child, open_child
 from jambridge.edges import Latest, values
 from jambridge.errors import DeviceError, WireError

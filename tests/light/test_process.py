@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from jambridge.audio.feed import Feed, Feeds
+from jambridge.audio.feed import Feeds
+from jambridge.audio.ring import Feed
 from jambridge.edges import Latest
 from jambridge.errors import DeviceError
 from jambridge.light import control, process
