@@ -24,6 +24,7 @@ _TITLES = {
 _COLOURS = {Verdict.GOOD: "green", Verdict.ACCEPTABLE: "yellow", Verdict.TOO_LONG: "red", Verdict.UNKNOWN: "default"}
 _MARKS = {Basis.TYPICAL: "~", Basis.UNKNOWN: "?"}
 _BARS = "▁▂▃▄▅▆▇█"
+_LEAST_RANGE_MS = 5.0  # of a trend: less is none
 _SHOWN = 20
 """Measurements listed, and points of a trend."""
 
@@ -121,9 +122,9 @@ def _cells(way: JsonObject) -> tuple[str, str, str, str]:
 
 
 def _line(figures: Sequence[float]) -> str:
-    """A bar for each, between the least and the most."""
+    """A bar for each, from the least to the most."""
     least, most = min(figures), max(figures)
-    steps = (len(_BARS) - 1) / (most - least) if most > least else 0.0
+    steps = (len(_BARS) - 1) / max(most - least, _LEAST_RANGE_MS)
     return "".join(_BARS[round((figure - least) * steps)] for figure in figures)
 
 
