@@ -92,6 +92,8 @@ class Capture:
         sound = np.repeat(stretch, CHANNELS, axis=1) if stretch.shape[1] == 1 else stretch
         if self._converter is not None:
             sound = self._converter.convert(sound)
+            if not len(sound):
+                return
         peak = float(np.abs(sound).max(initial=0.0))
         if not peak < LOUDEST:
             sound, peak = np.zeros_like(sound), 0.0

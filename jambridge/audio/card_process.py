@@ -10,6 +10,7 @@ import select
 import socket
 import threading
 import time
+import traceback
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -135,7 +136,8 @@ class CardProcess:
 
     def _watch(self) -> None:
         if len(self._failures) > _MOST_FAILURES:
-            raise self._failures[0]
+            traceback.print_exception(self._failures[0])
+            self._end(ExitStatus.SOFTWARE)
         if self._stream is None or self._card is None:
             return
         now = time.monotonic()
