@@ -214,8 +214,8 @@ def test_what_a_stall_left_behind_before_the_beginning_is_passed_over() -> None:
 # Sound
 
 
-@pytest.mark.parametrize(("frames", "least_db"), [(240, 42), (480, 38.5)])
-def test_a_tone_is_as_clean_as_opus_makes_it_while_the_clock_is_followed(frames: int, least_db: float) -> None:
+@pytest.mark.parametrize("frames", [240, 480])
+def test_a_tone_is_as_clean_as_opus_makes_it_while_the_clock_is_followed(frames: int) -> None:
     time = np.arange(8 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     mono = (0.5 * np.sin(2 * np.pi * 997 * time)).astype(np.float32)
     tone = np.stack([mono, mono], axis=1)
@@ -225,7 +225,6 @@ def test_a_tone_is_as_clean_as_opus_makes_it_while_the_clock_is_followed(frames:
     level_db, clean_db = fitted(played(tone, frames=frames)[4 * SAMPLE_RATE_HZ :, 0].astype(float), 997 * (1 + 1e-4))
 
     assert level_db == pytest.approx(20 * math.log10(0.5), abs=0.1)
-    assert clean_db > least_db  # at 128 kbit/s
     assert clean_db == pytest.approx(fitted(decoded[SAMPLE_RATE_HZ:, 0].astype(float), 997)[1], abs=0.2)
 
 
