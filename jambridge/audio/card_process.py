@@ -53,7 +53,7 @@ class CardProcess:
 
     def __init__(self, duty: Duty, wanted: str | None, block_frames: int, parent: socket.socket) -> None:
         self._duty = duty
-        self._wanted = wanted
+        self._wanted = self._chosen = wanted
         self._block_frames = block_frames
         self._parent = parent
         self._stop_fd = realtime.stop_on_signals()
@@ -94,6 +94,7 @@ class CardProcess:
 
     def _open(self, card: Card) -> None:
         self._card = card
+        self._chosen = card.name.partition(" (hw:")[0]  # the number is another after it was plugged in again
         self._counted = (self._blocks, time.monotonic())
         self._stream = cards.open_stream(card, self._duty.direction, self._block_frames, self._begin, self._on_block)
 
@@ -161,6 +162,7 @@ class CardProcess:
             failed=len(self._failures),
             latency_ms=round(1000 * max(stream.latency, 0.0), 2) if stream else 0.0,
             cpu_s=round(time.process_time(), 3),
+            chosen=self._chosen,
         )
         with suppress(OSError):  # a main process that does not read now is told later; one that is gone, _obey sees
             self._parent.send(control.encode(self._duty.report(report)), socket.MSG_DONTWAIT)

@@ -71,6 +71,8 @@ class CardReport:
     latency_ms: float = 0.0
     """As the driver says, which some do not know."""
     cpu_s: float = 0.0
+    chosen: str | None = None
+    """The card that was in use last, where none was asked for by name: no other one takes its place by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from typing import Generic, TypeVar
 
 from jambridge import child
@@ -106,13 +105,14 @@ async def open_capture(
         raise DeviceError("every place of a source is taken")
     rings, source = feeds.rings, feed.source
     numbers = (rings.fd, rings.slots, rings.capacity, feeds.wakes.fd, source.slot, source.generation, packets.fileno())
-    command = (*CAPTURE, wanted or "", str(block_frames), str(bit_rate), *map(str, numbers))
+    card = wanted or reports.value.card.chosen or ""
+    command = (*CAPTURE, card, str(block_frames), str(bit_rate), *map(str, numbers))
     try:
         async with open_child("line-in", command, (rings.fd, feeds.wakes.fd, packets.fileno()), _QUIT) as process:
             yield CardService("line-in", process, settings, reports)
     finally:
         feed.close()
-        reports.set(replace(CaptureReport(), card=CardReport(problem=reports.value.card.problem)))
+        reports.set(CaptureReport(_left(reports.value.card)))
 
 
 @asynccontextmanager
@@ -128,9 +128,15 @@ async def open_playback(
     Raises:
         DeviceError: the process cannot be started.
     """
-    command = (*PLAYBACK, wanted or "", str(block_frames), str(packets.fileno()))
+    card = wanted or reports.value.card.chosen or ""
+    command = (*PLAYBACK, card, str(block_frames), str(packets.fileno()))
     try:
         async with open_child("line-out", command, (packets.fileno(),), _QUIT) as process:
             yield CardService("line-out", process, settings, reports)
     finally:
-        reports.set(replace(PlaybackReport(), card=CardReport(problem=reports.value.card.problem)))
+        reports.set(PlaybackReport(_left(reports.value.card)))
+
+
+def _left(card: CardReport) -> CardReport:
+    """What is still to be said of a card once its process has ended."""
+    return CardReport(problem=card.problem, chosen=card.chosen)

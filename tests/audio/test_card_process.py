@@ -1,0 +1,164 @@
+"""The life of a card's process is its card's: absent, plugged in, pulled out, frozen, back; and nobody else notices."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.fakes.jack import Jack, jack
+from tests.fakes.lines import LineIn, LineOut, line_in, line_out, until
+from tests.fakes.sound_card import SoundCard, environment, sound_card
+from tests.scenarios.tones import levels_db, tones
+
+BACK_S = 5.0
+NOTICED_S = 2.0
+Open = Callable[..., AbstractContextManager[LineIn | LineOut]]
+EITHER = pytest.mark.parametrize("open_line", [line_in, line_out], ids=["input", "output"])
+
+
+def lost(line: LineIn | LineOut) -> bool:
+    return line.report.card.card is None
+
+
+@EITHER
+def test_an_absent_card_is_awaited_and_found_once_it_is_plugged_in(tmp_path: Path, open_line: Open) -> None:
+    card = SoundCard(tmp_path / "card", "fake")
+    with open_line("fake", card.environment) as line:
+        line.until(lambda report: report.card.problem, "it says that the card is absent")
+        assert "called 'fake'" in line.report.card.problem
+        pid = line.pid
+        card.plug()
+        try:
+            assert line.until_open() < BACK_S
+            assert line.pid == pid, "waiting is no failure"
+            assert line.report.card.problem is None
+        finally:
+            card.unplug()
+
+
+@EITHER
+def test_a_card_pulled_out_is_noticed_and_found_again(tmp_path: Path, open_line: Open) -> None:
+    with sound_card(tmp_path / "card", "fake") as card, open_line("fake", card.environment) as line:
+        line.until_open()
+        child = psutil.Process(line.pid)
+        card.unplug()
+        assert until(lambda: lost(line), "it is noticed") < NOTICED_S
+        child.wait(5)
+        line.until(lambda report: "called 'fake'" in str(report.card.problem), "it looks again")
+        card.plug()
+        assert line.until_open() < BACK_S
+
+
+@EITHER
+def test_a_frozen_card_is_noticed_by_the_blocks_that_do_not_come(tmp_path: Path, open_line: Open) -> None:
+    with sound_card(tmp_path / "card", "fake") as card, open_line("fake", card.environment) as line:
+        line.until_open()
+        child = psutil.Process(line.pid)
+        card.freeze()
+        assert until(lambda: lost(line), "it is noticed") < NOTICED_S
+        assert line.report.card.problem == "the sound card fake has stopped or was unplugged"
+        child.wait(5)
+        card.thaw()
+        assert line.until_open() < BACK_S
+
+
+def test_a_frozen_jack_server_is_noticed_and_used_again() -> None:
+    with jack() as server, line_in("system", server.environment) as line:
+        line.until_open()
+        server.freeze()
+        assert until(lambda: lost(line), "it is noticed") < NOTICED_S
+        server.thaw()
+        line.until_open()
+
+
+def test_a_jack_server_that_comes_later_is_used_and_one_that_is_killed_is_missed() -> None:
+    server = Jack()
+    with line_in("system", server.environment) as line:
+        line.until(lambda report: report.card.problem, "it says that the card is absent")
+        server.start()
+        try:
+            assert line.until_open() < BACK_S
+            server.unplug()
+            assert until(lambda: lost(line), "it is noticed") < NOTICED_S
+        finally:
+            server.stop()
+
+
+@pytest.mark.parametrize("wanted", ["first", None], ids=["by name", "by default"])
+def test_no_other_card_takes_the_place_of_one_that_is_gone(tmp_path: Path, wanted: str | None) -> None:
+    with sound_card(tmp_path / "first", "first") as first, sound_card(tmp_path / "second", "second") as second:
+        surroundings = environment(tmp_path, first, second)
+        with line_in(wanted, surroundings) as line:
+            line.until_open()
+            used, other = (first, second) if line.report.card.card == "first" else (second, first)
+            used.unplug()
+            line.until(lambda report: f"called {used.name!r}" in str(report.card.problem), "it is missed")
+            assert f"there are: {other.name}" in str(line.report.card.problem)
+            until_s = time.monotonic() + 4
+            while time.monotonic() < until_s:  # it looks again meanwhile
+                assert line.report.card.card is None
+                time.sleep(0.05)
+            used.plug()
+            line.until_open()
+            assert line.report.card.card == used.name
+
+
+def test_looking_for_one_card_does_not_disturb_the_other(tmp_path: Path) -> None:
+    absent = SoundCard(tmp_path / "absent", "absent")
+    with sound_card(tmp_path / "card", "fake") as card:
+        surroundings = environment(tmp_path, card, absent)
+        with line_out("fake", surroundings) as out, line_in("absent", surroundings) as into:
+            out.until_open()
+            pid = out.pid
+            into.until(lambda report: report.card.problem, "the input is absent")
+            tone = tones(440.0, 440.0, seconds=4.0)
+            with out.musician("Ann", tone), card.recording() as recorded:
+                out.until(lambda report: report.level_dbfs > -20, "Ann is played")
+                time.sleep(0.5)
+                begin = len(recorded.samples)
+                time.sleep(4)  # more than one look
+                absent.plug()
+                into.until_open()
+                absent.unplug()
+                until(lambda: lost(into), "the input is gone")
+                heard = recorded.samples[begin:]
+            assert levels_db(heard, 440.0).min() > -20, "not a gap"
+            assert out.pid == pid
+
+
+@EITHER
+def test_a_killed_process_is_replaced(tmp_path: Path, open_line: Open) -> None:
+    with sound_card(tmp_path / "card", "fake") as card, open_line("fake", card.environment) as line:
+        line.until_open()
+        os.kill(line.pid, signal.SIGKILL)
+        until(lambda: lost(line), "it is noticed")
+        assert line.until_open() < BACK_S
+
+
+@EITHER
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_time(tmp_path: Path, open_line: Open, number: signal.Signals) -> None:
+    with sound_card(tmp_path / "card", "fake") as card, open_line("fake", card.environment) as line:
+        line.until_open()
+        child = psutil.Process(line.pid)
+        began_s = time.monotonic()
+        child.send_signal(number)
+        child.wait(5)
+        assert time.monotonic() - began_s < 1
+
+
+@EITHER
+def test_it_leaves_when_it_is_asked_to_even_if_its_card_is_frozen(tmp_path: Path, open_line: Open) -> None:
+    with sound_card(tmp_path / "card", "fake") as card:
+        with open_line("fake", card.environment) as line:
+            line.until_open()
+            child = psutil.Process(line.pid)
+            card.freeze()
+            began_s = time.monotonic()
+        assert time.monotonic() - began_s < 1.5
+        assert not child.is_running()
