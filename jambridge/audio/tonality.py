@@ -13,7 +13,7 @@ WINDOW_FRAMES = 4096  # 85 ms, bins of 11.7 Hz: nearly all of the sound is seen 
 LOWEST_HZ = 60.0  # below: hum and rumble, which no small loudspeaker feeds back
 
 _WINDOW = np.hanning(WINDOW_FRAMES).astype(np.float32)
-_POWER = 2 / (WINDOW_FRAMES * float(np.vdot(_WINDOW, _WINDOW)))  # of a bin to mean square
+_POWER = 2 / (WINDOW_FRAMES * float(np.vdot(_WINDOW, _WINDOW)))  # makes squared magnitudes add up to the mean square
 _BIN_HZ = SAMPLE_RATE_HZ / WINDOW_FRAMES
 _LOWEST_BIN = round(LOWEST_HZ / _BIN_HZ)
 _REACH = 3  # bins either side that belong to a tone: the window's main lobe, and a little wander
@@ -49,22 +49,48 @@ class Ear:
         mono *= 0.5
         self._at = end % len(self._ring)
 
-    def tone(self) -> Tone:
+    def spectrum(self) -> "Spectrum":
         """Of the newest 85 ms."""
-        at = self._at
-        return strongest_tone(np.roll(self._ring, -at)[-WINDOW_FRAMES:])
+        return Spectrum(np.roll(self._ring, -self._at)[-WINDOW_FRAMES:])
 
 
-def strongest_tone(samples: NDArray[np.float32]) -> Tone:
-    """Of `samples`, shape (WINDOW_FRAMES,), finite."""
-    spectrum = np.fft.rfft(samples * _WINDOW)
-    powers = spectrum.real**2 + spectrum.imag**2
-    powers[:_LOWEST_BIN] = 0
-    total, top = float(powers.sum()), int(powers.argmax())
-    if total * _POWER <= 10 ** (SILENT_DBFS / 10):
-        return NO_TONE
-    first = max(0, top - _REACH)
-    lobe = powers[first : top + _REACH + 1]
-    power = float(lobe.sum())
-    centre = float(np.vdot(lobe, np.arange(first, first + len(lobe)))) / power
-    return Tone(centre * _BIN_HZ, 10 * math.log10(power * _POWER), power / total)
+class Spectrum:
+    """Of `samples`, shape (WINDOW_FRAMES,), finite; without what lies below LOWEST_HZ."""
+
+    def __init__(self, samples: NDArray[np.float32]) -> None:
+        bins = np.fft.rfft(samples * _WINDOW)
+        self._powers = bins.real**2 + bins.imag**2
+        self._powers *= _POWER
+        self._powers[:_LOWEST_BIN] = 0
+        self._total = float(self._powers.sum())
+        self.peak = float(np.abs(samples).max())
+        """The largest magnitude among the samples."""
+
+    @property
+    def total_dbfs(self) -> float:
+        """RMS level of everything."""
+        return _dbfs(self._total)
+
+    @property
+    def crest_db(self) -> float:
+        """How far the peak is above the RMS level: 3 for a sine."""
+        return _dbfs(self.peak**2) - self.total_dbfs
+
+    def strongest(self) -> Tone:
+        """The tone with the highest peak; NO_TONE in silence."""
+        if _dbfs(self._total) <= SILENT_DBFS:
+            return NO_TONE
+        first = int(self._powers.argmax()) - _REACH  # at least 0: LOWEST_HZ is further away than a tone reaches
+        lobe = self._powers[first : first + 2 * _REACH + 1]
+        power = float(lobe.sum())
+        centre = first + float(np.vdot(lobe, np.arange(len(lobe)))) / power
+        return Tone(centre * _BIN_HZ, _dbfs(power), power / self._total)
+
+    def level_dbfs(self, frequency_hz: float) -> float:
+        """RMS level of what is within 35 Hz of a frequency."""
+        at = round(frequency_hz / _BIN_HZ)
+        return _dbfs(float(self._powers[max(0, at - _REACH) : at + _REACH + 1].sum()))
+
+
+def _dbfs(power: float) -> float:
+    return max(10 * math.log10(power), SILENT_DBFS) if power > 0 else SILENT_DBFS
