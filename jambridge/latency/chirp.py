@@ -88,17 +88,16 @@ def find(template: Samples, heard: Samples) -> Echo | None:
     return Echo(position, gain) if likeness >= _LIKENESS and gain >= _QUIETEST else None
 
 
-def round_trips(begins: Sequence[int], out: Pace, heard: NDArray[np.float32], into: Pace) -> list[Echo | None]:
-    """Of chirps played at frames `begins`: how many frames of the input later each is heard, and how loud at most.
+def round_trips(moments_s: Sequence[float], heard: NDArray[np.float32], into: Pace) -> list[Echo | None]:
+    """Of chirps played at `moments_s`: how many frames of the input later each is heard, and how loud at most.
 
     Args:
-        begins: of the output's stream.
-        out: the output's pace.
+        moments_s: when an output's stream handed each over.
         heard: shape (frames, channels).
         into: the input's pace.
     """
     template = chirp(into.rate_hz)
-    return [_round_trip(template, into.frame(out.moment_s(begin)), heard) for begin in begins]
+    return [_round_trip(template, into.frame(moment_s), heard) for moment_s in moments_s]
 
 
 def _round_trip(template: Samples, earliest: int, heard: NDArray[np.float32]) -> Echo | None:

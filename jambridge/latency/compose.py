@@ -4,6 +4,7 @@ A packet's first sample waits until the packet is full, and its last one waits a
 later by the packet's length, and by what the encoder looks ahead.
 """
 
+import math
 from typing import Any
 
 from jambridge.audio.opus import LOOKAHEAD_FRAMES
@@ -44,6 +45,16 @@ def ways(
     return tuple(with_remedy(way, section) for way in found)
 
 
+def packet_ms(packet_frames: int, block_frames: int) -> float:
+    """What a packet adds, on average, to sound that a card hands over in blocks; all at 48 kHz.
+
+    The first sample of a block has waited for its last one, which is counted as the card's; so far the packet waits
+    with it, and there is less to add: less than nothing where several packets fill at once.
+    """
+    waited = packet_frames - (block_frames + math.gcd(block_frames, packet_frames)) / 2
+    return 1000 * waited / SAMPLE_RATE_HZ + LOOKAHEAD_MS
+
+
 def _heard(peer: Any, packet: Stage, output: Any, section: AudioConfig) -> Way:
     waited = Stage(BUFFER, *_known(peer["latency_ms"]["playout"]))
     stages = (packet, _network(peer), waited, _card(PLAYOUT, output, section))
@@ -51,7 +62,8 @@ def _heard(peer: Any, packet: Stage, output: Any, section: AudioConfig) -> Way:
 
 
 def _sent(peer: Any, line_in: Any, section: AudioConfig) -> Way:
-    packet = Stage(PACKET, line_in["packet_ms"] + LOOKAHEAD_MS, Basis.CONFIGURED)
+    frames = round(line_in["packet_ms"] * SAMPLE_RATE_HZ / 1000)
+    packet = Stage(PACKET, packet_ms(frames, section.block_frames), Basis.CONFIGURED)
     stages = (_card(CAPTURE, line_in, section), packet, _network(peer))
     return Way(Kind.SENT, peer["name"], peer["path"], stages, (THEIR_PLAYOUT, THEIR_CARD))
 

@@ -1,8 +1,6 @@
 """Measured over a cable from line-out to line-in: the cards alone, and then everything that lies between them."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,19 +9,15 @@ import numpy as np
 from jambridge.audio.cards import NO_DEVICE
 from jambridge.config import AudioConfig
 from jambridge.errors import DeviceError
-from jambridge.latency import chain, round_trip
+from jambridge.latency import cable, chain
 from jambridge.latency.budget import Basis, Kind, Stage, Way
+from jambridge.latency.cable import RoundTrip
 from jambridge.latency.chain import Circles
-from jambridge.latency.compose import LOOKAHEAD_MS
+from jambridge.latency.compose import packet_ms
 from jambridge.latency.remedy import BUFFER, CARDS, PACKET, REST, with_remedy
-from jambridge.latency.round_trip import RoundTrip
 from jambridge.strict_json import JsonObject
 from jambridge.units import SAMPLE_RATE_HZ
 
-CARDS_S = 5.0
-"""How long the cards alone are measured."""
-
-_MORE_S = 30.0  # a Pi starts Python, and looks for cards
 _ENOUGH = 0.5  # of the chirps
 _FRAME_MS = 1000 / SAMPLE_RATE_HZ
 
@@ -52,7 +46,7 @@ def measure(section: AudioConfig, seconds: float, say: Callable[[str], None]) ->
     if NO_DEVICE in (section.input, section.output):
         raise DeviceError("audio.input and audio.output must both name a card: those that the cable connects")
     say("Clicking sounds are played now: loudspeakers down, please. First the cards alone ...")
-    cards = _cards(section)
+    cards = asyncio.run(_cards(section))
     say(f"{cards.output} is heard at {cards.input}. Now the whole chain, for {chain.SETTLE_S + seconds:.0f} s ...")
     return compose(cards, asyncio.run(chain.measure(section, cards.gain, seconds)), section)
 
@@ -70,13 +64,13 @@ def compose(cards: RoundTrip, circles: Circles, section: AudioConfig) -> Loopbac
             "line-in up, and let nothing else play or be heard there"
         )
     cards_ms, total_ms = float(np.median(cards.delays_ms)), float(np.median(there))
-    packet_ms = _FRAME_MS * circles.packet_frames + LOOKAHEAD_MS
+    full_ms = packet_ms(circles.packet_frames, round(cards.block_frames * SAMPLE_RATE_HZ / cards.rate_hz))
     waited_ms = float(np.median(circles.depths_ms))
     stages = (
         Stage(CARDS, cards_ms),
-        Stage(PACKET, packet_ms, Basis.CONFIGURED),
+        Stage(PACKET, full_ms, Basis.CONFIGURED),
         Stage(BUFFER, waited_ms),
-        Stage(REST, total_ms - cards_ms - packet_ms - waited_ms),
+        Stage(REST, total_ms - cards_ms - full_ms - waited_ms),
     )
     way = Way(Kind.LOOPBACK, f"{cards.input} → {cards.output}", "host", stages, ("the network between two boxes",))
     return Loopback(cards, there, len(circles.echoes), circles.missed, with_remedy(way, section))
@@ -86,6 +80,8 @@ def as_json(measured: Loopback) -> JsonObject:
     return {
         "input": measured.cards.input,
         "output": measured.cards.output,
+        "rate_hz": measured.cards.rate_hz,
+        "block_frames": measured.cards.block_frames,
         "cards_ms": _spread(measured.cards.delays_ms),
         "total_ms": _spread(measured.totals_ms),
         "software_ms": round(measured.percentile(50) - float(np.median(measured.cards.delays_ms)), 2),
@@ -101,18 +97,8 @@ def _spread(ms: list[float]) -> JsonObject:
     return {name: round(float(np.percentile(ms, share)), 2) for name, share in shares.items()}
 
 
-def _cards(section: AudioConfig) -> RoundTrip:
-    arguments = (section.input or "", section.output or "", str(section.block_frames), str(CARDS_S))
-    try:
-        done = subprocess.run(  # noqa: S603  a module of ours
-            [sys.executable, "-m", "jambridge.latency.round_trip", *arguments],
-            capture_output=True,
-            timeout=CARDS_S + _MORE_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise DeviceError("the sound cards do not open in time: unplug them and plug them in again") from None
-    found = round_trip.parse(done.stdout)
+async def _cards(section: AudioConfig) -> RoundTrip:
+    found = await cable.measure(section)
     if len(found.delays_ms) < _ENOUGH * found.played or not found.delays_ms:
         raise DeviceError(
             f"nothing of what {found.output} plays is heard at {found.input}: connect line-out with line-in by a "

@@ -40,7 +40,7 @@ def _remedy(longest: Stage, way: Way, section: AudioConfig) -> str | None:
 
 def _card(block_frames: int) -> str:
     if block_frames > _SHORTEST_BLOCK:
-        return f"audio.block_frames: {block_frames} → {max(block_frames // 2, _SHORTEST_BLOCK)}"
+        return f"audio.block_frames: {block_frames} → {max(block_frames // 2, _SHORTEST_BLOCK)} (with JACK: its period)"
     return "name the card itself (audio.input, audio.output) instead of a sound server, or use JACK"
 
 

@@ -1,6 +1,8 @@
-"""The process that measures the sound cards alone: what is played is heard again over a cable. Prints JSON, and ends.
+"""The sound cards alone: one process plays chirps, another hears them over a cable. Two, as in the bridge: JACK then
+gives them the same order, and a card the same streams.
 
-Input and output are streams of their own, as in the processes of the bridge, with blocks as long as theirs.
+Both know the moments of their callbacks on the clock that all processes share. Each prints lines of JSON: that it is
+ready, then its result, or a problem.
 """
 
 import json
@@ -13,33 +15,42 @@ from typing import Any
 
 import numpy as np
 
-from jambridge import realtime, strict_json
+from jambridge import realtime
 from jambridge.audio import cards
-from jambridge.audio.cards import Card, Direction, Stream
-from jambridge.errors import DeviceError, WireError
+from jambridge.audio.cards import Card, Direction
+from jambridge.errors import DeviceError
 from jambridge.latency import chirp
+from jambridge.latency.chirp import Pace
 from jambridge.units import SAMPLE_RATE_HZ
 
-JACK_NAME = "jambridge-loopback"
 LEAD_S = 1.0
 """Of silence: a sound server settles."""
 
 _PRIORITY = 20  # as the processes of the cards
 _STARTS_WITHIN_S = 3.0
-_MORE_S = 0.2
-_MOST_BYTES = 64 * 1024
+_LONGEST_S = 60.0  # the player's start included
+_LOOK_S = 0.02
+_JACK_NAMES = {Direction.INPUT: "jambridge-hears", Direction.OUTPUT: "jambridge-plays"}
 
 
 @dataclass(frozen=True, slots=True)
-class RoundTrip:
-    """From the output's callback to the input's, per chirp; only those that were heard again."""
+class Played:
+    """When each chirp was handed to the card."""
 
-    input: str
-    output: str
+    card: str
+    moments_s: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class HeardAgain:
+    """How much later each chirp came from the card; only those that did."""
+
+    card: str
     delays_ms: list[float]
-    played: int
     gain: float
     """Of the cable, in the louder channel, the typical one; 0 where nothing was heard."""
+    rate_hz: int
+    block_frames: int
 
 
 @dataclass(slots=True)
@@ -53,119 +64,129 @@ class _Log:
 
     def note(self, frames: int) -> int:
         before = self.at
-        self.positions.append(before)
         self.moments_s.append(time.monotonic())
+        self.positions.append(before)
         self.at += frames
         return before
 
-    def begin(self, rate_hz: float) -> None:
-        self.rate_hz = rate_hz
-
     @property
-    def pace(self) -> chirp.Pace:
-        return chirp.Pace(self.positions, self.moments_s, self.rate_hz)
+    def pace(self) -> Pace:
+        count = len(self.positions)  # the card goes on meanwhile
+        return Pace(self.positions[:count], self.moments_s[:count], self.rate_hz)
 
 
-class Measurement:
-    """Plays chirps on one card, and records what the other hears."""
+class Player:
+    """Plays chirps for `seconds`, after a lead."""
 
-    def __init__(self, wanted_input: str | None, wanted_output: str | None, block_frames: int, seconds: float) -> None:
+    def __init__(self, wanted: str | None, block_frames: int, seconds: float) -> None:
+        self._log = _Log()
         self._seconds = seconds
-        self._block_frames = block_frames
-        cards.look()
-        self._input = _card(wanted_input, Direction.INPUT)
-        self._output = _card(wanted_output, Direction.OUTPUT)
-        self._heard, self._played = _Log(), _Log()
         self._sound = np.zeros(0, np.float32)
-        self._recording = np.zeros((0, 0), np.float32)
         self._begins: list[int] = []
+        self._card = _found(wanted, Direction.OUTPUT)
+        self._stream = cards.open_stream(self._card, Direction.OUTPUT, block_frames, self._begin, self._play)
 
-    def run(self) -> RoundTrip:
-        """Raises DeviceError if a card cannot be opened, or stands still."""
-        streams = [self._open(self._input, Direction.INPUT), self._open(self._output, Direction.OUTPUT)]
-        self._await_end()
-        del streams  # left as they are: a dead card may not let go, and this process ends
-        echoes = chirp.round_trips(self._begins, self._played.pace, self._recording, self._heard.pace)
-        there = [echo for echo in echoes if echo]
-        frame_ms = 1000 / self._heard.rate_hz
-        delays = [round(echo.position * frame_ms, 3) for echo in there]
-        gain = float(np.median([echo.gain for echo in there])) if there else 0.0
-        return RoundTrip(self._input.name, self._output.name, delays, len(echoes), round(gain, 4))
+    def run(self) -> Played:
+        """Raises DeviceError if the card stands still."""
+        while self._log.at < len(self._sound):
+            time.sleep(_LOOK_S)
+            _watch(self._card, self._log)
+        pace = self._log.pace
+        return Played(self._card.name, [pace.moment_s(begin) for begin in self._begins])
 
-    def _open(self, card: Card, direction: Direction) -> Stream:
-        if direction is Direction.INPUT:
-            return cards.open_stream(card, direction, self._block_frames, self._begin_input, self._hear)
-        return cards.open_stream(card, direction, self._block_frames, self._begin_output, self._play)
-
-    def _begin_input(self, rate_hz: float) -> None:
-        self._heard.begin(rate_hz)
-        frames = int((LEAD_S + self._seconds + _STARTS_WITHIN_S + _MORE_S) * rate_hz)
-        self._recording = np.zeros((frames, self._input.channels(Direction.INPUT)), np.float32)
-
-    def _begin_output(self, rate_hz: float) -> None:
-        self._played.begin(rate_hz)
+    def _begin(self, rate_hz: float) -> None:
+        self._log.rate_hz = rate_hz
+        self._log.moments_s.clear()
         self._sound, self._begins = chirp.plan(LEAD_S, self._seconds, rate_hz)
         realtime.stop_collecting()
 
-    def _hear(self, block: Any, frames: int, _moment: Any, _flags: Any) -> None:
-        at = self._heard.note(frames)
-        room = self._recording[at : at + frames]
-        room[:] = np.frombuffer(block, np.float32).reshape(frames, -1)[: len(room)]
-
     def _play(self, block: Any, frames: int, _moment: Any, _flags: Any) -> None:
-        at = self._played.note(frames)
+        at = self._log.note(frames)
         out = np.frombuffer(block, np.float32).reshape(frames, -1)
         sound = self._sound[at : at + frames]
         out[: len(sound)] = sound[:, np.newaxis]
         out[len(sound) :] = 0
 
-    def _await_end(self) -> None:
-        began, frames = time.monotonic(), len(self._sound)
-        latest = LEAD_S + self._seconds + _STARTS_WITHIN_S
-        while self._played.at < frames and time.monotonic() - began < latest:
-            time.sleep(0.05)
-            for card, log in ((self._input, self._heard), (self._output, self._played)):
-                if time.monotonic() - (log.moments_s or [began])[-1] > _STARTS_WITHIN_S:
-                    raise DeviceError(f"{card.name} is open, but stands still: unplug it and plug it in again")
-        time.sleep(_MORE_S)
+
+class Hearer:
+    """Records what the card hears, from the start on."""
+
+    def __init__(self, wanted: str | None, block_frames: int) -> None:
+        self._log = _Log()
+        self._card = _found(wanted, Direction.INPUT)
+        self._recording = np.zeros((0, 0), np.float32)
+        self._stream = cards.open_stream(self._card, Direction.INPUT, block_frames, self._begin, self._hear)
+        began = time.monotonic()
+        while not self._log.at:
+            time.sleep(_LOOK_S)
+            _watch(self._card, self._log, began)
+
+    def find(self, moments_s: list[float]) -> HeardAgain:
+        """The chirps that were played then. Raises DeviceError if the card stands still."""
+        latest = max(moments_s, default=0.0) + 2 * chirp.REACH_S
+        while time.monotonic() < latest:
+            time.sleep(_LOOK_S)
+        _watch(self._card, self._log)
+        rate_hz, pace = self._log.rate_hz, self._log.pace
+        found = [echo for echo in chirp.round_trips(moments_s, self._recording, pace) if echo]
+        return HeardAgain(
+            self._card.name,
+            [round(1000 * echo.position / rate_hz, 3) for echo in found],
+            round(float(np.median([echo.gain for echo in found])), 4) if found else 0.0,
+            round(rate_hz),
+            int(np.median(np.diff(self._log.positions))),
+        )
+
+    def _begin(self, rate_hz: float) -> None:
+        self._log.rate_hz = rate_hz
+        channels = self._card.channels(Direction.INPUT)
+        self._recording = np.zeros((int(_LONGEST_S * rate_hz), channels), np.float32)
+        realtime.stop_collecting()
+
+    def _hear(self, block: Any, frames: int, _moment: Any, _flags: Any) -> None:
+        at = self._log.note(frames)
+        room = self._recording[at : at + frames]
+        room[:] = np.frombuffer(block, np.float32).reshape(frames, -1)[: len(room)]
 
 
-def parse(told: bytes) -> RoundTrip:
-    """What the process has printed.
-
-    Raises:
-        DeviceError: it says that a card fails, or says nothing.
-    """
-    try:
-        answer = strict_json.loads_object(told, _MOST_BYTES)
-        if "problem" in answer:
-            raise DeviceError(str(answer["problem"]))
-        return RoundTrip(**answer)
-    except (WireError, TypeError) as exc:
-        raise DeviceError("the measurement of the sound cards ended without a result") from exc
-
-
-def _card(wanted: str | None, direction: Direction) -> Card:
+def _found(wanted: str | None, direction: Direction) -> Card:
+    with suppress(DeviceError):  # the look says so
+        cards.call_yourself(_JACK_NAMES[direction])
+    cards.look()
     card = cards.find(wanted, direction)
     if card is None:
         raise DeviceError(f"there is no sound card with {direction.article}: plug one in")
     return card
 
 
-def main(arguments: list[str]) -> None:
-    """Arguments: input, output, block and seconds; an empty name is the system's card."""
-    wanted_input, wanted_output, block_frames, seconds = arguments
-    realtime.be_punctual(_PRIORITY)
-    with suppress(DeviceError):
-        cards.call_yourself(JACK_NAME)
-    try:
-        measurement = Measurement(wanted_input or None, wanted_output or None, int(block_frames), float(seconds))
-        answer: dict[str, object] = asdict(measurement.run())
-    except DeviceError as exc:
-        answer = {"problem": str(exc)}
-    sys.stdout.write(json.dumps(answer))
+def _watch(card: Card, log: _Log, began: float = 0.0) -> None:
+    newest = log.moments_s[-1] if log.moments_s else began or time.monotonic()
+    if time.monotonic() - newest > _STARTS_WITHIN_S:
+        raise DeviceError(f"{card.name} is open, but stands still: unplug it and plug it in again")
+
+
+def _tell(answer: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
-    os._exit(0)
+
+
+def main(arguments: list[str]) -> None:
+    """Arguments: `hear`, card, block; or `play`, card, block, seconds. An empty name is the system's card.
+
+    Who hears is told the moments on standard input, a list in JSON.
+    """
+    role, wanted, block_frames, *seconds = arguments
+    realtime.be_punctual(_PRIORITY)
+    try:
+        if role == "hear":
+            hearer = Hearer(wanted or None, int(block_frames))
+            _tell({})
+            _tell(asdict(hearer.find(json.loads(sys.stdin.readline()))))
+        else:
+            _tell(asdict(Player(wanted or None, int(block_frames), float(seconds[0])).run()))
+    except DeviceError as exc:
+        _tell({"problem": str(exc)})
+    os._exit(0)  # without waiting for a card that does not let go
 
 
 if __name__ == "__main__":

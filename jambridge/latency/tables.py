@@ -14,6 +14,7 @@ from jambridge.latency.history import Series
 from jambridge.latency.loopback import Loopback
 from jambridge.latency.remedy import IN_ORDER
 from jambridge.strict_json import JsonObject
+from jambridge.units import SAMPLE_RATE_HZ
 
 _TITLES = {
     Kind.HEARD: "What you hear of the others",
@@ -46,7 +47,14 @@ def loopback(measured: Loopback) -> RenderableType:
     spread = f"Least, median, p99, most: {', '.join(totals)} ms; {len(measured.totals_ms)} of {measured.played} heard."
     gain = f"The cable has a gain of {20 * np.log10(measured.cards.gain):+.1f} dB."
     lost = f" The cards lost sound {measured.missed} times meanwhile." if measured.missed else ""
-    return Group(ways([measured.way]), Text(spread), Text(gain + lost))
+    blocks = f" It hands over {measured.cards.block_frames} frames at a time, at {measured.cards.rate_hz / 1000:g} kHz."
+    return Group(ways([measured.way]), Text(spread), Text(gain + blocks + lost), *_conversion(measured))
+
+
+def _conversion(measured: Loopback) -> list[Text]:
+    if measured.cards.rate_hz == SAMPLE_RATE_HZ:
+        return []
+    return [Text("Converting its rate takes time: set the card to 48 kHz if it can be.", style="yellow")]
 
 
 def history(entries: Sequence[JsonObject], trends: Sequence[Series]) -> RenderableType:

@@ -58,7 +58,8 @@ def test_a_round_trip_is_told_by_the_callbacks_of_both_streams() -> None:
     heard = np.stack([noise(6 * RATE_HZ), noise(6 * RATE_HZ)], axis=1)
     heard[9600 + 777 : 9600 + 777 + len(sound), 1] += sound / 2
 
-    found = chirp.round_trips(begins, paced(2000, 100.2, 0.002), heard, paced(2300, 100.0, 0.002))
+    out, into = paced(2000, 100.2, 0.002), paced(2300, 100.0, 0.002)
+    found = chirp.round_trips([out.moment_s(begin) for begin in begins], heard, into)
 
     assert len(found) > 5
     for echo in found:

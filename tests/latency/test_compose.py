@@ -42,7 +42,7 @@ def test_what_is_heard_takes_packet_network_buffer_and_card() -> None:
 def test_what_is_sent_is_known_as_far_as_the_network() -> None:
     way = ways(status(peer()))[Kind.SENT, "Anna"]
 
-    assert stages(way) == {"capture": 8.0, "packet": 7.5, "network": 0.4}
+    assert stages(way) == {"capture": 8.0, "packet": 6.0, "network": 0.4}
     assert way.beyond == (compose.THEIR_PLAYOUT, compose.THEIR_CARD)
 
 
@@ -52,6 +52,21 @@ def test_the_length_of_their_packets_is_told_by_their_number(packets: int, lengt
 
     assert packet.ms == length_ms + 2.5
     assert packet.basis is Basis.MEASURED
+
+
+@pytest.mark.parametrize(("block", "added_ms"), [(128, 6.0), (240, 2.5), (64, 6.667), (1, 7.479)])
+def test_a_packet_fills_while_the_card_fills_its_block(block: int, added_ms: float) -> None:
+    assert compose.packet_ms(240, block) == pytest.approx(added_ms, abs=0.001)
+
+
+@pytest.mark.parametrize(("packet", "block"), [(240, 128), (480, 64), (240, 480), (240, 100)])
+def test_what_a_packet_adds_is_what_its_samples_wait(packet: int, block: int) -> None:
+    """Sample n is handed over in turn with its block's first, of block n // block; its packet is sent with its last."""
+    begins = range(0, packet * block, packet)
+    sent = [(begin + packet - 1) // block * block for begin in begins]
+    waited = [there - begin for begin, there in zip(begins, sent, strict=True)]
+
+    assert compose.packet_ms(packet, block) == pytest.approx(sum(waited) / len(waited) / 48 + compose.LOOKAHEAD_MS)
 
 
 def test_who_sends_nothing_has_no_packets_to_measure() -> None:
