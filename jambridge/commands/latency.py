@@ -10,7 +10,7 @@ import typer
 
 from jambridge.commands.options import ConfigOption, JsonOption, configuration
 from jambridge.config import Config
-from jambridge.errors import DeviceError, UsageError
+from jambridge.errors import DeviceError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -64,7 +64,7 @@ def _measure_loopback(settings: Config, state: Path, seconds: float, *, as_json:
     from jambridge import identity
     from jambridge.latency import loopback, tables
 
-    if identity.is_claimed(state):
+    if identity.is_claimed(state) or _answers(settings):
         raise DeviceError(
             "jambridge is running here and holds the sound cards: stop it first (Ctrl-C, or sudo systemctl stop "
             "jambridge), measure, and start it again; without --loopback it is measured while it plays"
@@ -72,6 +72,16 @@ def _measure_loopback(settings: Config, state: Path, seconds: float, *, as_json:
     with identity.claimed(state):
         measured = loopback.measure(settings.audio, seconds, lambda line: typer.echo(line, err=True))
     _tell(loopback.as_json(measured), [measured.way], tables.loopback(measured), state, as_json=as_json)
+
+
+def _answers(settings: Config) -> bool:
+    """Whether a daemon runs here whose state directory is another, as a system service's is."""
+    from jambridge.status import view
+
+    try:
+        return bool(view.fetch(settings.http.bind, settings.http.port))
+    except UnavailableError:
+        return False
 
 
 def _tell(

@@ -5,6 +5,7 @@ later by the packet's length, and by what the encoder looks ahead.
 """
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from jambridge.audio.opus import LOOKAHEAD_FRAMES
@@ -39,7 +40,7 @@ def ways(
         if audio["input"]["sends"]:
             found.append(_sent(peer, audio["input"], section))
         if _is_lit(now):
-            found.append(_lit(peer["name"], peer["path"], [theirs, _network(peer)], light, THEIR_CARD))
+            found.append(_lit(peer["name"], peer["path"], [_half(theirs), _network(peer)], light, THEIR_CARD))
     if _is_lit(now) and audio["input"]["card"]:
         found.append(_lit("line-in", None, [_card(CAPTURE, audio["input"], section)], light))
     return tuple(with_remedy(way, section) for way in found)
@@ -69,10 +70,15 @@ def _sent(peer: Any, line_in: Any, section: AudioConfig) -> Way:
 
 
 def _lit(who: str, path: str | None, before: list[Stage], light: LightConfig, *beyond: str) -> Way:
-    """A frame is waited for by half its length on average."""
+    """A note waits for the next frame by half its length, on average."""
     hearing = Stage(HEARING, ONSET_MS, Basis.TYPICAL)
     frame = Stage(FRAME, 1000 / light.max_fps / 2, Basis.CONFIGURED)
     return Way(Kind.LIGHT, who, path, (*before, hearing, frame), (*beyond, WLED))
+
+
+def _half(packet: Stage) -> Stage:
+    """Of a packet that is heard as soon as it is there, a note waits for the half, on average."""
+    return replace(packet, ms=None if packet.ms is None else (packet.ms + LOOKAHEAD_MS) / 2)
 
 
 def _card(name: str, card: Any, section: AudioConfig) -> Stage:

@@ -5,11 +5,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from jambridge import identity
@@ -81,13 +82,21 @@ def environment(card: SoundCard, directory: Path) -> dict[str, str]:
     return {"ALSA_CONFIG_PATH": str(config)}
 
 
+def settings(state: Path, card: str) -> dict[str, str]:
+    cards = {"JAMBRIDGE_AUDIO__INPUT": card, "JAMBRIDGE_AUDIO__OUTPUT": card}
+    return {"JAMBRIDGE_STATE": str(state), "JAMBRIDGE_CONFIG": os.devnull, "JAMBRIDGE_HTTP__PORT": "9", **cards}
+
+
 def run(
-    *arguments: str, state: Path, card: str = "none", env: Mapping[str, str] | None = None
+    *arguments: str,
+    state: Path,
+    card: str = "none",
+    env: Mapping[str, str] | None = None,
+    before: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
-    settings = {"JAMBRIDGE_AUDIO__INPUT": card, "JAMBRIDGE_AUDIO__OUTPUT": card, "JAMBRIDGE_CONFIG": os.devnull}
     return subprocess.run(
-        [sys.executable, "-m", "jambridge", "latency", *arguments],
-        env={**os.environ, "JAMBRIDGE_STATE": str(state), "JAMBRIDGE_HTTP__PORT": "9", **settings, **(env or {})},
+        [*before, sys.executable, "-m", "jambridge", "latency", *arguments],
+        env={**os.environ, **settings(state, card), **(env or {})},
         capture_output=True,
         text=True,
         timeout=120,
@@ -158,6 +167,33 @@ def test_without_a_cable_a_sentence_says_so(server: Jack, tmp_path: Path) -> Non
     assert done.returncode == 74
     assert "nothing of what system plays is heard at system: connect line-out with line-in" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_machine_without_a_network_cannot_reach_itself(server: Jack, tmp_path: Path) -> None:
+    with cable(server, 0):
+        done = run("--loopback", state=tmp_path, card=NAME, env=server.environment, before=("unshare", "--net"))
+
+    assert done.returncode == 69
+    assert "two peers on this machine do not reach each other" in done.stderr
+    assert history.read(tmp_path) == []
+
+
+def test_a_measurement_that_is_stopped_leaves_no_process_behind(server: Jack, tmp_path: Path) -> None:
+    with cable(server, 0):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jambridge", "latency", "--loopback", "--seconds", "60"],
+            env={**os.environ, **settings(tmp_path, NAME), **server.environment},
+            stderr=subprocess.DEVNULL,
+        )
+        server.await_ports("^jambridge-out:")
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        process.wait(10)
+        _, left = psutil.wait_procs(family, 10)
+
+    assert len(family) > 1
+    assert left == []
 
 
 def test_a_card_that_is_not_there_is_said_with_those_that_are(server: Jack, tmp_path: Path) -> None:
