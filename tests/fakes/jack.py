@@ -88,9 +88,9 @@ class Jack:
         return found
 
     def connections(self, port: str) -> list[str]:
-        """The ports that `port` is connected to."""
+        """The ports that `port` is connected to; none where it has gone."""
         lines = self._tool("jack_lsp", "-c").splitlines()
-        following = lines[lines.index(port) + 1 :]
+        following = itertools.islice(itertools.dropwhile(lambda line: line != port, lines), 1, None)
         return [line.strip() for line in itertools.takewhile(lambda line: line.startswith("   "), following)]
 
     def connect(self, source: str, sink: str) -> None:
