@@ -1,6 +1,7 @@
 """The process of the input card: the line-in lights the strip, and goes to every peer as Opus.
 
-All of it happens in the card's callback: what has come is written to the light's ring and encoded at once.
+All of it happens in the card's callback. What fills a packet is written to the light's ring and encoded at once: every
+step has its price whatever its length, and cards give blocks of 64 frames.
 """
 
 import socket
@@ -15,7 +16,7 @@ from jambridge.audio.card_process import CardProcess
 from jambridge.audio.cards import Card, Direction
 from jambridge.audio.control import CaptureReport, CaptureSettings, CardReport, Heard, Message
 from jambridge.audio.meter import Meter
-from jambridge.audio.opus import CHANNELS, Stereo
+from jambridge.audio.opus import CHANNELS, SHORT_FRAMES, Stereo
 from jambridge.audio.packetizer import Packetizer
 from jambridge.audio.rate import RateConverter
 from jambridge.audio.ring import Feed, Rings, WakeWriter
@@ -26,7 +27,6 @@ from jambridge.units import SAMPLE_RATE_HZ, PeerId
 
 JACK_NAME = "jambridge-in"
 NOTHING = 3e-5  # -90 dBFS: what no microphone stays below, not even in a quiet room
-STRETCH_FRAMES = 240  # of 5 ms: what is done at once, since cards give blocks of 64 frames, and each step has a price
 LOUDEST = 16.0  # 24 dB over full scale: what is beyond, or no number, is a driver's mistake
 
 
@@ -40,19 +40,21 @@ class Capture:
         self._feed = feed
         self._packetizer = packetizer
         self._packets = packets
-        self._settings = CaptureSettings()
+        self._settings = self._in_force = CaptureSettings(sends=False)  # until the first word
         self._converter: RateConverter | None = None
         self._meter = Meter()
         self._gain = 1.0
         self._frames = self._sounded_at = 0
         self._sent = self._dropped = 0
+        self._card_rate_hz, self._channels = float(SAMPLE_RATE_HZ), CHANNELS
         self._filled = 0  # bytes
-        self._collect(CHANNELS, STRETCH_FRAMES)
+        self._collect()
 
     def begin(self, card: Card, rate_hz: float) -> None:
         self._converter = None if rate_hz == SAMPLE_RATE_HZ else RateConverter(rate_hz, SAMPLE_RATE_HZ)
         self._sounded_at = self._frames
-        self._collect(card.channels(Direction.INPUT), int(STRETCH_FRAMES * rate_hz / SAMPLE_RATE_HZ))
+        self._card_rate_hz, self._channels = rate_hz, card.channels(Direction.INPUT)
+        self._collect()
 
     def callback(self, block: memoryview) -> None:
         while len(block):
@@ -62,11 +64,12 @@ class Capture:
             block, self._filled = block[len(part) :], end % len(self._room)
             if self._filled == 0:
                 self._hear(self._stretch)
+                if self._settings is not self._in_force:
+                    self._collect()
 
     def follow(self, message: Message) -> None:
         if isinstance(message, CaptureSettings):
             self._settings = message
-            self._packetizer.frame_frames = message.frame_frames
 
     def report(self, card: CardReport) -> CaptureReport:
         if card.card is None:
@@ -82,8 +85,13 @@ class Capture:
             tone=Heard(*Spectrum(self._feed.newest(WINDOW_FRAMES)).strongest()),
         )
 
-    def _collect(self, channels: int, frames: int) -> None:
-        self._stretch: NDArray[np.float32] = np.empty((frames, channels), np.float32)
+    def _collect(self) -> None:
+        """Collect as much at a time as is sent, from now on."""
+        settings = self._in_force = self._settings
+        self._packetizer.frame_frames = settings.frame_frames
+        frames = settings.frame_frames if settings.sends else SHORT_FRAMES
+        shape = round(frames * self._card_rate_hz / SAMPLE_RATE_HZ), self._channels
+        self._stretch: NDArray[np.float32] = np.empty(shape, np.float32)
         self._room = self._stretch.data.cast("B")
         self._filled = 0
 
@@ -102,12 +110,12 @@ class Capture:
             self._sounded_at = self._frames
         self._meter.hear(sound, peak)
         self._feed.write(sound)
-        if self._settings.sends:
+        if self._in_force.sends:
             self._send(self._faded(sound))
 
     def _faded(self, sound: Stereo) -> Stereo:
         """Muting takes one stretch: a step would click."""
-        before, self._gain = self._gain, 0.0 if self._settings.is_muted else 1.0
+        before, self._gain = self._gain, 0.0 if self._in_force.is_muted else 1.0
         if before == self._gain == 1.0:
             return sound
         ramp = np.linspace(before, self._gain, len(sound), dtype=np.float32)

@@ -8,6 +8,7 @@ another: letting go of a dead card can take minutes, ending does not.
 import os
 import select
 import socket
+import sys
 import threading
 import time
 import traceback
@@ -26,6 +27,7 @@ STOPPED_S = 1.0  # without a callback
 LOOK_S = 3.0  # for a card that was asked for by name
 LOOK_FOR_ANY_S = 10.0
 _CLOSE_S = 0.3
+_SWITCH_S = 0.0002  # for so long at most this loop keeps a callback waiting
 _MOST_FAILURES = 100  # of callbacks: then something is wrong for good
 _PRIORITY = 20  # above the light: a late frame is seen by nobody, a late block is heard
 
@@ -69,6 +71,7 @@ class CardProcess:
 
     def run(self) -> None:
         realtime.be_punctual(_PRIORITY)
+        sys.setswitchinterval(_SWITCH_S)
         while self._running:
             self._look()
             self._wait()

@@ -30,7 +30,7 @@ def test_an_absent_card_is_awaited_and_found_once_it_is_plugged_in(tmp_path: Pat
     card = SoundCard(tmp_path / "card", "fake")
     with open_line("fake", card.environment) as line:
         line.until(lambda report: report.card.problem, "it says that the card is absent")
-        assert "called 'fake'" in line.report.card.problem
+        assert "called 'fake'" in str(line.report.card.problem)
         pid = line.pid
         card.plug()
         try:

@@ -35,7 +35,7 @@ def at(recorded: Recording, hertz: float) -> float:
 
 
 def test_a_musician_comes_out_of_the_card_in_stereo_and_another_beside_it(tmp_path: Path) -> None:
-    left = stereo(ANN_HZ) * np.float32([1, 0])
+    left = stereo(ANN_HZ) * np.array([1, 0], np.float32)
     with (
         sound_card(tmp_path / "card", "fake") as card,
         line_out("fake", card.environment) as line,
@@ -149,7 +149,7 @@ def test_a_mono_card_gets_the_mean_of_both_sides(tmp_path: Path) -> None:
     with (
         jack(channels=1) as server,
         line_out("system", server.environment) as line,
-        line.musician("Ann", stereo(997.0) * np.float32([1, 0])),
+        line.musician("Ann", stereo(997.0) * np.array([1, 0], np.float32)),
     ):
         line.until(loud, "Ann is played")
         with recording(server, "^jambridge-out:", tmp_path / "recorded") as recorded:
