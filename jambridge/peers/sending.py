@@ -16,9 +16,10 @@ from jambridge.audio.opus import CHANNELS, FRAME_FRAMES, Encoder, packet_frames
 from jambridge.audio.packetizer import OpusPacket
 from jambridge.errors import WireError
 from jambridge.peers.outgoing import Outgoing
-from jambridge.units import SAMPLE_RATE_HZ, Frames
+from jambridge.units import SAMPLE_RATE_HZ, Frames, LocalSeconds
 
 QUIET_S = 0.1  # without a packet: the card is away
+LATE_S = 0.03  # silence that is later than this is left out
 _STEP_S = FRAME_FRAMES / SAMPLE_RATE_HZ
 _SHORTEST_S = 0.001
 _MOST_PACKETS = 32  # at once
@@ -26,15 +27,51 @@ _LONGEST_GAP = SAMPLE_RATE_HZ
 _NONE = -(2**62)
 
 
+class Timeline:
+    """Timestamps of one stream, which go on in step with the clock while its sources come and go. Pure.
+
+    A stream that stood still while the clock went on would be late by as much for ever after.
+    """
+
+    def __init__(self, now: LocalSeconds) -> None:
+        self.silent_at = now
+        """When a packet of silence is due, unless another comes before."""
+        self._ends_at = 0
+        self._ended_s: float = now  # when the last packet was over
+        self._offset = 0
+        self._next = _NONE
+
+    def place(self, pts: int, frames: int, now: LocalSeconds) -> Frames:
+        """Where a packet of a card's process belongs, whose own count says `pts`."""
+        if not 0 <= pts - self._next < _LONGEST_GAP:  # another process, which counts from nought
+            passed = round((now - self._ended_s) * SAMPLE_RATE_HZ) - frames
+            self._offset = self._ends_at + max(0, passed) - pts
+        self._next = pts + frames
+        self.silent_at = LocalSeconds(now + QUIET_S)
+        return self._put(pts + self._offset, frames, now)
+
+    def fill(self, now: LocalSeconds) -> Frames | None:
+        """Where a packet of silence belongs, if one is due."""
+        if now < self.silent_at:
+            return None
+        due_s = now if now - self.silent_at > LATE_S else self.silent_at
+        passed = round((due_s - self._ended_s) * SAMPLE_RATE_HZ) - FRAME_FRAMES
+        self.silent_at = LocalSeconds(due_s + _STEP_S)
+        self._next = _NONE
+        return self._put(self._ends_at + max(0, passed), FRAME_FRAMES, due_s)
+
+    def _put(self, at: int, frames: int, now: float) -> Frames:
+        self._ends_at, self._ended_s = at + frames, now
+        return Frames(at)
+
+
 class Sending:
-    """Use `open_sending`. The stream's time goes on over every start of the card's process."""
+    """Use `open_sending`."""
 
     def __init__(self, outgoing: Outgoing, packets: socket.socket) -> None:
         self._outgoing = outgoing
         self._packets = packets
-        self._offset = self._ends_at = 0
-        self._next = _NONE
-        self._silent_at = time.monotonic()
+        self._timeline = Timeline(_now())
         self._silence = Encoder().encode(np.zeros((FRAME_FRAMES, CHANNELS), np.float32))
 
     async def run(self) -> None:
@@ -54,26 +91,17 @@ class Sending:
                 return
             except WireError:
                 continue
-            self._send(packet, frames)
-
-    def _send(self, packet: OpusPacket, frames: int) -> None:
-        if not 0 <= packet.pts - self._next < _LONGEST_GAP:  # another process, which counts from nought
-            self._offset = self._ends_at - packet.pts
-        self._next = packet.pts + frames
-        self._silent_at = time.monotonic() + QUIET_S
-        self._put(packet.payload, packet.pts + self._offset, frames)
-
-    def _put(self, payload: bytes, at: int, frames: int) -> None:
-        self._ends_at = at + frames
-        self._outgoing.put(OpusPacket(payload, Frames(at)))
+            self._outgoing.put(OpusPacket(packet.payload, self._timeline.place(packet.pts, frames, _now())))
 
     async def _fill_in(self) -> None:
         while True:
-            await asyncio.sleep(max(self._silent_at - time.monotonic(), _SHORTEST_S))
-            while self._silent_at <= time.monotonic():
-                self._silent_at = max(self._silent_at + _STEP_S, time.monotonic() - QUIET_S)
-                self._next = _NONE
-                self._put(self._silence, self._ends_at, FRAME_FRAMES)
+            await asyncio.sleep(max(self._timeline.silent_at - _now(), _SHORTEST_S))
+            while (at := self._timeline.fill(_now())) is not None:
+                self._outgoing.put(OpusPacket(self._silence, at))
+
+
+def _now() -> LocalSeconds:
+    return LocalSeconds(time.monotonic())
 
 
 @asynccontextmanager
