@@ -163,7 +163,7 @@ class CardProcess:
             blocks=self._blocks,
             missed=self._duty.missed,
             failed=len(self._failures),
-            latency_ms=round(1000 * max(stream.latency, 0.0), 2) if stream else 0.0,
+            latency_ms=round(1000 * cards.latency_s(stream), 2) if stream else 0.0,
             cpu_s=round(time.process_time(), 3),
             chosen=self._chosen,
         )

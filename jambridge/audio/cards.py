@@ -21,6 +21,7 @@ DEFAULT_NAMES = ("default", "sysdefault", "pulse", "pipewire")
 MOST_CHANNELS = 2
 OTHER_RATE_HZ = 44_100
 
+_LONGEST_S = 2.0
 _BUSY = -9985  # paDeviceUnavailable
 _BAD_RATE = -9997  # paInvalidSampleRate
 _names: list[ctypes.Array[ctypes.c_char]] = []  # PortAudio keeps the pointers
@@ -140,6 +141,11 @@ def open_stream(
         return stream
     key = f"audio.{direction.value}"
     raise DeviceError(f"{card.name} takes neither 48 kHz nor 44.1 kHz: set it to 48 kHz, or name another card ({key})")
+
+
+def latency_s(stream: Stream) -> float:
+    """As the driver says; 0 where that makes no sense, as some say of JACK."""
+    return stream.latency if 0 <= stream.latency < _LONGEST_S else 0.0
 
 
 class _RateRefusedError(Exception):

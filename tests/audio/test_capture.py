@@ -130,3 +130,16 @@ def test_the_pitch_is_exact_whatever_rate_the_card_has(rate_hz: int) -> None:
 
     assert pitch_hz(heard[:, 0]) == pytest.approx(997.0, abs=0.1)
     assert level_db(heard, 997.0) == pytest.approx([LEVEL_DB, LEVEL_DB], abs=0.5)
+
+
+def test_numbers_that_are_none_are_silence_and_what_follows_is_heard() -> None:
+    with jack() as server, line_in("system", server.environment) as line:
+        line.until_open()
+        with playing(server, "^jambridge-in:", np.nan, np.nan):
+            line.heard(0.3)
+            assert line.report.level_dbfs < -100
+        with playing(server, "^jambridge-in:", 440.0, 440.0):
+            line.until(lambda report: report.level_dbfs > -16, "the tone is heard")
+            assert level_db(line.heard(0.5), 440.0) == pytest.approx([LEVEL_DB, LEVEL_DB], abs=0.5)
+        assert line.report.card.failed == 0
+        assert np.isfinite(line.lit).all()

@@ -2,20 +2,28 @@
 
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
+from jambridge.audio import control
+from jambridge.audio.control import CaptureReport, CardReport
+from jambridge.errors import ExitStatus
+from jambridge.typed_json import MAX_BYTES
 from tests.fakes.jack import Jack, jack
 from tests.fakes.lines import LineIn, LineOut, line_in, line_out, until
 from tests.fakes.sound_card import SoundCard, environment, sound_card
 from tests.scenarios.tones import levels_db, tones
 
 BACK_S = 5.0
+PATIENCE_S = 20.0
 NOTICED_S = 2.0
 Open = Callable[..., AbstractContextManager[LineIn | LineOut]]
 EITHER = pytest.mark.parametrize("open_line", [line_in, line_out], ids=["input", "output"])
@@ -150,6 +158,62 @@ def test_a_signal_ends_it_in_time(tmp_path: Path, open_line: Open, number: signa
         child.send_signal(number)
         child.wait(5)
         assert time.monotonic() - began_s < 1
+
+
+@EITHER
+@pytest.mark.parametrize("stopped_s", [0.3, 3.0])
+def test_a_process_that_stood_still_has_its_card_again(tmp_path: Path, open_line: Open, stopped_s: float) -> None:
+    """As a machine that slept, or was too busy."""
+    with sound_card(tmp_path / "card", "fake") as card, open_line("fake", card.environment) as line:
+        line.until_open()
+        child = psutil.Process(line.pid)
+        child.suspend()
+        time.sleep(stopped_s)
+        child.resume()
+        blocks = line.report.card.blocks
+        line.until(
+            lambda report: report.card.card and report.card.blocks not in (0, blocks), "blocks come again", BACK_S
+        )
+
+
+def test_sound_that_was_lost_is_counted() -> None:
+    with jack() as server, line_in("system", server.environment) as line:
+        line.until_open()
+        missed = line.report.card.missed
+        child = psutil.Process(line.pid)
+        child.suspend()
+        time.sleep(0.1)
+        child.resume()
+        line.until(lambda report: report.card.missed > missed, "it is counted")
+
+
+def test_a_fault_in_a_callback_is_counted_and_ends_no_stream() -> None:
+    with jack() as server, faulty(server, 3) as (reports, _):
+        told = next(card for card in reports if card.blocks > 150)
+        assert told.failed == 3
+
+
+def test_where_every_callback_fails_the_process_ends_and_says_why() -> None:
+    with jack() as server, faulty(server, 10_000) as (reports, process):
+        assert max(card.failed for card in reports) > 0
+        assert process.wait(PATIENCE_S) == ExitStatus.SOFTWARE
+        assert process.stderr is not None
+        assert "ZeroDivisionError" in process.stderr.read()
+
+
+@contextmanager
+def faulty(server: Jack, faults: int) -> Iterator[tuple[Iterator[CardReport], subprocess.Popen[str]]]:
+    """A process whose first callbacks fail, and its reports until it ends."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-m", "tests.fakes.faulty_duty", str(faults), str(theirs.fileno())]
+    process = subprocess.Popen(
+        command, env=os.environ | server.environment, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, text=True
+    )
+    theirs.close()
+    with process, ours:
+        packets = iter(lambda: ours.recv(MAX_BYTES), b"")
+        yield (report.card for report in map(control.decode, packets) if isinstance(report, CaptureReport)), process
+        ours.close()  # it ends when nobody listens
 
 
 @EITHER

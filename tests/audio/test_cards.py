@@ -4,6 +4,7 @@ But for one: no machine of ours has a sound card of the kernel's. What that says
 """
 
 import fcntl
+import math
 import os
 import pty
 import subprocess
@@ -11,11 +12,12 @@ import sys
 import termios
 import tty
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from jambridge.audio import kernel
+from jambridge.audio import cards, kernel
 from tests.fakes.jack import jack
 from tests.fakes.sound_card import SoundCard, environment, sound_card
 
@@ -53,6 +55,23 @@ def opening(name: str, kind: str, alsa: Mapping[str, str], before: Sequence[str]
 def elsewhere(script: str, place: str) -> tuple[str, ...]:
     """In a world of mounts of its own, where `script` changes something at `place`."""
     return ("unshare", "--mount", "sh", "-ec", script, "sh", place)
+
+
+@dataclass
+class Told:
+    """A stream, as far as it tells of itself."""
+
+    latency: float
+    samplerate: float = 48_000.0
+
+    def start(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("told_s", "believed_s"), [(0.0107, 0.0107), (-1.0, 0.0), (math.nan, 0.0), (math.inf, 0.0), (4e6, 0.0)]
+)
+def test_a_latency_that_makes_no_sense_is_none(told_s: float, believed_s: float) -> None:
+    assert cards.latency_s(Told(told_s)) == believed_s
 
 
 @pytest.mark.parametrize("kind", ["input", "output"])

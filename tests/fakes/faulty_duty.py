@@ -1,0 +1,33 @@
+"""A card's process whose first callbacks fail: python -m tests.fakes.faulty_duty FAULTS CONTROL_FD."""
+
+import socket
+import sys
+
+from jambridge.audio.card_process import CardProcess
+from jambridge.audio.cards import Card, Direction
+from jambridge.audio.control import CaptureReport, CardReport, Message
+
+
+class FaultyDuty:
+    direction = Direction.INPUT
+
+    def __init__(self, faults: int) -> None:
+        self.missed = 0
+        self._faults = faults
+
+    def begin(self, card: Card, rate_hz: float) -> None: ...
+
+    def callback(self, _block: memoryview) -> None:
+        self._faults -= 1
+        if self._faults >= 0:
+            raise ZeroDivisionError
+
+    def follow(self, message: Message) -> None: ...
+
+    def report(self, card: CardReport) -> CaptureReport:
+        return CaptureReport(card)
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[2])) as control:
+        CardProcess(FaultyDuty(int(sys.argv[1])), "system", 128, control).run()
