@@ -91,9 +91,9 @@ def measure(server: Jack, ways: Mapping[str, Way], seconds: float) -> Measured:
         assert rig.stdout is not None
         rig.stdout.readline()
         for number, pattern in enumerate(into):
-            _wire(server, pattern, f"clicks:{number}")
+            wire(server, pattern, f"clicks:{number}")
         for number, pattern in enumerate(out_of):
-            _wire(server, pattern, f"ears:{number}")
+            wire(server, pattern, f"ears:{number}")
         said = json.loads(rig.communicate("go\n")[0])
     heard = {name: _heard(said["clicks"], into.index(way.into), out_of.index(way.out_of)) for name, way in ways.items()}
     return Measured(heard, said["void"], said["xruns"])
@@ -221,7 +221,7 @@ def _own(port: libjack.Port) -> libjack.OwnPort:
     return port
 
 
-def _wire(server: Jack, pattern: str, own: str) -> None:
+def wire(server: Jack, pattern: str, own: str) -> None:
     ports = [port for port in server.await_ports(pattern) if not port.startswith(("clicks:", "ears:"))]
     server.isolate(ports)
     for port in ports:

@@ -43,6 +43,12 @@ class Switch:
         self._members.pop(peer, None)
         self._tell()
 
+    def forget(self, *peers: PeerId) -> None:
+        """Keep nothing of those who have left, nor of what was said."""
+        self.sent.clear()
+        for peer in peers:
+            del self._seen[peer], self._boxes[peer]
+
     def send(self, signal: Signal) -> None:
         self.sent.append(signal)
         for passed in self.passing(signal):
