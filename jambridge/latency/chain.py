@@ -70,13 +70,14 @@ async def measure(section: AudioConfig, cable_gain: float, seconds: float) -> Ci
     """
     async with _open(section) as chain:
         await chain.connected()
+        missed = chain.missed
         chain.desk.set_fader(_MUSICIAN, Fader(min(CIRCLE_GAIN / cable_gain, 2.0)))
         marks = await chain.play(seconds)
         return Circles(
             chirp.circles(chain.recording.samples, [mark.frame for mark in marks], SAMPLE_RATE_HZ),
             [mark.depth_ms for mark in marks],
             chain.packet_frames,
-            chain.missed,
+            chain.missed - missed,
         )
 
 

@@ -35,6 +35,10 @@ def _remedy(longest: Stage, way: Way, section: AudioConfig) -> str | None:
             return _network(way.path)
         case "jitter buffer":
             return _buffer(section.playout)
+        case "rest":
+            return (
+                "fewer programs beside it, the right to real-time priority, and a card of 48 kHz without a sound server"
+            )
     return None
 
 

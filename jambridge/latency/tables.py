@@ -46,7 +46,7 @@ def loopback(measured: Loopback) -> RenderableType:
     totals = [f"{measured.percentile(share):.1f}" for share in (0, 50, 99, 100)]
     spread = f"Least, median, p99, most: {', '.join(totals)} ms; {len(measured.totals_ms)} of {measured.played} heard."
     gain = f"The cable has a gain of {20 * np.log10(measured.cards.gain):+.1f} dB."
-    lost = f" The cards lost sound {measured.missed} times meanwhile." if measured.missed else ""
+    lost = f" The cards lost sound {measured.missed} times: the machine is busy." if measured.missed else ""
     blocks = f" It hands over {measured.cards.block_frames} frames at a time, at {measured.cards.rate_hz / 1000:g} kHz."
     return Group(ways([measured.way]), Text(spread), Text(gain + blocks + lost), *_conversion(measured))
 

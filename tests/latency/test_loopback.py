@@ -52,6 +52,13 @@ def test_the_rest_is_what_neither_card_nor_packet_nor_buffer_explains() -> None:
     assert (len(measured.totals_ms), measured.played) == (3, 4)
 
 
+def test_a_long_rest_is_the_systems_own() -> None:
+    remedy = loopback.compose(CARDS, circles(4800, 4800), AudioConfig()).way.remedy
+
+    assert remedy is not None
+    assert "real-time priority" in remedy
+
+
 @pytest.mark.parametrize("few", [circles(960, None, None), circles()])
 def test_too_few_chirps_are_no_measurement(few: Circles) -> None:
     with pytest.raises(DeviceError, match="chirps came back"):
