@@ -22,7 +22,7 @@ WATCHED_S = 2.0  # between two readings of the status: 200 packets, or 100 of 20
 
 LoopbackOption = Annotated[bool, typer.Option("--loopback", help="Measure over a cable from line-out to line-in.")]
 HistoryOption = Annotated[bool, typer.Option("--history", help="What was measured before.")]
-SecondsOption = Annotated[float, typer.Option("--seconds", min=2, max=600, help="How long --loopback listens.")]
+SecondsOption = Annotated[float, typer.Option("--seconds", min=2, max=120, help="How long --loopback listens.")]
 
 
 def latency(

@@ -22,30 +22,27 @@ from jambridge.audio.desk import Desk, DeskChannel, Fader
 from jambridge.audio.feed import Feeds
 from jambridge.audio.opus import CHANNELS, FRAME_FRAMES, SHORT_FRAMES
 from jambridge.audio.packetizer import Packetizer
-from jambridge.audio.ring import read_wakes
 from jambridge.config import AudioConfig
-from jambridge.edges import Bounded, Latest
 from jambridge.errors import DeviceError, UnavailableError
-from jambridge.latency import chirp
+from jambridge.latency import chirp, pair
 from jambridge.latency.chirp import Echo
-from jambridge.peers.mesh import Mesh, open_mesh
-from jambridge.peers.peer import Surroundings
+from jambridge.latency.pair import LISTENER, MUSICIAN
+from jambridge.latency.recording import Recording
+from jambridge.peers.mesh import Mesh
 from jambridge.peers.status import PeerState
-from jambridge.room.messages import Participant, Signal
 from jambridge.services import Running, Services
 from jambridge.sound import Sound
-from jambridge.units import SAMPLE_RATE_HZ, Frames, LocalSeconds, PeerId
+from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds, PeerId
 
 SETTLE_S = 3.0
 """Before the first chirp: the playout has found its depth."""
 CIRCLE_GAIN = 0.4
 """From one time a chirp is heard to the next."""
 
-_MUSICIAN, _LISTENER, _CHIRPS = PeerId("musician"), PeerId("listener"), PeerId("chirps")
+_CHIRPS = PeerId("chirps")
 _CARDS_WITHIN_S = 15.0
 _PEERS_WITHIN_S = 20.0
 _LOOK_S = 0.05
-_MOST_SIGNALS = 100
 _PACKET_S = FRAME_FRAMES / SAMPLE_RATE_HZ
 
 
@@ -71,7 +68,7 @@ async def measure(section: AudioConfig, cable_gain: float, seconds: float) -> Ci
     async with _open(section) as chain:
         await chain.connected()
         missed = chain.missed
-        chain.desk.set_fader(_MUSICIAN, Fader(min(CIRCLE_GAIN / cable_gain, 2.0)))
+        chain.desk.set_fader(MUSICIAN, Fader(min(CIRCLE_GAIN / cable_gain, 2.0)))
         marks = await chain.play(seconds)
         return Circles(
             chirp.circles(chain.recording.samples, [mark.frame for mark in marks], SAMPLE_RATE_HZ),
@@ -86,33 +83,6 @@ class _Mark(NamedTuple):
 
     frame: int
     depth_ms: float
-
-
-class Recording:
-    """The line-in as the light gets it: shape (frames,), 48 kHz, whole."""
-
-    def __init__(self, feeds: Feeds) -> None:
-        self.frames = 0
-        self.starts = 0
-        """Of the card's process: more than one, and the recording has a hole."""
-        self._feeds = feeds
-        self._blocks: list[NDArray[np.float32]] = []
-        self._generation = 0
-        self._read = Frames(0)
-
-    @property
-    def samples(self) -> NDArray[np.float32]:
-        return np.concatenate([np.zeros(0, np.float32), *self._blocks])
-
-    def take(self) -> None:
-        for wake in read_wakes(self._feeds.wakes.read_fd):
-            if wake.generation != self._generation:
-                self._generation, self._read = wake.generation, Frames(0)
-                self.starts += 1
-            block = self._feeds.rings.read(wake.slot, self._read, wake.written - self._read)
-            self._blocks.append(block)
-            self._read = wake.written
-            self.frames += len(block)
 
 
 class Chain:
@@ -134,7 +104,7 @@ class Chain:
 
     @property
     def playing(self) -> ChannelReport | None:
-        return self.desk.playing(_MUSICIAN, self._sound.played.value)
+        return self.desk.playing(MUSICIAN, self._sound.played.value)
 
     @property
     def missed(self) -> int:
@@ -200,39 +170,15 @@ async def _open(section: AudioConfig) -> AsyncIterator[Chain]:
     services, recording = Services(), Recording(feeds)
     loop = asyncio.get_running_loop()
     loop.add_reader(feeds.wakes.read_fd, recording.take)
-    open_feed = partial(feeds.open, _MUSICIAN, "line-in", is_line_in=True)
+    open_feed = partial(feeds.open, MUSICIAN, "line-in", is_line_in=True)
     try:
         sound.start(services, own, section.model_copy(update={"send": True, "play": True}), feeds, open_feed)
-        yield Chain(own, services, recording, _start_peers(services, own))
+        yield Chain(own, services, recording, pair.start(services, own))
     finally:
-        await services.stop("musician", "listener")
+        await services.stop(MUSICIAN, LISTENER)
         loop.remove_reader(feeds.wakes.read_fd)
         feeds.wakes.close()
         own.close()
-
-
-def _start_peers(services: Services, own: Sound) -> Running[Mesh]:
-    """The musician and the listener, whose signals go straight to each other; returns the listener's mesh."""
-    members = tuple(
-        Participant(peer, peer, is_host=False, joined_at=0.0, sends=peer == _MUSICIAN)
-        for peer in (_MUSICIAN, _LISTENER)
-    )
-    inboxes: dict[PeerId, Bounded[Signal]] = {member.id: Bounded(_MOST_SIGNALS) for member in members}
-
-    def send(signal: Signal) -> None:
-        inboxes[signal.target].offer(signal)
-
-    musician = Surroundings(_MUSICIAN, send, _nowhere, outgoing=own.outgoing, allow_loopback=True)
-    listener = Surroundings(_LISTENER, send, _nowhere, open_channel=own.desk.open, allow_loopback=True)
-    meshes = [
-        services.start(around.self_id, partial(open_mesh, around, Latest(members), inboxes[around.self_id], 1))
-        for around in (musician, listener)
-    ]
-    return meshes[1]
-
-
-def _nowhere(_peer: PeerId, _name: str) -> None:
-    """Nothing is lit."""
 
 
 async def _until(holds: Callable[[], bool], failure: Callable[[], Exception], within_s: float) -> None:
