@@ -27,10 +27,13 @@ LOOKAHEAD_FRAMES = Frames(120)
 BIT_RATE = 128_000
 
 MOST_FRAMES = 5760  # of one packet: 120 ms, RFC 6716 section 2.1.4
+_COMPLEXITY = 7  # a tone has as little noise as at 9, in two thirds of the time
 _MOST_BYTES = 1200  # of our packets: one Ethernet frame with all headers
 
 _LOWDELAY = 2051
 _SET_BITRATE = 4002
+_SET_COMPLEXITY = 4010
+_SET_VBR_CONSTRAINT = 4020
 _SET_COMPLEXITY = 4010
 _COMPLEXITY = 5  # 110 us a packet of 10 ms against 200 at the default of 9, at the same distance from the original
 _RESET_STATE = 4028
@@ -39,7 +42,10 @@ Stereo = NDArray[np.float32]
 
 
 class Encoder:
-    """One stream of packets; `bit_rate` in bits a second."""
+    """One stream of packets; `bit_rate` in bits a second, on average over music.
+
+    The rate of a packet is not constrained: a tone needs more (182 kbit/s for 128), and has 5 dB less noise so.
+    """
 
     def __init__(self, bit_rate: int = BIT_RATE) -> None:
         self._library = _library()
@@ -49,7 +55,8 @@ class Encoder:
         )
         if error.value:
             raise DeviceError(f"libopus cannot encode (error {error.value})")
-        self._library.opus_encoder_ctl(self._state, c_int(_SET_BITRATE), c_int32(bit_rate))
+        for setting, value in ((_SET_BITRATE, bit_rate), (_SET_COMPLEXITY, _COMPLEXITY), (_SET_VBR_CONSTRAINT, 0)):
+            self._library.opus_encoder_ctl(self._state, c_int(setting), c_int32(value))
         self._library.opus_encoder_ctl(self._state, c_int(_SET_COMPLEXITY), c_int32(_COMPLEXITY))
         self._packet = ctypes.create_string_buffer(_MOST_BYTES)
 
