@@ -1,8 +1,8 @@
-"""A network that loses broadcasts: a proxy of WebSockets that reads what passes, and forwards the rest whole."""
+"""A network that loses or holds back frames: a proxy of WebSockets that reads what passes, and forwards it whole."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -10,6 +10,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 Data = str | bytes
+Passes = Callable[[Data], Awaitable[bool]]
 _USER_BROADCASTS = (3, 4)  # Supabase Realtime's binary frames: a client's broadcast, and the server's
 
 
@@ -23,9 +24,9 @@ def event(data: Data) -> str | None:
 
 
 class LossyWire:
-    """`passes` is asked of every frame, in either direction; use `laid`."""
+    """`passes` is asked of every frame, in either direction; those behind wait for its answer. Use `laid`."""
 
-    def __init__(self, server_port: int, passes: Callable[[Data], bool]) -> None:
+    def __init__(self, server_port: int, passes: Passes) -> None:
         self._server_port = server_port
         self._passes = passes
         self.port = 0
@@ -48,7 +49,7 @@ class LossyWire:
     ) -> None:
         try:
             async for data in source:
-                if self._passes(data):
+                if await self._passes(data):
                     await target.send(data)
         except ConnectionClosed:
             pass
@@ -57,7 +58,7 @@ class LossyWire:
 
 
 @asynccontextmanager
-async def laid(server_port: int, passes: Callable[[Data], bool]) -> AsyncIterator[LossyWire]:
+async def laid(server_port: int, passes: Passes) -> AsyncIterator[LossyWire]:
     wire = LossyWire(server_port, passes)
     async with serve(wire.serve, "127.0.0.1", 0, compression=None) as listener:
         wire.port = next(iter(listener.sockets)).getsockname()[1]

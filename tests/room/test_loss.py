@@ -38,7 +38,7 @@ class Losses:
         self.lost: Counter[str] = Counter()
         self.passed: Counter[str] = Counter()
 
-    def passes(self, data: Data) -> bool:
+    async def passes(self, data: Data) -> bool:
         event = lossy_wire.event(data)
         if event is None or event == SIGNAL_EVENT:
             return True
