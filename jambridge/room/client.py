@@ -75,7 +75,7 @@ class RoomClient:
             group.create_task(self._send())
             group.create_task(self._line.watch())
             group.create_task(self._forget_the_missing())
-            raise LinkError(await self._line.failed)
+            raise LinkError(await asyncio.shield(self._line.failed))  # stopping us is no failure of its
 
     async def leave(self) -> None:
         """Say what is still to be said, then goodbye."""
