@@ -4,8 +4,7 @@ A guest is a member like any other: it has a presence, may be host, and keeps th
 its client does not know. What the room says comes in as frames and goes out as the client's events, and back.
 """
 
-import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +14,7 @@ from jambridge.hub.phoenix import Frame
 from jambridge.room import hosting, messages
 from jambridge.room.arrivals import sender_of
 from jambridge.room.messages import Broadcast, Participant
-from jambridge.room.presence import REJOIN_GRACE_S, ordered, parse_state
+from jambridge.room.presence import ordered, parse_state
 from jambridge.room.sharing import EVENTS, Sharing
 from jambridge.room.state import FIELDS, RoomState
 from jambridge.room.state_messages import EVENT_OF
@@ -26,7 +25,6 @@ CREATED, JOINED, ERROR = "session:created", "session:joined", "error"
 USER_JOINED, USER_LEFT = "session:user-joined", "session:user-left"
 MOVED = "hub-moved"
 STATE = "state:sync"
-AWAKE_EVERY_S, HUNG_AFTER_S = 1.0, 3.0
 FIELD_OF = {f"state:{event}": name for name, event in EVENT_OF.items()}
 """The fields by the events that set and tell them, such as `state:tempo-change`."""
 
@@ -68,21 +66,12 @@ class Guest:
         self._answer = CREATED if creates else JOINED
         self._shown = shown
         self._members: dict[PeerId, Participant] | None = None
-        self._awaited: set[PeerId] = set()
-        """Members that are gone, of whom nobody is told yet."""
-        self._patient_until = LocalSeconds(-math.inf)
-        self._awake_at: LocalSeconds | None = None
-        self._wall_minus_local_s = 0.0
         self._ref = 0
 
     @property
     def deadline(self) -> LocalSeconds | None:
-        """When to `tick`: every second at least, so that a hub that stood still is noticed."""
-        own = self.sharing.deadline
-        if self._awake_at is None:
-            return own
-        awake = LocalSeconds(self._awake_at + AWAKE_EVERY_S)
-        return awake if own is None else min(own, awake)
+        """When to `tick`."""
+        return self.sharing.deadline
 
     def enter(self) -> Said:
         config = {"broadcast": {"ack": False, "self": False}, "presence": {"key": self._me, "enabled": True}}
@@ -90,8 +79,6 @@ class Guest:
 
     def hear(self, frame: Frame, wall_s: float, now: LocalSeconds) -> Said:
         """A frame of the room; `wall_s` is in seconds since 1970."""
-        self._wall_minus_local_s = wall_s - now
-        self._wake(now)
         match frame.event:
             case phoenix.REPLY if frame.ref == _JOIN_REF and frame.payload["status"] != "ok":
                 full = frame.payload["response"].get("reason") == Text.FULL
@@ -101,7 +88,7 @@ class Guest:
             case phoenix.PRESENCE_STATE if self._members is None:
                 return self._settle(frame.payload, wall_s, now)
             case phoenix.PRESENCE_DIFF if self._members is not None:
-                return self._update(self._members, frame.payload, now)
+                return self._update(self._members, frame.payload, wall_s, now)
             case phoenix.BROADCAST:
                 return self._overhear(frame.payload, now)
         return Said()
@@ -119,25 +106,16 @@ class Guest:
         single = [(event, {name: values[name]}) for event, name in FIELD_OF.items()]
         return Said(events=[(STATE, values), *single])
 
+    def leave(self, wall_s: float) -> Said:
+        """The client goes; it cannot come back as the same member."""
+        return Said(self._frames(self.sharing.leaving(wall_s)))
+
     def lose(self) -> Said:
         """The room went on without us."""
         return self._end(Text.NO_CONNECTION)
 
     def tick(self, now: LocalSeconds) -> Said:
-        self._wake(now)
-        if self._members is not None and self._awaited and now >= self._patient_until:
-            return self._changed(self._members, {}, self._awaited.copy(), now)
         return Said(self._frames(self.sharing.tick(now)))
-
-    def _wake(self, now: LocalSeconds) -> None:
-        """Who did not come to itself for so long stood still with the whole hub: those who go now were lost by us.
-
-        They count as present for a while, as for every member that was away; else a guest, the only one left, would be
-        host when they are back.
-        """
-        if self._awake_at is not None and now - self._awake_at > HUNG_AFTER_S:
-            self._patient_until = LocalSeconds(now + REJOIN_GRACE_S)
-        self._awake_at = now
 
     def _settle(self, presences: JsonObject, wall_s: float, now: LocalSeconds) -> Said:
         others, _ = parse_state({key: entry["metas"] for key, entry in presences.items()})
@@ -153,28 +131,14 @@ class Guest:
         known = self.tell_state().events if self.sharing.state != RoomState() else []
         return Said([self._frame(phoenix.PRESENCE, track), *self._frames(said)], [(self._answer, answer), *known])
 
-    def _update(self, members: dict[PeerId, Participant], diff: JsonObject, now: LocalSeconds) -> Said:
+    def _update(self, members: dict[PeerId, Participant], diff: JsonObject, wall_s: float, now: LocalSeconds) -> Said:
         joins, _ = parse_state({key: entry["metas"] for key, entry in diff["joins"].items() if key != self._me})
         left = {PeerId(key) for key in diff["leaves"] if key not in joins and key in members and key != self._me}
-        self._awaited -= joins.keys()
-        if now < self._patient_until:
-            self._awaited |= left
-            left = set()
-        return self._changed(members, joins, left, now)
-
-    def _changed(
-        self,
-        members: dict[PeerId, Participant],
-        joins: Mapping[PeerId, Participant],
-        left: Collection[PeerId],
-        now: LocalSeconds,
-    ) -> Said:
         new = [member for key, member in joins.items() if key not in members]
-        self._awaited -= set(left)
         for key in left:
             del members[key]
         members.update(joins)
-        said = self.sharing.members_changed(ordered(members.values()), now + self._wall_minus_local_s, now)
+        said = self.sharing.members_changed(ordered(members.values()), wall_s, now)
         events: list[tuple[str, JsonObject]] = [(USER_LEFT, {"userId": key}) for key in sorted(left)]
         events += [(USER_JOINED, {"user": _user(member, member.id == self.sharing.host)}) for member in new]
         return Said(self._frames(said), events)

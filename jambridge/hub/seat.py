@@ -44,6 +44,7 @@ class Seat:
         return self.guest.hear(self._frames.popleft(), time.time(), LocalSeconds(time.monotonic()))
 
     def leave(self) -> None:
+        self.send(self.guest.leave(time.time()).frames)
         self._relay.detach(self._socket)
         if self.task is not None:
             self.task.cancel()

@@ -79,6 +79,8 @@ class RoomClient:
 
     async def leave(self) -> None:
         """Say what is still to be said, then goodbye."""
+        if self._tracked and not self._line.failed.done():
+            self._edges.leaving(self._seat)
         with suppress(TimeoutError, WebSocketException, OSError):
             async with asyncio.timeout(GOODBYE_S):
                 while not self._line.failed.done() and await self._send_one():

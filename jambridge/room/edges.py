@@ -169,7 +169,14 @@ class RoomEdges:
         """The connection is gone; who was there is still thought to be."""
         seat.connection = "reconnecting"
         seat.outbox.clear()
-        self._publish()
+        if not self._connected():
+            self.sharing.lost()
+        self._tell(())
+
+    def leaving(self, seat: Seat) -> None:
+        """We are about to leave a seat on purpose; with the last one we leave the room."""
+        if self._connected() == [seat]:
+            self._tell(self.sharing.leaving(time.time()))
 
     def heard(self, event: str, payload: JsonObject, sender: PeerId) -> None:
         """Take what was said about the state.

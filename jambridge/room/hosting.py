@@ -70,19 +70,21 @@ class Hosting:
             self.host = self._me
             self._doubt(Standing.ELECTED, now)
 
-    def changed(self, members: Sequence[Participant], wall_s: float, now: LocalSeconds) -> bool:
-        """Who is present now; True if the host was among those who left and another was elected."""
+    def changed(self, members: Sequence[Participant]) -> None:
+        """Who is present now. A host that is gone stays the host until another is elected: most are back soon."""
         self._present = self._bounded(members)
         self._claims = {peer: claim for peer, claim in self._claims.items() if peer in self._present}
-        if self.host is None or self.host in self._present:
-            return False
-        self.elect(wall_s, now, newcomer=False)
-        return True
 
     def elect(self, wall_s: float, now: LocalSeconds, *, newcomer: bool) -> None:
         self.host = elect(self._present.values(), wall_s, newcomer=newcomer)
         self._remembered = False
         self._doubt(Standing.BACK if newcomer else Standing.ELECTED, now)
+
+    def hand_over(self, wall_s: float) -> PeerId | None:
+        """Follow who would be elected without us."""
+        others = (member for peer, member in self._present.items() if peer != self._me)
+        self.host = elect(others, wall_s, newcomer=False)
+        return self.host
 
     def hear(self, sender: PeerId, host: PeerId, standing: Standing, now: LocalSeconds) -> bool:
         """`sender` says who is host; True if we believe another one now."""

@@ -23,6 +23,8 @@ ANSWER_WITHIN_S = 0.15
 ANSWER_FOR_HOST_S = 0.3  # where only the host's word counts, the others leave it the first answer
 REQUESTS_AFTER_S = (0.0, 0.5, 1.0, 2.0, 4.0)
 UNANSWERED_AFTER_S = 1.0
+HOST_GRACE_S = 6.0
+"""A host that is gone is awaited: its connection may have died, and four seconds are the longest between two tries."""
 QUESTIONS_AFTER_S = (1.0, 3.0)
 QUESTION_PAUSE_S = 2.0
 RETURN_S = 15.0  # members are back by then after their hub was away; also where only the host changes anything
@@ -48,7 +50,7 @@ class Sharing:
         self._questions = Asking()
         self._wanted: dict[str, Stamp] = {}
         self._elect_at = NEVER
-        self._fresh_until = self._returning_until = LONG_AGO
+        self._joined_at = self._fresh_until = LONG_AGO
         self._wall_minus_local_s = 0.0
         self.state = state or RoomState()
         self.dropped: Counter[str] = Counter()
@@ -75,9 +77,10 @@ class Sharing:
         Who was known before and is not back yet counts as present until `members_changed`, which follows.
         """
         self._wall_minus_local_s = wall_s - now
-        self._returning_until = LocalSeconds(now + RETURN_S)
+        self._joined_at = now
         self._hosting.joined(members, now)
         self._elect_at = NEVER if self.host else LocalSeconds(now + UNANSWERED_AFTER_S)
+        self._await_host(now)
         if self._hosting.others:
             self._requests.at(now, REQUESTS_AFTER_S)
             self._fresh_until = LocalSeconds(now + REQUESTS_AFTER_S[-1] + UNANSWERED_AFTER_S)
@@ -88,10 +91,22 @@ class Sharing:
         """`members` are all who count as present."""
         self._wall_minus_local_s = wall_s - now
         newcomers = any(not self._hosting.present(member.id) for member in members)
-        said = self._after_election(now) if self._hosting.changed(members, wall_s, now) else []
+        self._hosting.changed(members)
+        self._await_host(now)
         if newcomers:
             self._digests.changed(now)
-        return [*said, *self.tick(now)]
+        return self.tick(now)
+
+    def lost(self) -> None:
+        """We are not in the room until we have `joined` again; meanwhile we know too little to elect anybody."""
+        self._elect_at = NEVER
+
+    def leaving(self, wall_s: float) -> list[Broadcast]:
+        """We go for good: a host names who follows it, so that nobody waits for it to come back."""
+        if not self._digesting:
+            return []
+        successor = self._hosting.hand_over(wall_s)
+        return [state_messages.host_change(successor, Standing.ELECTED)] if successor else []
 
     def receive(self, event: str, payload: Mapping[str, Any], sender: PeerId, now: LocalSeconds) -> list[Broadcast]:
         """One of EVENTS; WireError for nonsense, of which nothing is taken."""
@@ -137,12 +152,12 @@ class Sharing:
 
     def tick(self, now: LocalSeconds) -> list[Broadcast]:
         """What is due."""
-        standing = self._hosting.standing(now)
         said = [state_messages.change(self.state, name, self._me) for name in self._saying.take(now)]
         if self._requests.take(now):
             said.append(state_messages.request(fields=tuple(sorted(self._wanted))))
         if now >= self._elect_at:
             said += self._elect(now)
+        standing = self._hosting.standing(now)
         if self._questions.take(now) and self.host not in (None, self._me):
             said.append(state_messages.request(target=self.host))
         said += [
@@ -202,7 +217,7 @@ class Sharing:
 
     def _returns(self, mine: Stamp, now: LocalSeconds) -> bool:
         """A host that has just come, into a room that may have been in step before, and never set this field itself."""
-        return self.host == self._me and not mine.author and now < self._returning_until
+        return self.host == self._me and not mine.author and now < self._joined_at + RETURN_S
 
     def _refuse(self, name: str, stamp: Stamp, now: LocalSeconds) -> None:
         """Where only the host changes anything: the host says its own value, higher than what was tried."""
@@ -283,6 +298,15 @@ class Sharing:
 
     # Who is host
 
+    def _await_host(self, now: LocalSeconds) -> None:
+        """Another is elected only if the host is away for longer than it takes to come back."""
+        if self.host is None:
+            return
+        if self._hosting.present(self.host):
+            self._elect_at = NEVER
+        elif self._elect_at == NEVER:
+            self._elect_at = LocalSeconds(now + HOST_GRACE_S)
+
     def _hear(self, sender: PeerId, host: PeerId | None, standing: Standing, now: LocalSeconds) -> list[Broadcast]:
         """`sender` names a host."""
         if host is None:
@@ -302,6 +326,8 @@ class Sharing:
                 self._digests.object(now)
             else:
                 self._questions.at(now, (0.0,), pause_s=QUESTION_PAUSE_S)
+        elif self.host is None and self._hosting.present(sender):
+            self._elect_at = LocalSeconds(self._joined_at + HOST_GRACE_S)  # gone just before we came, and awaited
         return []
 
     def _after_moving(self, before: PeerId | None, now: LocalSeconds) -> list[Broadcast]:
@@ -311,11 +337,9 @@ class Sharing:
         return [state_messages.host_change(self.host, self._hosting.standing(now))]
 
     def _elect(self, now: LocalSeconds) -> list[Broadcast]:
-        """Nobody has answered us in time."""
+        """Nobody has answered us in time, or the host is not back."""
         self._elect_at = NEVER
-        if self.host is not None:
-            return []
-        self._hosting.elect(now + self._wall_minus_local_s, now, newcomer=True)
+        self._hosting.elect(now + self._wall_minus_local_s, now, newcomer=self.host is None)
         return self._after_election(now)
 
     def _after_election(self, now: LocalSeconds) -> list[Broadcast]:

@@ -20,6 +20,8 @@ const CALLS = {
   receive: (sharing, [event, payload, sender], now) => sharing.receive(event, payload, sender, now),
   change: (sharing, [field, value], now) => sharing.change(field, value, now),
   restore: (sharing, [values], now) => sharing.restore(values, now),
+  lost: (sharing) => sharing.lost() ?? [],
+  leaving: (sharing, [wall]) => sharing.leaving(wall * 1000),
   tick: (sharing, _, now) => sharing.tick(now),
 };
 

@@ -68,6 +68,12 @@ class Recorded(Sharing):
     def change(self, field: str, value: object, now: LocalSeconds) -> list[Broadcast]:
         return self._record("change", [field, value], now, lambda at: super(Recorded, self).change(field, value, at))
 
+    def lost(self) -> None:
+        self._record("lost", [], self._now, lambda _: super(Recorded, self).lost() or [])
+
+    def leaving(self, wall_s: float) -> list[Broadcast]:
+        return self._record("leaving", [wall_s], self._now, lambda _: super(Recorded, self).leaving(wall_s))
+
     def tick(self, now: LocalSeconds) -> list[Broadcast]:
         """Also called from within the others."""
         if self._within:
@@ -75,12 +81,13 @@ class Recorded(Sharing):
         return self._record("tick", [], now, super().tick)
 
     _within = False
+    _now = LocalSeconds(0)
 
     def _record(
         self, call: str, given: list[Any], now: LocalSeconds, live: Callable[[LocalSeconds], list[Broadcast]]
     ) -> list[Broadcast]:
         """Times are rounded up to what is exact in seconds and milliseconds: what is due in one is so in the other."""
-        now = LocalSeconds((math.floor(now * 2**20) + 1) / 2**20)
+        self._now = now = LocalSeconds((math.floor(now * 2**20) + 1) / 2**20)
         self._within = True
         try:
             said = live(now)
@@ -148,7 +155,8 @@ def turbulent(seed: int, *, host_only: bool = False) -> World:
         world.at(world.now + chance.random() * 20, lambda member=member: world.join(member))  # type: ignore[misc]
         for _ in range(chance.randrange(4)):
             away = world.now + 25 + chance.random() * 60
-            world.at(away, lambda member=member: world.leave(member))  # type: ignore[misc]
+            go = chance.choice((world.leave, world.quit))
+            world.at(away, lambda member=member, go=go: go(member))  # type: ignore[misc]
             world.at(away + chance.random() * 25, lambda member=member: _back(world, member))  # type: ignore[misc]
         for _ in range(12):
             world.at(world.now + 5 + chance.random() * 100, lambda member=member: world.change(member))  # type: ignore[misc]

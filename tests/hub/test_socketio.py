@@ -228,6 +228,19 @@ def test_it_meets_realtime_members_in_one_room(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_a_host_that_leaves_names_who_follows_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live_hub(tmp_path) as hub, Player.connected(hub) as alice, Member.connected(hub) as carol:
+            code = await alice.create()
+            await tracked(carol, code, "Carol")
+            await alice.heard("session:user-joined")
+            await alice.say("session:leave", roomCode=code)
+            heard = await carol.heard("host-change")
+            assert heard == {"hostId": "key-Carol", "standing": 1, "fromPeerId": alice.client.get_sid()}
+
+    run(scenario())
+
+
 def test_a_newcomer_learns_the_state_and_may_ask_for_it(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with live_hub(tmp_path) as hub, Player.connected(hub) as alice, Player.connected(hub) as bob:

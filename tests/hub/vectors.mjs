@@ -47,6 +47,8 @@ function act(sharing, step) {
   if (step.do === "receive") return sharing.receive(step.event, step.payload, step.sender, now).map(plain);
   if (step.do === "change") return sharing.change(step.field, step.value, now).map(plain);
   if (step.do === "restore") return sharing.restore(step.values, now).map(plain);
+  if (step.do === "lost") return sharing.lost() ?? [];
+  if (step.do === "leaving") return sharing.leaving(wall).map(plain);
   throw new Error(`the page cannot ${step.do}`);
 }
 

@@ -14,6 +14,7 @@ from jambridge.room.state import FIELDS
 from jambridge.units import LocalSeconds, PeerId
 
 SCALES = ("major", "minor", "dorian")
+LONGEST_DELAY_S = 0.5  # but for one in millions
 KEYS = ("C", "F#", "Bb", "A")
 
 
@@ -78,10 +79,16 @@ class World:
         self._presence_changed(hub, except_for=member)
 
     def leave(self, member: Member) -> None:
-        """The connection is gone, by will or not; the member itself keeps what it knew."""
+        """The connection is gone; the member itself keeps what it knew."""
+        member.sharing.lost()
         hub, member.hub = member.hub, None
         if hub is not None:
             self._presence_changed(hub)
+
+    def quit(self, member: Member) -> None:
+        """It goes on purpose; its connection ends when what it said is heard."""
+        self.tell(member, member.sharing.leaving(self.wall(member)))
+        self.at(self.now + LONGEST_DELAY_S, lambda: self.leave(member))
 
     def at_hub(self, hub: str) -> list[Member]:
         return [member for member in self.members.values() if member.hub == hub]
@@ -158,7 +165,11 @@ class World:
 
     def _delay(self) -> float:
         """Mostly short, now and then long: what is sent later often arrives earlier."""
-        return self.random.expovariate(1 / self.delay_s) if self.random.random() < 0.9 else self.random.random() * 0.5
+        return (
+            self.random.expovariate(1 / self.delay_s)
+            if self.random.random() < 0.9
+            else self.random.random() * LONGEST_DELAY_S
+        )
 
     def disagreement(self, hub: str = "hub") -> str:
         """Empty when all at one hub hold the same state and host."""

@@ -87,7 +87,7 @@ def test_nothing_that_others_say_moves_the_present_host() -> None:
         for named in (peer, BOB.id, CY.id):
             assert not hosting.hear(peer, named, Standing.SETTLED, LATER)
     earlier = person("aaa", -80_000, is_host=True)
-    assert not hosting.changed((ADA, BOB, CY, DAN, earlier), WALL_S, LATER)
+    hosting.changed((ADA, BOB, CY, DAN, earlier))
     assert hosting.host == ADA.id
 
 
@@ -97,10 +97,29 @@ def test_the_host_itself_hands_over() -> None:
     assert hosting.host == DAN.id
 
 
-def test_the_host_is_replaced_when_it_is_gone() -> None:
+def test_a_host_that_is_gone_stays_until_another_is_elected() -> None:
     hosting = follower()
-    assert hosting.changed((BOB, CY, DAN), WALL_S, LATER)
+    hosting.changed((BOB, CY, DAN))
+    assert (hosting.host, hosting.standing(LATER)) == (ADA.id, Standing.SETTLED)
+    hosting.elect(WALL_S, LATER, newcomer=False)
     assert (hosting.host, hosting.standing(LATER)) == (BOB.id, Standing.ELECTED)
+
+
+def test_while_the_host_is_gone_nothing_that_others_say_moves_it() -> None:
+    hosting = follower()
+    hosting.changed((BOB, CY, DAN))
+    for peer in (CY.id, DAN.id):
+        for named in (peer, BOB.id, CY.id):
+            assert not hosting.hear(peer, named, Standing.SETTLED, LATER)
+    hosting.changed((ADA, BOB, CY, DAN))
+    assert (hosting.host, hosting.standing(LATER)) == (ADA.id, Standing.SETTLED)
+
+
+@pytest.mark.parametrize("others", [(), (DAN,), (CY, DAN), (ADA, CY)])
+def test_who_hands_over_follows_who_would_be_elected_without_it(others: tuple[Participant, ...]) -> None:
+    hosting = newcomer()
+    hosting.changed((BOB, *others))
+    assert hosting.hand_over(WALL_S) == hosting.host == elect(others, WALL_S, newcomer=False)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +139,7 @@ def test_of_two_hosts_the_surer_stays_then_the_lower_id(
 ) -> None:
     hosting = newcomer()
     at = NOW
-    hosting.changed((ADA, BOB, CY), WALL_S, NOW)
+    hosting.changed((ADA, BOB, CY))
     if mine is Standing.BACK:
         hosting.joined((ADA, BOB, CY), NOW)
     elif mine is Standing.SETTLED:
@@ -130,14 +149,12 @@ def test_of_two_hosts_the_surer_stays_then_the_lower_id(
     assert hosting.host == (rival if yields else BOB.id)
 
 
-def test_who_is_back_keeps_its_host_until_it_is_known_to_be_gone() -> None:
+def test_who_is_back_keeps_its_host_and_counts_it_as_present_until_it_is_known_to_be_gone() -> None:
     hosting = follower()
     hosting.joined((BOB,), LATER)
-    assert hosting.host == ADA.id
-    hosting.changed((ADA, BOB), WALL_S, LATER)
-    assert hosting.host == ADA.id
-    hosting.changed((BOB, CY), WALL_S, LATER)
-    assert hosting.host == BOB.id
+    assert (hosting.host, hosting.present(ADA.id)) == (ADA.id, True)
+    hosting.changed((BOB, CY))
+    assert (hosting.host, hosting.present(ADA.id)) == (ADA.id, False)
 
 
 def test_a_flood_of_members_is_cut_but_we_are_not() -> None:

@@ -22,7 +22,7 @@ from jambridge.units import PeerId
 from tests.fakes import wire
 from tests.fakes.hostile_hub import HostileHub
 from tests.fakes.wire import Wire
-from tests.hub.live import live_hub
+from tests.hub.live import Member, live_hub
 from tests.room.live import TOPIC, Seat, at, person, seated, stop, within_patience
 
 BACK_WITHIN_S = 10.0
@@ -286,5 +286,48 @@ def test_after_the_hubs_restart_everybody_is_back_and_the_host_is_the_same(tmp_p
                 await seat.hosted_by(host)
             assert set(lost) == {2}, "who was there is awaited, not forgotten"
             await stop(ada, bob)
+
+    within_patience(scenario)
+
+
+@asynccontextmanager
+async def hosted(place: Path) -> AsyncIterator[tuple[HubServer, Wire, Seat, Seat]]:
+    """Ada, who hosts, behind a wire, Bob beside the hub."""
+    async with live_hub(place) as hub, wire.laid(hub.port) as between, seated(at(between.port), "Ada") as (ada,):
+        bob = Seat(at(hub.port), person("Bob", 1))
+        await ada.sees("Ada", "Bob")
+        await bob.hosted_by("ada")
+        try:
+            yield hub, between, ada, bob
+        finally:
+            await stop(bob)
+
+
+def test_a_host_whose_connection_is_cut_for_two_seconds_stays_the_host_at_everyone(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with hosted(tmp_path) as (hub, between, ada, bob), Member.joined(hub, "listener") as listener:
+            for _ in range(2):
+                await between.down()
+                await bob.sees("Bob")
+                assert bob.room.view.value.host == "ada"
+                await asyncio.sleep(2)  # the cut
+                await between.up()
+                await whole(hub, ada, bob)
+            assert (ada.room.view.value.host, bob.room.view.value.host) == ("ada", "ada")
+            await stop(ada)
+            assert await listener.heard("host-change") == {"hostId": "bob", "standing": 1, "fromPeerId": "ada"}
+
+    within_patience(scenario)
+
+
+def test_a_host_that_does_not_come_back_is_replaced_and_follows_when_it_does(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with hosted(tmp_path) as (hub, between, ada, bob):
+            await between.down()
+            await bob.hosted_by("bob")
+            await between.up()
+            await ada.hosted_by("bob")
+            await whole(hub, ada, bob)
+            assert bob.room.view.value.host == "bob"
 
     within_patience(scenario)

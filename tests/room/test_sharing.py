@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+from functools import partial
 from json import loads
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from jambridge.errors import LinkError, WireError
 from jambridge.room import state_messages
 from jambridge.room.messages import Broadcast, Participant
 from jambridge.room.schedules import MOST_ANSWERS
-from jambridge.room.sharing import Sharing
+from jambridge.room.sharing import HOST_GRACE_S, Sharing
 from jambridge.room.state import FIELDS, MOST_AHEAD, RoomState, Stamp, Trust
 from jambridge.room.state_messages import EVENTS
 from jambridge.units import LocalSeconds, PeerId
@@ -101,7 +102,7 @@ def churn(world: World, skew_s: float) -> list[Member]:
         elif what < 0.2 and not member.hub:
             world.join(member)
         elif what < 0.27:
-            world.leave(host)
+            (world.quit if what < 0.23 else world.leave)(host)
         elif what < 0.33 and len(members) < 9:
             members += gather(world, 1, skew_s=skew_s)
         elif what < 0.37:
@@ -186,17 +187,59 @@ def test_the_host_is_the_same_when_its_hub_is_back() -> None:
         assert {other.sharing.host for other in members} == {members[0].id}
 
 
-def test_who_came_second_follows_a_host_that_is_gone_and_says_so() -> None:
+def named(world: World, since: int = 0) -> list[tuple[PeerId, str]]:
+    """Who has said that who hosts from now on."""
+    return [
+        (who, said.payload["hostId"])
+        for _, who, said in world.spoken[since:]
+        if said.event == state_messages.HOST_CHANGE
+    ]
+
+
+@pytest.mark.parametrize("seeds", [60, MORE])
+def test_a_host_that_is_away_for_a_moment_stays_whoever_comes_meanwhile(seeds: int) -> None:
+    for seed in range(seeds):
+        world = World(seed, loss=0.05)
+        members = settled(world, 2 + seed % 3)
+        host, before = members[0], len(world.spoken)
+        for _ in range(3):
+            world.leave(host)
+            newcomer = world.member(skew_s=-3000.0)
+            world.at(world.now + world.random.random() * 4, partial(world.join, newcomer))
+            world.run(HOST_GRACE_S - 1)
+            world.join(host)
+            world.run(world.random.random() * 30)
+        world.run(HEALED_S)
+        assert not world.disagreement(), seed
+        assert members[1].sharing.host == host.id, seed
+        assert not {whom for who, whom in named(world, before) if who in {member.id for member in members}}, seed
+
+
+@pytest.mark.parametrize("seeds", [60, MORE])
+def test_of_a_host_that_stays_away_one_other_takes_the_place_and_says_so(seeds: int) -> None:
+    for seed in range(seeds):
+        world = World(seed, loss=0.05)
+        ada, *others = settled(world, 3 + seed % 3)
+        bob = min(others, key=lambda member: member.id)  # all joined at the same time
+        before = len(world.spoken)
+        world.leave(ada)
+        world.run(HOST_GRACE_S + 1)
+        assert named(world, before) == [(bob.id, bob.id)], seed
+        assert not world.disagreement(), seed
+        world.join(ada)
+        world.run(HEALED_S)
+        assert not world.disagreement(), seed
+        assert ada.sharing.host == bob.id, seed
+
+
+def test_a_host_that_goes_on_purpose_is_followed_at_once() -> None:
     world = World(5)
     ada, bob, _ = settled(world, 3)
-    world.leave(ada)
-    world.run(0.6)
+    before = len(world.spoken)
+    world.quit(ada)
+    world.run(1.5)
     assert not world.disagreement()
-    assert bob.sharing.host == bob.id
-    assert any(
-        who == bob.id and said.event == state_messages.HOST_CHANGE and said.payload["hostId"] == bob.id
-        for _, who, said in world.spoken
-    )
+    assert named(world, before) == [(ada.id, bob.id), (bob.id, bob.id)]
 
 
 def test_two_who_both_found_an_empty_room_agree() -> None:
@@ -629,6 +672,11 @@ def told(sharing: Sharing, step: dict[str, Any]) -> list[list[Any]]:
             said = sharing.members_changed(members, wall_s, at)
         case "receive":
             said = sharing.receive(step["event"], step["payload"], PeerId(step["sender"]), at)
+        case "lost":
+            sharing.lost()
+            said = []
+        case "leaving":
+            said = sharing.leaving(wall_s)
         case "change":
             said = sharing.change(step["field"], step["value"], at)
         case _:

@@ -63,19 +63,23 @@ export class Hosting {
     this.#doubt(ELECTED, now);
   }
 
-  /** Who is present now; true if the host was among those who left and another was elected. */
-  changed(members, wall, now) {
+  /** Who is present now. A host that is gone stays the host until another is elected: most are back soon. */
+  changed(members) {
     this.#present = this.#bounded(members);
     for (const id of this.#claims.keys()) if (!this.#present.has(id)) this.#claims.delete(id);
-    if (this.host === null || this.#present.has(this.host)) return false;
-    this.elect(wall, now, { newcomer: false });
-    return true;
   }
 
   elect(wall, now, { newcomer }) {
     this.host = elect(this.#present.values(), wall, { newcomer });
     this.#remembered = false;
     this.#doubt(newcomer ? BACK : ELECTED, now);
+  }
+
+  /** Follow who would be elected without us. */
+  handOver(wall) {
+    const others = [...this.#present.values()].filter(({ id }) => id !== this.#me);
+    this.host = elect(others, wall, { newcomer: false });
+    return this.host;
   }
 
   /** `sender` says who is host; true if we believe another one now. */

@@ -69,7 +69,7 @@ export class Session {
       key: self.id,
       onState: (state, reason) => {
         this.#arriving = state === "joined";
-        if (!this.#arriving) this.#saver.hosting(false);
+        if (!this.#arriving) this.#away();
         onRoom(state, reason);
       },
       onPresence: (state) => this.#seen(participants(state)),
@@ -116,12 +116,18 @@ export class Session {
   }
 
   leave() {
+    this.#say(this.#sharing.leaving(Date.now()));
     clearTimeout(this.#grace);
     clearTimeout(this.#due);
     this.#saver.close();
     this.#sync.close();
     this.#mesh.close();
     this.#realtime.leave();
+  }
+
+  #away() {
+    this.#saver.hosting(false);
+    this.#sharing.lost();
   }
 
   #seen(present) {
@@ -183,11 +189,15 @@ export class Session {
 
   /** Send what the state protocol wants said, show what it made of what came, and keep its next appointment. */
   #tell(said) {
-    for (const { event, payload } of said) this.#realtime.broadcast(event, { ...payload, fromPeerId: this.#self.id });
+    this.#say(said);
     if (this.#sharing.host !== null) this.#goesOn ??= this.#sharing.host === this.#self.id;
     this.#saver.hosting(this.#realtime.state === "joined" && this.#sharing.host === this.#self.id);
     this.#appoint();
     this.#notice();
+  }
+
+  #say(said) {
+    for (const { event, payload } of said) this.#realtime.broadcast(event, { ...payload, fromPeerId: this.#self.id });
   }
 
   #appoint() {

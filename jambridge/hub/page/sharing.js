@@ -6,7 +6,7 @@
  * missed something finds it there, who knows better says it again. What was not confirmed is said again as well.
  */
 
-import { Hosting } from "./hosting.js";
+import { ELECTED, Hosting } from "./hosting.js";
 import { Answering, Asking, Digests, NEVER, Saying } from "./schedules.js";
 import { FIELDS, MOST_AHEAD, RoomState, TRUST, checked, compareStamps } from "./state.js";
 import { change, digest, hostChange, parse, request, sync } from "./state_messages.js";
@@ -15,6 +15,7 @@ const ANSWER_WITHIN_MS = 150;
 const ANSWER_FOR_HOST_MS = 300; // where only the host's word counts, the others leave it the first answer
 const REQUESTS_AFTER_MS = [0, 500, 1000, 2000, 4000];
 const UNANSWERED_AFTER_MS = 1000;
+const HOST_GRACE_MS = 6000; // a host that is gone is awaited: its connection may have died
 const QUESTIONS_AFTER_MS = [1000, 3000];
 const QUESTION_PAUSE_MS = 2000;
 const RETURN_MS = 15_000; // members are back by then after their hub was away; also where only the host changes anything
@@ -39,8 +40,8 @@ export class Sharing {
   #questions = new Asking();
   #wanted = new Map(); // stamps by field that others hold and we lack
   #electAt = NEVER;
+  #joinedAt = -NEVER;
   #freshUntil = -NEVER;
-  #returningUntil = -NEVER;
   #wallMinusLocal = 0;
 
   #hostOnly;
@@ -79,9 +80,10 @@ export class Sharing {
    */
   joined(members, wall, now) {
     this.#wallMinusLocal = wall - now;
-    this.#returningUntil = now + RETURN_MS;
+    this.#joinedAt = now;
     this.#hosting.joined(members, now);
     this.#electAt = this.host === null ? now + UNANSWERED_AFTER_MS : NEVER;
+    this.#awaitHost(now);
     if (this.#hosting.others) {
       this.#requests.at(now, REQUESTS_AFTER_MS);
       this.#freshUntil = now + REQUESTS_AFTER_MS.at(-1) + UNANSWERED_AFTER_MS;
@@ -94,9 +96,21 @@ export class Sharing {
   membersChanged(members, wall, now) {
     this.#wallMinusLocal = wall - now;
     const newcomers = members.some(({ id }) => !this.#hosting.isPresent(id));
-    const said = this.#hosting.changed(members, wall, now) ? this.#afterElection(now) : [];
+    this.#hosting.changed(members);
+    this.#awaitHost(now);
     if (newcomers) this.#digests.changed(now);
-    return [...said, ...this.tick(now)];
+    return this.tick(now);
+  }
+
+  /** We are not in the room until we have `joined` again; meanwhile we know too little to elect anybody. */
+  lost() {
+    this.#electAt = NEVER;
+  }
+
+  /** We go for good: a host names who follows it, so that nobody waits for it to come back. */
+  leaving(wall) {
+    const successor = this.#digesting ? this.#hosting.handOver(wall) : null;
+    return successor === null ? [] : [hostChange(successor, ELECTED)];
   }
 
   /** One of EVENTS; throws WireError for nonsense, of which nothing is taken. */
@@ -126,10 +140,10 @@ export class Sharing {
 
   /** What is due. */
   tick(now) {
-    const standing = this.#hosting.standing(now);
     const said = this.#saying.take(now).map((name) => change(this.state, name, this.#me));
     if (this.#requests.take(now)) said.push(request({ fields: [...this.#wanted.keys()].sort() }));
     if (now >= this.#electAt) said.push(...this.#elect(now));
+    const standing = this.#hosting.standing(now);
     if (this.#questions.take(now) && this.host !== null && this.host !== this.#me)
       said.push(request({ target: this.host }));
     said.push(...this.#answering.take(now).map((id) => sync(this.state, this.host, standing, this.#hostOnly, id)));
@@ -210,7 +224,7 @@ export class Sharing {
 
   /** A host that has just come, into a room that may have been in step before, and never set this field itself. */
   #returns([, author], now) {
-    return this.host === this.#me && !author && now < this.#returningUntil;
+    return this.host === this.#me && !author && now < this.#joinedAt + RETURN_MS;
   }
 
   /** Where only the host changes anything: the host says its own value, higher than what was tried. */
@@ -283,6 +297,13 @@ export class Sharing {
 
   // Who is host
 
+  /** Another is elected only if the host is away for longer than it takes to come back. */
+  #awaitHost(now) {
+    if (this.host === null) return;
+    if (this.#hosting.isPresent(this.host)) this.#electAt = NEVER;
+    else if (this.#electAt === NEVER) this.#electAt = now + HOST_GRACE_MS;
+  }
+
   /** `sender` names a host. */
   #hear(sender, host, standing, now) {
     if (host === null) return [];
@@ -295,6 +316,8 @@ export class Sharing {
     }
     if (sender === host && host === this.host) this.#questions.answered();
     else if (host !== this.host && this.#hosting.isPresent(host)) this.#doubt(now);
+    else if (this.host === null && this.#hosting.isPresent(sender))
+      this.#electAt = this.#joinedAt + HOST_GRACE_MS; // gone just before we came, and awaited
     return [];
   }
 
@@ -311,11 +334,10 @@ export class Sharing {
     return [hostChange(this.host, this.#hosting.standing(now))];
   }
 
-  /** Nobody has answered us in time. */
+  /** Nobody has answered us in time, or the host is not back. */
   #elect(now) {
     this.#electAt = NEVER;
-    if (this.host !== null) return [];
-    this.#hosting.elect(now + this.#wallMinusLocal, now, { newcomer: true });
+    this.#hosting.elect(now + this.#wallMinusLocal, now, { newcomer: this.host === null });
     return this.#afterElection(now);
   }
 
