@@ -42,8 +42,13 @@ class Delivery:
         self._wall = wall
         self._queued = asyncio.Event()
         self._reached: RemoteStore | None = None
-        self.pending = 0
+        self._counted = 0
         self.trouble = Trouble("sessions do not reach the room's database yet")
+
+    @property
+    def pending(self) -> int:
+        """How many sessions wait, those not counted yet among them."""
+        return max(self._counted, int(self._queued.is_set()))
 
     @property
     def pool(self) -> Pool:
@@ -54,7 +59,8 @@ class Delivery:
         Outbox(self._store, remote.url).queue(self._id, now)
 
     def wake(self) -> None:
-        self._queued.set()
+        if self._remote.value is not None:
+            self._queued.set()
 
     def forget(self) -> None:
         """Read our session there before it is written again."""
@@ -97,6 +103,7 @@ class Delivery:
             try:
                 await self._begin(endpoint)
                 while True:
+                    self._counted = self.pending
                     self._queued.clear()
                     failures = 0 if await self._try(remote, box) else failures + 1
                     await self._pause(failures)
@@ -133,7 +140,7 @@ class Delivery:
                 await self._deliver_one(remote, box, entry)
         finally:
             with suppress(DeviceError):
-                self.pending = await self._on_disk(box.pending)
+                self._counted = await self._on_disk(box.pending)
 
     async def _deliver_one(self, remote: RemoteStore, box: Outbox, entry: Entry) -> None:
         present = await self._on_disk(partial(self._store.get, entry.id))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from jambridge.audio.opus import FRAME_FRAMES, LOOKAHEAD_FRAMES, SHORT_FRAMES, Decoder, Encoder, packet_frames
 from jambridge.errors import WireError
 from jambridge.units import SAMPLE_RATE_HZ
+from tests.audio.fidelity import fitted
 
 
 def tone(frequency_hz: float, seconds: float, level: float = 0.5) -> NDArray[np.float32]:
@@ -29,6 +30,19 @@ def test_sound_comes_back_after_the_look_ahead_on_its_own_channel(frames: int) -
     assert heard.shape == sound.shape
     delayed = heard[4800 + LOOKAHEAD_FRAMES : 19200]
     np.testing.assert_allclose(delayed, sound[4800 : 19200 - LOOKAHEAD_FRAMES], atol=0.05)
+
+
+@pytest.mark.parametrize("frames", [SHORT_FRAMES, FRAME_FRAMES])
+def test_a_tone_has_forty_decibels_of_signal_to_noise(frames: int) -> None:
+    time_s = np.arange(2 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+    sound = np.repeat(0.5 * np.sin(2 * np.pi * 997 * time_s)[:, None], 2, axis=1).astype(np.float32)
+    encoder, decoder = Encoder(), Decoder()
+
+    heard = np.concatenate([decoder.decode(encoder.encode(frame)) for frame in np.split(sound, len(sound) // frames)])
+
+    level_db, to_noise_db = fitted(heard[SAMPLE_RATE_HZ:, 0], 997)
+    assert level_db == pytest.approx(-6, abs=0.1)
+    assert to_noise_db > 40
 
 
 @pytest.mark.parametrize("bit_rate", [128_000, 256_000])
