@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from jambridge.errors import LinkError
 from jambridge.peers import local_names, surrounding_network
 from jambridge.peers.candidates import Address, Candidate, may_dial
 from jambridge.peers.connection import Connection
+from jambridge.peers.ice_servers import IceServers
 from jambridge.peers.negotiation import FRESH_S, Negotiation
 from jambridge.peers.outgoing import Outgoing
 from jambridge.peers.sdp import Description
@@ -43,6 +45,7 @@ log = logging.getLogger(__name__)
 
 MAX_STEPS = 32  # signals waiting
 MAX_NEWS = 32  # of connections: two of them, with four things to tell at most
+HOPE_S = 3.0  # an attempt is left alone so long
 LOOK_S = 0.5  # how often the arrival of sound is looked at
 
 
@@ -65,8 +68,10 @@ class Surroundings:
     """Our own sound, None if we send none."""
     readers: Mapping[str, Reader] = field(default_factory=dict)
     """Of data channels, by label."""
-    ice_servers: Sequence[str] = ()
-    """URLs; none in a LAN room."""
+    ice_servers: IceServers = field(default_factory=IceServers)
+    """None in a LAN room."""
+    paths: Counter[str] = field(default_factory=Counter)
+    """How many connections were made by each path: host, srflx, relay."""
     allow_loopback: bool = False
     """Whether a candidate may name this very machine."""
     drops: Drops = field(default_factory=Drops)
@@ -149,7 +154,11 @@ class Peer:
         if live is None or connection is None:
             state = PeerState.RECONNECTING if self._was_connected else PeerState.DISCONNECTED
             ice = next((other.ice_state for other in self._connections.values()), "new")
-            return PeerStatus(self.who.id, self.who.name, state, ice, None, 0.0, SILENT_DBFS, None, 0)
+            failures = self._negotiation.failures
+            return PeerStatus(
+                self.who.id, self.who.name, state, ice, None, 0.0, SILENT_DBFS, None, 0, failures=failures
+            )
+        round_trip_s = connection.round_trip.seconds
         reception = connection.tap.reception
         return PeerStatus(
             id=self.who.id,
@@ -161,6 +170,8 @@ class Peer:
             level_dbfs=dbfs(reception.mean_square) if self.is_heard else SILENT_DBFS,
             silent_s=None if reception.heard_at is None else self._now - reception.heard_at,
             packets=reception.packets,
+            network_ms=None if round_trip_s is None else round_trip_s * 500,
+            failures=self._negotiation.failures,
         )
 
     def send(self, label: str, text: str) -> bool:
@@ -195,7 +206,7 @@ class Peer:
             self._around.ice_servers,
             outgoing.track() if outgoing is not None else None,
             lambda block: self._hear(number, block),
-            lambda state: self._tell(Connected(number) if state == "connected" else Broken(number)),
+            lambda state: self._change(number, state),
             self._read,
             receives=self.who.sends,
         )
@@ -251,6 +262,8 @@ class Peer:
         self._stop_work(number)
         connection = self._connections.pop(number, None)
         if connection is not None:
+            if connection.path is None:
+                self._around.ice_servers.pass_over(connection.servers)
             self._around.drops.data += connection.channels.dropped
             self._group.create_task(connection.close())
         if number == self._sounding:
@@ -260,6 +273,14 @@ class Peer:
 
     def _tell(self, event: Event) -> None:
         self._inbox.offer(event)
+
+    def _change(self, number: int, state: str) -> None:
+        if state != "connected":
+            self._tell(Broken(number))
+            return
+        path = self._connections[number].path if number in self._connections else None
+        self._around.paths[path or "host"] += 1
+        self._tell(Connected(number))
 
     def _hear(self, number: int, block: NDArray[np.float32]) -> None:
         if number > self._sounding:
@@ -282,9 +303,19 @@ class Peer:
                 self._carry_out(self._negotiation.receive(Broken(number), self._now))
             elif heard_at is not None:
                 self._carry_out(self._negotiation.receive(Heard(number), heard_at))
+        self._give_up_the_hopeless()
         if self.sink is None and self.who.sends and self.is_heard and self._now - self._asked_at >= LOOK_S:
             self._asked_at = self._now  # players who left at once may have held every place until now
             self.sink = self._around.open_sink(self.who.id, self.who.name)
+
+    def _give_up_the_hopeless(self) -> None:
+        """An attempt for which no server answered, once one would: aiortc cannot add what it gathers later."""
+        rising = self._negotiation.rising
+        connection = self._connections.get(rising.number) if rising is not None else None
+        if rising is None or connection is None or connection.answered is None or connection.path is not None:
+            return
+        if self._now - rising.started_at >= HOPE_S and self._around.ice_servers.would_add(connection.answered):
+            self._carry_out(self._negotiation.receive(Broken(rising.number), self._now))
 
     def _note_edges(self) -> None:
         is_connected = self._negotiation.live is not None

@@ -99,7 +99,11 @@ def audio(mesh: Mesh | None) -> JsonObject:
                 "state": peer.state.value,
                 "connection": peer.connection,
                 "path": peer.path,
-                "latency_ms": {"network": None, "jitter": None, "playout": None},
+                "latency_ms": {
+                    "network": _rounded(peer.network_ms),
+                    "jitter": _rounded(peer.jitter_ms),
+                    "playout": _rounded(peer.playout_ms),
+                },
                 "loss": round(peer.loss, 4),
                 "level_dbfs": round(peer.level_dbfs, 1),
                 "silent_s": None if peer.silent_s is None else round(peer.silent_s, 1),
@@ -107,8 +111,22 @@ def audio(mesh: Mesh | None) -> JsonObject:
             }
             for peer in (mesh.peers() if mesh else ())
         ],
+        "ice": _ice(mesh) if mesh else {},
         "dropped": asdict(mesh.drops) if mesh else {},
     }
+
+
+def _ice(mesh: Mesh) -> JsonObject:
+    """How connections were made since the start, and which servers there are for it."""
+    servers = mesh.ice_servers
+    return {
+        "selected_pairs": {kind: mesh.paths[kind] for kind in ("host", "srflx", "relay")},
+        "servers": [{"url": url, "error": servers.errors.get(url)} for url in servers.urls],
+    }
+
+
+def _rounded(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else round(milliseconds, 1)
 
 
 def _audio_light(mesh: Mesh | None) -> str:

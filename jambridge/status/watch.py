@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from jambridge.errors import Text
+from jambridge.peers.trouble import TEXTS
 from jambridge.room.edges import RoomEdges
 from jambridge.services import Services
 from jambridge.status.alerts import Alerts
@@ -17,7 +18,14 @@ NO_ROOM_AFTER_S = 10.0
 WATCH_S = 0.5
 
 
-async def watch(faults: Callable[[], dict[str, str]], services: Services, room: RoomEdges, alerts: Alerts) -> None:
+async def watch(
+    faults: Callable[[], dict[str, str]],
+    services: Services,
+    room: RoomEdges,
+    alerts: Alerts,
+    trouble: Callable[[], Mapping[Text, str]],
+) -> None:
+    """`trouble` says what is wrong with the musicians' sound, and why: some of its `TEXTS`."""
     started = fed_at = time.monotonic()
     is_told = was_connected = False
     period_s = watchdog_period_s()
@@ -33,7 +41,16 @@ async def watch(faults: Callable[[], dict[str, str]], services: Services, room: 
         is_connected = room.view.value.connection == "connected"
         was_connected |= is_connected
         _tell(alerts, services, is_connected, was_connected, patient=now - started < NO_ROOM_AFTER_S)
+        _tell_trouble(alerts, trouble())
         await asyncio.sleep(WATCH_S)
+
+
+def _tell_trouble(alerts: Alerts, trouble: Mapping[Text, str]) -> None:
+    for text in TEXTS:
+        if text in trouble:
+            alerts.set(text, trouble[text])
+        else:
+            alerts.clear(text)
 
 
 def _tell(alerts: Alerts, services: Services, is_connected: bool, was_connected: bool, *, patient: bool) -> None:
