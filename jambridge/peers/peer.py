@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 
 MAX_STEPS = 32  # signals waiting
 MAX_NEWS = 32  # of connections: two of them, with four things to tell at most
+RELAY_AFTER_S = 1.0  # aioice stays with the first way that works: a direct one may take a retransmission to open
 HOPE_S = 3.0  # an attempt is left alone so long
 LOOK_S = 0.5  # how often the arrival of sound is looked at
 
@@ -233,10 +234,20 @@ class Peer:
 
     async def _dial(self, number: int, candidates: Sequence[Candidate]) -> None:
         with self._breaking(number):
-            await self._dial_addresses(number, [one for one in candidates if not one.is_name])
-            for named in [one for one in candidates if one.is_name]:
+            direct = [one for one in candidates if one.type != "relay"]
+            await self._dial_addresses(number, [one for one in direct if not one.is_name])
+            if len(direct) < len(candidates):
+                self._start(number, self._dial_late(number, [one for one in candidates if one.type == "relay"]))
+            for named in [one for one in direct if one.is_name]:
                 address = await self._around.resolve(named.host)
                 await self._dial_addresses(number, [replace(named, host=address or named.host)])
+
+    async def _dial_late(self, number: int, relayed: Sequence[Candidate]) -> None:
+        with self._breaking(number):
+            if not self._around.ice_servers.relay_only:
+                await asyncio.sleep(RELAY_AFTER_S)
+            if self._connections[number].path is None:
+                await self._dial_addresses(number, relayed)
 
     async def _dial_addresses(self, number: int, candidates: Sequence[Candidate]) -> None:
         nobodys = self._around.nobodys()
