@@ -4,6 +4,7 @@ Source: RFC 8489 section 6.3 (a Binding request without credentials), RFC 8656 s
 """
 
 import asyncio
+import os
 import socket
 import ssl
 from typing import Final
@@ -38,8 +39,10 @@ async def ask(url: IceUrl, username: str, credential: str) -> str | None:
         return f"it does not speak TLS here: {exc.reason}"
     except socket.gaierror:
         return "its name is not known"
-    except (OSError, ValueError) as exc:  # aioice, of an answer that makes no sense
-        return getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
+    except OSError as exc:
+        return os.strerror(exc.errno) if exc.errno else str(exc)
+    except ValueError as exc:  # aioice, of an answer that makes no sense
+        return f"its answer makes no sense: {exc}"
     return None
 
 

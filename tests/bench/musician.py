@@ -1,4 +1,4 @@
-"""A musician of the benches, a process of its own: `python -m tests.bench.musician HUB ROOM NUMBER short|held|music [CONFIG]`.
+"""A musician of the benches, in a process: `python -m tests.bench.musician HUB ROOM NUMBER short|held|music [CONFIG]`.
 
 `short` and `held` strike keys, their turn among three at a time, and say of each one JSON object: when its first
 audible sample was handed over (time.monotonic(), which the processes of a machine share), and which key. `music` plays

@@ -1,4 +1,4 @@
-"""A bridge and a musician who are not in one network: a hub stands for Supabase, between them there is what there is."""
+"""A bridge and a musician who may not be in one network; a hub stands for Supabase."""
 
 import subprocess
 import sys
@@ -70,9 +70,17 @@ class Band:
                 return False
             return bool(peer["packets"] > before[0] or peer["id"] != before[1] or peer["packets"] < before[0] > 0)
 
-        took_s = until(arrives, "sound arrives", patience_s)
-        print(f"sound again after {took_s:.2f} s")
-        return took_s
+        return until(arrives, "sound arrives", patience_s)
+
+    def cut(self, seconds: float, at: Host | None = None) -> float:
+        """Pull the cable of the bridge, or of its router, for so long; how long after it was back there was sound."""
+        cable = at or self.listener.host
+        cable.unplug()
+        time.sleep(seconds)
+        silent_s = self.peer().get("silent_s")
+        assert silent_s is None or silent_s > seconds - 1
+        cable.plug_in()
+        return self.await_sound(60)
 
     def await_path(self, path: str) -> None:
         self.listener.await_status(lambda status: _paths(status) == [path], f"the path is {path}")
@@ -87,9 +95,7 @@ class Band:
         self.listener.await_status(
             lambda status: any(peer["packets"] for peer in status["audio"]["peers"]), "the musician is heard"
         )
-        took_s = time.monotonic() - began
-        print(f"sound after {took_s:.2f} s")
-        return took_s
+        return time.monotonic() - began
 
 
 class Player:
