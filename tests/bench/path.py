@@ -19,7 +19,7 @@ from time import sleep
 from tests.bench.stage import table
 from tests.scenarios import nat
 from tests.scenarios.namespaces import Host, network
-from tests.scenarios.paths import Band, Webrtc, cloud_hub, open_band, webrtc
+from tests.scenarios.paths import NO_SERVERS, Band, Webrtc, cloud_hub, open_band, webrtc
 from tests.scenarios.turn import Coturn, coturn
 
 DEAD_PORT = 9
@@ -116,17 +116,16 @@ def main(runs: int = 3) -> None:
         rows.append((what, paths, f"{statistics.median(seconds):.2f}", f"{max(seconds):.2f}", bar))
 
     with open_world() as world:
-        none: Webrtc = {"ice_servers": [], "policy": "all"}
-        row("one network, no servers", "3", lambda: connecting(world, none))
+        row("one network, no servers", "3", lambda: connecting(world, NO_SERVERS))
         row("one network, STUN and TURN", "3", lambda: connecting(world, webrtc(world.cloud, "stun", "udp")))
         row("one network, both servers dead", "", lambda: connecting(world, dead(world)))
         for kind in ("udp", "tcp", "tls"):
             relay = webrtc(world.cloud, kind, policy="relay")
             row(f"policy relay, TURN over {kind.upper()}", "3", partial(connecting, world, relay))
-        row("network gone for 10 s", "2", lambda: network_gone(world, none, 10))
-        row("network gone for 45 s", "8", lambda: network_gone(world, none, 45))
-        row("musician killed, started at once", "8", lambda: musician_gone(world, none, 0))
-        row("musician killed, started after 20 s", "8", lambda: musician_gone(world, none, 20))
+        row("network gone for 10 s", "2", lambda: network_gone(world, NO_SERVERS, 10))
+        row("network gone for 45 s", "8", lambda: network_gone(world, NO_SERVERS, 45))
+        row("musician killed, started at once", "8", lambda: musician_gone(world, NO_SERVERS, 0))
+        row("musician killed, started after 20 s", "8", lambda: musician_gone(world, NO_SERVERS, 20))
     with open_world(behind="cone") as world:
         row("two cone NATs, STUN and TURN", "3", lambda: connecting(world, webrtc(world.cloud, "stun", "udp")))
     with open_world(behind="symmetric") as world:

@@ -52,6 +52,11 @@ def rejoin(first: Host, second: Host) -> None:
         ip("-n", here.name, "route", "delete", "unreachable", f"{there.address}/32")
 
 
+def filtering(host: Host, *rule: str) -> None:
+    """A rule more (-A), or no longer (-D), for what `host` takes."""
+    _run(host, "iptables", *rule)
+
+
 def _run(host: Host, *command: str) -> None:
     done = subprocess.run(host.command(command), capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"

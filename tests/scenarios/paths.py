@@ -19,6 +19,7 @@ ROOM = "PATH23"
 KEY = "sb_publishable_abcdefghijklmnopqrstuv_abcdefgh"
 HUB_PORT = 3001
 Webrtc = Mapping[str, Any]
+NO_SERVERS: Webrtc = {"ice_servers": [], "policy": "all"}
 
 
 def webrtc(host: Host, *kinds: str, policy: str = "all") -> Webrtc:

@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.scenarios.namespaces import Host, network
-from tests.scenarios.paths import Band, cloud_hub, open_band
+from tests.scenarios.paths import NO_SERVERS, Band, cloud_hub, open_band
 
 pytestmark = pytest.mark.scenario
-
-NO_SERVERS = {"ice_servers": [], "policy": "all"}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,9 @@
 """Musicians who cannot reach each other directly, or only through a NAT: real coturn, real routers."""
 
+import signal
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +12,8 @@ import pytest
 from jambridge.errors import Text
 from tests.scenarios import nat
 from tests.scenarios.namespaces import Host, network
-from tests.scenarios.paths import cloud_hub, open_band, webrtc
-from tests.scenarios.turn import SECRET, Coturn, coturn
+from tests.scenarios.paths import NO_SERVERS, cloud_hub, open_band, webrtc
+from tests.scenarios.turn import PORT, SECRET, Coturn, coturn
 
 pytestmark = pytest.mark.scenario
 
@@ -35,6 +38,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with network(3) as (box, home, cloud), cloud_hub(cloud, directory / "hub") as hub, coturn(cloud, directory) as turn:
         nat.part(box, home)
         yield World(box, home, cloud, hub, turn)
+
+
+@contextmanager
+def reachable(world: World) -> Iterator[None]:
+    """The two find each other for once."""
+    nat.rejoin(world.box, world.home)
+    try:
+        yield
+    finally:
+        nat.part(world.box, world.home)
 
 
 @pytest.mark.parametrize("kind", ["udp", "tcp", "tls"])
@@ -63,19 +76,63 @@ def test_a_turn_server_that_was_restarted_is_used_again(world: World, tmp_path: 
 
 def test_a_certificate_that_is_not_trusted_is_the_cause_told(world: World, tmp_path: Path) -> None:
     with open_band(world.box, world.home, world.hub, tmp_path, [webrtc(world.cloud, "tls")]) as band:
-        band.await_alert(Text.DIRECT_RETRYING, patience_s=60)
+        band.await_alert(Text.DIRECT_RETRYING)
         cause = band.alerts()[Text.DIRECT_RETRYING]
         assert "turns:10.77.0.3:5349: its certificate is not trusted: self-signed certificate" in cause
-        assert "Musician 1: no connection after" in cause
-        band.await_alert(Text.LIMITED, patience_s=90)
-        nat.rejoin(world.box, world.home)
-        try:
+        assert "Musician 1: no connection after 1 attempt" in cause
+        with reachable(world):
             band.await_sound()
             band.await_path("host")
             band.await_alert(Text.DIRECT_RETRYING, there=False)
+
+
+@pytest.mark.slow
+def test_after_many_attempts_connectivity_is_said_to_be_limited_until_one_succeeds(
+    world: World, tmp_path: Path
+) -> None:
+    with open_band(world.box, world.home, world.hub, tmp_path, [NO_SERVERS]) as band:
+        band.await_alert(Text.LIMITED, patience_s=90)
+        with reachable(world):
+            band.await_sound()
             band.await_alert(Text.LIMITED, there=False)
+
+
+def test_where_there_is_a_direct_way_it_is_taken_though_there_is_a_relay(world: World, tmp_path: Path) -> None:
+    section = webrtc(world.cloud, "stun", "udp")
+    with reachable(world), open_band(world.box, world.home, world.hub, tmp_path, [section]) as band:
+        assert band.seconds_to_sound() < SOON_S
+        band.await_path("host")
+        assert not band.alerts()
+
+
+def test_lost_packets_are_told_while_many_are_lost(world: World, tmp_path: Path) -> None:
+    loss = ("INPUT", "-p", "udp", "-m", "statistic", "--mode", "random", "--probability", "0.25", "-j", "DROP")
+    with reachable(world), open_band(world.box, world.home, world.hub, tmp_path, [NO_SERVERS]) as band:
+        band.seconds_to_sound()
+        nat.filtering(world.box, "-A", *loss)
+        try:
+            band.await_alert(Text.LIMITED)
+            assert "% of packets lost" in band.alerts()[Text.LIMITED]
         finally:
-            nat.part(world.box, world.home)
+            nat.filtering(world.box, "-D", *loss)
+        band.await_alert(Text.LIMITED, there=False, patience_s=60)
+
+
+def test_more_than_100_ms_are_told_while_the_way_is_long(world: World, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.fakes.slow_wire", world.cloud.address, "4000", str(PORT), "110"]
+    wire = world.cloud.run(command)
+    server = {**webrtc(world.cloud, "udp")["ice_servers"][0], "urls": f"turn:{world.cloud.address}:4000"}
+    long = {"ice_servers": [server], "policy": "relay"}
+    try:
+        with open_band(world.box, world.home, world.hub, tmp_path, [long, NO_SERVERS]) as band:
+            band.await_alert(Text.HIGH_LATENCY)
+            assert band.peer()["latency_ms"]["network"] > 100
+            assert "Musician 1: 11" in band.alerts()[Text.HIGH_LATENCY]
+            wire.send_signal(signal.SIGUSR1)
+            band.await_alert(Text.HIGH_LATENCY, there=False)
+    finally:
+        wire.kill()
+        wire.wait()
 
 
 def test_a_wrong_password_is_the_cause_told_and_written_nowhere(world: World, tmp_path: Path) -> None:
@@ -96,18 +153,15 @@ def test_credentials_are_made_of_a_secret_and_nothing_but_the_relay_is_used_wher
     secret.chmod(0o600)
     url = f"turn:{world.box.address}:3478"
     section = {"ice_servers": [{"urls": url, "secret_file": str(secret)}], "policy": "relay"}
-    nat.rejoin(world.box, world.home)
-    try:
-        with (
-            coturn(world.box, tmp_path / "second", secret=True),
-            open_band(world.box, world.home, world.hub, tmp_path, [section, {"ice_servers": []}]) as band,
-        ):
-            assert band.seconds_to_sound() < SOON_S
-            band.await_path("relay")
-            assert Text.DIRECT_RELAY not in band.alerts(), "it was wanted"
-            assert SECRET not in band.listener.get("/status")[1] + band.listener.said()
-    finally:
-        nat.part(world.box, world.home)
+    with (
+        reachable(world),
+        coturn(world.box, tmp_path / "second", secret=True),
+        open_band(world.box, world.home, world.hub, tmp_path, [section, NO_SERVERS]) as band,
+    ):
+        assert band.seconds_to_sound() < SOON_S
+        band.await_path("relay")
+        assert Text.DIRECT_RELAY not in band.alerts(), "it was wanted"
+        assert SECRET not in band.listener.get("/status")[1] + band.listener.said()
 
 
 @pytest.mark.parametrize(("symmetric", "path"), [(False, "srflx"), (True, "relay")])

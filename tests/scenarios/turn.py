@@ -69,6 +69,7 @@ def coturn(host: Host, directory: Path, *, secret: bool = False) -> Iterator[Cot
         f"pkey={key}",
         "no-dtls",
         "no-cli",
+        "denied-peer-ip=10.78.0.0-10.78.255.255",  # the homes behind the routers
         "min-port=50000",
         "max-port=50200",
         f"userdb={directory / 'turndb'}",
