@@ -6,8 +6,10 @@ after an attempt that failed. What does not answer is asked again until it does,
 
 import asyncio
 import base64
+import contextlib
 import hmac
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
@@ -19,8 +21,8 @@ from jambridge.peers import ice_probe
 log = logging.getLogger(__name__)
 
 LOGIN_S = 24 * 3600
-FIRST_WAIT_S = 1.0
-LONGEST_WAIT_S = 4.0  # a TURN server that was restarted is back in use within ten seconds
+WANTED_S = 20.0  # an attempt to connect takes fifteen at most
+WAIT_WANTED_S, WAIT_S = 0.5, 10.0  # before a server is asked again: while somebody tries to connect, and else
 NO_ANSWER = "no answer"
 
 
@@ -67,12 +69,16 @@ class IceServers:
         stun = () if relay_only else (server for server in everyone if not server.url.is_turn)
         self._queues = (deque(stun), deque(server for server in everyone if server.url.is_turn))
         self._errors: dict[Server, str] = {}
+        self._wanted_at = -math.inf
         self._doubted: dict[Server, asyncio.Event] = {
             server: asyncio.Event() for queue in self._queues for server in queue
         }
 
     def choose(self) -> tuple[Server, ...]:
         """For the next connection: one of each kind, as far as one is known or not known yet to answer."""
+        self._wanted_at = time.monotonic()
+        for server in self._errors:
+            self._doubted[server].set()
         found = (next((server for server in queue if server not in self._errors), None) for queue in self._queues)
         return tuple(server for server in found if server is not None)
 
@@ -89,7 +95,8 @@ class IceServers:
 
     def would_add(self, had: Collection[Server]) -> bool:
         """Whether a connection anew would have a kind of server that one with these has not."""
-        return bool({server.url.is_turn for server in self.choose()} - {server.url.is_turn for server in had})
+        present = {server.url.is_turn for server in self._doubted if server not in self._errors}
+        return bool(present - {server.url.is_turn for server in had})
 
     @property
     def errors(self) -> Mapping[str, str]:
@@ -109,17 +116,17 @@ class IceServers:
                 group.create_task(self._follow(server))
 
     async def _follow(self, server: Server) -> None:
-        wait_s = FIRST_WAIT_S
         while True:
             self._doubted[server].clear()
             reason = await self._probe(server.url, *server.login(self._wall()))
             self._note(server, reason)
-            if reason is None:
-                await self._doubted[server].wait()
-                wait_s = FIRST_WAIT_S
-            else:
-                await asyncio.sleep(wait_s)
-                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if reason is None else self._wait_s):
+                    await self._doubted[server].wait()
+
+    @property
+    def _wait_s(self) -> float:
+        return WAIT_WANTED_S if time.monotonic() - self._wanted_at < WANTED_S else WAIT_S
 
     def _note(self, server: Server, reason: str | None) -> None:
         before = self._errors.get(server)
