@@ -61,8 +61,8 @@ class Surroundings:
 
     self_id: PeerId
     """Our presence key."""
-    send: Callable[[Signal], None]
-    """Must not block; drops while the room is away."""
+    send: Callable[[Signal], bool | None]
+    """Must not block; drops while the room is away, and then gives False."""
     open_sink: OpenSink
     """Called for a peer that sends, and while it is heard again after None, which discards the sound."""
     outgoing: Outgoing | None = None
@@ -94,6 +94,7 @@ class Peer:
         self._steps = 0
         self._connections: dict[int, Connection] = {}
         self._work: dict[int, set[asyncio.Task[None]]] = {}
+        self._unsaid: Signal | None = None
         self._last_path: str | None = None
         self._sounding = 0  # the newest attempt that carries sound; only that one is heard
         self._is_connected = self._was_connected = False
@@ -189,7 +190,7 @@ class Peer:
         for action in actions:
             match action:
                 case Send(signal):
-                    self._around.send(signal)
+                    self._say(signal)
                 case Offer(number):
                     self._start(number, self._offer(number, self._open(number)))
                 case Answer(number, description):
@@ -201,6 +202,15 @@ class Peer:
                 case Close(number):
                     self._shut(number)
         self._note_edges()
+
+    def _say(self, signal: Signal) -> None:
+        self._unsaid = signal if self._around.send(signal) is False else None
+
+    def _say_again(self) -> None:
+        """Once the room is back, what it should have carried, if that still holds."""
+        rising = self._negotiation.rising
+        if self._unsaid is not None and rising is not None and self._unsaid is rising.local:
+            self._say(self._unsaid)
 
     def _open(self, number: int) -> Connection:
         outgoing = self._around.outgoing
@@ -316,6 +326,7 @@ class Peer:
             elif heard_at is not None:
                 self._carry_out(self._negotiation.receive(Heard(number), heard_at))
         self._give_up_the_hopeless()
+        self._say_again()
         if self.sink is None and self.who.sends and self.is_heard and self._now - self._asked_at >= LOOK_S:
             self._asked_at = self._now  # players who left at once may have held every place until now
             self.sink = self._around.open_sink(self.who.id, self.who.name)
