@@ -51,6 +51,6 @@ async def _ask(ice: Any) -> float | None:
         await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=_RESENDS)
     except stun.TransactionFailed:
         pass  # an answer all the same
-    except (stun.TransactionError, ConnectionError, OSError):
+    except (stun.TransactionError, OSError):
         return None
     return loop.time() - asked_at

@@ -80,6 +80,7 @@ def test_chromium_offers_sound_and_a_channel_and_both_flow() -> None:
             await until(lambda: sum(map(len, blocks)) > 48_000)
             assert max(float(np.abs(block).max()) for block in blocks) > 0.5
             await talks(ours, texts)
+            await until(lambda: ours.round_trip.seconds is not None)
             assert await page.evaluate("window.link.connectionState") == "connected"
             await ours.close()
 
@@ -103,6 +104,7 @@ def test_chromium_answers_our_offer_and_the_channel_is_as_the_contract_has_it() 
             await ours.apply(answer)
             await ours.dial(answer.candidates)
             await talks(ours, texts)
+            await until(lambda: ours.round_trip.seconds is not None)
             options = "({ label, ordered, maxRetransmits, negotiated }) => [label, ordered, maxRetransmits, negotiated]"
             assert await page.evaluate(f"({options})(window.channel)") == ["sync", False, 0, False]
             await ours.close()
