@@ -8,7 +8,7 @@ hub → address → room client ⇄ signals, members ⇄ mesh → feeds (shared 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,15 +22,17 @@ from jambridge.audio.feed import Feeds
 from jambridge.audio.service import CardService
 from jambridge.config import Config
 from jambridge.edges import Latest
-from jambridge.errors import ExitStatus
+from jambridge.errors import ExitStatus, Text
 from jambridge.hub_host import HubAddress, open_hub
 from jambridge.light.control import LightSettings
 from jambridge.light.discovery import Discovery, open_discovery
 from jambridge.light.process import Lights, open_light, release
 from jambridge.light.wled import Controller
 from jambridge.peers.channels import SYNC
+from jambridge.peers.ice_servers import IceServers
 from jambridge.peers.mesh import Mesh, open_mesh
 from jambridge.peers.peer import Surroundings
+from jambridge.peers.trouble import Trouble
 from jambridge.room.announce import find_hubs
 from jambridge.room.client import ROOM_RETRY_S, open_room, topic_of
 from jambridge.room.edges import HUB, SUPABASE, Address, RoomEdges, open_sharing
@@ -160,7 +162,15 @@ async def run(
         keeping.describe(edges.setup, edges.settings, box.discovery),
         keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
         sound.keep(edges.sound, room, box.mesh, box.line_out, config.webrtc.max_peers),
-        watch(faults, services, room, edges.alerts, edges.sound.captured, edges.sound.played),
+        watch(
+            faults,
+            services,
+            room,
+            edges.alerts,
+            partial(_trouble, box, edges.sound, Trouble(config.webrtc.policy == "relay")),
+            edges.sound.captured,
+            edges.sound.played,
+        ),
         _fall_back(services, edges, find_hub if supabase else None, partial(take_seat, edges.lan, seat_name=HUB)),
     )
     try:
@@ -218,7 +228,7 @@ def _start_box(
     line_out = sound.start(services, edges.sound, config.audio, feeds, open_line_in)
     adopted = partial(identity.adopted, state)
     discovery = services.start("discovery", partial(open_discovery, config.light, adopted, edges.controllers))
-    ice_servers = config.webrtc.ice_servers if config.supabase.url else []
+    ice_servers = IceServers(sections.ice_servers(config), relay_only=config.webrtc.policy == "relay")
     sync = Sync(
         me.id, lambda: room.view.value.host, lambda to, text: bool(mesh.present and mesh.present.send_sync(to, text))
     )
@@ -261,6 +271,12 @@ def _faults(box: _Box) -> dict[str, str]:
     ticking = silent_s is not None and silent_s < LIGHT_SILENT_S
     late = {} if ticking else {"light": "does not tick"}
     return late if box.mesh.health.state == State.RUNNING else late | {"mesh": "is not running"}
+
+
+def _trouble(box: _Box, own: Sound, trouble: Trouble) -> Mapping[Text, str]:
+    """With the musicians' sound: what is to be told, and why."""
+    mesh, now = box.mesh.present, LocalSeconds(time.monotonic())
+    return trouble.look(sound.peers(own, mesh), mesh.ice_servers.errors, now) if mesh else {}
 
 
 def _hub_finder(config: Config, state: Path, in_force: Latest[HubAddress | None]) -> Opening | None:

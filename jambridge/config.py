@@ -1,10 +1,21 @@
 """The configuration: typed sections with ranges and units. A service receives its section, never `Config`. Pure."""
 
 import ipaddress
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from jambridge import ice_url
 from jambridge.errors import UsageError
 from jambridge.room import code as room_code
 
@@ -82,13 +93,75 @@ class ShareConfig(Section):
     """Start of the link shown, as https://example.org/jam; null: the hub's own page."""
 
 
+class IceServerConfig(Section):
+    """A STUN or TURN server, as a browser's RTCIceServer; one without credentials may be written as its URL alone."""
+
+    urls: str | list[str]
+    """As stun:HOST:PORT, turn:HOST:PORT?transport=udp or tcp, turns:HOST:PORT."""
+    username: str | None = None
+    credential: SecretStr | None = None
+    credential_file: str | None = None
+    secret_file: str | None = None
+    """Holds what coturn calls static-auth-secret: credentials for a day are made of it, for each connection anew."""
+
+    @property
+    def all_urls(self) -> tuple[ice_url.IceUrl, ...]:
+        return tuple(map(ice_url.parse, [self.urls] if isinstance(self.urls, str) else self.urls))
+
+    @field_validator("urls")
+    @classmethod
+    def _understood(cls, value: str | list[str]) -> str | list[str]:
+        for url in [value] if isinstance(value, str) else value:
+            try:
+                ice_url.parse(url)
+            except ValueError as exc:
+                raise ValueError(f"{url.rpartition('@')[2][:80]}: {exc}") from exc  # no secret
+        return value
+
+    @model_validator(mode="after")
+    def _with_credentials(self) -> Self:
+        given = [name for name in ("credential", "credential_file", "secret_file") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other")
+        turn = next((url.text for url in self.all_urls if url.is_turn), None)
+        if turn and not given:
+            raise ValueError(f"{turn} takes credentials: username and credential (or credential_file), or secret_file")
+        if turn and self.secret_file is None and self.username is None:
+            raise ValueError(f"{turn} takes a username as well")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, dump: SerializerFunctionWrapHandler) -> object:
+        """A URL alone, if there is no more to it."""
+        values = {name: value for name, value in dump(self).items() if value is not None}
+        return self.urls if values.keys() == {"urls"} and isinstance(self.urls, str) else values
+
+
+IceServer = Annotated[
+    IceServerConfig,
+    BeforeValidator(
+        lambda value: {"urls": value} if isinstance(value, str) else value,
+        json_schema_input_type=str | IceServerConfig,
+    ),
+]
+
+
 class WebrtcConfig(Section):
     """Sound between members."""
 
-    ice_servers: list[str] = ["stun:stun.l.google.com:19302"]
-    """STUN and TURN; none are used in a LAN room."""
+    ice_servers: Annotated[list[IceServer], Field(max_length=16)] = [
+        IceServerConfig(urls="stun:stun.l.google.com:19302")
+    ]
+    """STUN and TURN; none are used in a LAN room, unless nothing but a relay may be used."""
     policy: Literal["all", "relay"] = "all"
+    """relay: all sound passes through a TURN server, and musicians do not see each other's addresses."""
     max_peers: Annotated[int, Field(ge=1, le=3)] = 3
+
+    @model_validator(mode="after")
+    def _with_a_relay(self) -> Self:
+        if self.policy == "relay" and not any(url.is_turn for server in self.ice_servers for url in server.all_urls):
+            raise ValueError("policy relay takes a TURN server among ice_servers")
+        return self
 
 
 class AudioConfig(Section):

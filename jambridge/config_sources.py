@@ -18,6 +18,7 @@ from jambridge.errors import ConfigError
 MAX_BYTES = 256 * 1024
 ENVIRONMENT_PREFIX = "JAMBRIDGE_"
 Path = tuple[str | int, ...]
+_SECRETS = ("credential", "anon_key")  # what was written there is not repeated
 _ALIASES = {  # what browser apps call these
     "SUPABASE_URL": ("supabase", "url"),
     "SUPABASE_ANON_KEY": ("supabase", "anon_key"),
@@ -163,7 +164,7 @@ def _line_number(where: str) -> int:
 
 
 def _sentence(error: Any, path: Path) -> str:
-    given = json.dumps(error["input"], default=str)[:60]
+    given = "…" if set(_SECRETS) & set(error["loc"]) else json.dumps(error["input"], default=str)[:60]
     match error["type"]:
         case "extra_forbidden":
             guess = difflib.get_close_matches(str(path[-1]), _keys_beside(path), n=1, cutoff=0.5)
@@ -173,7 +174,9 @@ def _sentence(error: Any, path: Path) -> str:
         case "model_type" | "model_attributes_type":
             return f"must be a section with keys, not {given}"
         case "string_type":
-            return f'must be text: write it in quotes, as "{error["input"]}"'
+            return f'must be text: write it in quotes, as "{given.strip(chr(34))}"'
+        case "missing":
+            return f"{error['loc'][-1]} is missing"
         case "value_error":
             return str(error["ctx"]["error"])
     message = error["msg"].removeprefix("Input should be ")
@@ -194,14 +197,12 @@ def _keys_beside(path: Path) -> list[str]:
 
 def _section(annotation: Any) -> type[BaseModel] | None:
     """The section that a key holds, alone or as a list's entries."""
-    return next(
-        (
-            kind
-            for kind in (annotation, *getattr(annotation, "__args__", ()))
-            if isinstance(kind, type) and issubclass(kind, BaseModel)
-        ),
-        None,
-    )
+    kinds = (annotation, *getattr(annotation, "__args__", ()))
+    return next((kind for kind in map(_bare, kinds) if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+
+
+def _bare(annotation: Any) -> Any:
+    return annotation.__origin__ if hasattr(annotation, "__metadata__") else annotation
 
 
 def _dotted(path: Path) -> str:

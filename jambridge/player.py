@@ -9,6 +9,7 @@ from jambridge import __version__
 from jambridge.audio.pace import Stereo, paced
 from jambridge.edges import Latest
 from jambridge.peers.channels import SYNC
+from jambridge.peers.ice_servers import IceServers
 from jambridge.peers.mesh import open_mesh
 from jambridge.peers.outgoing import Outgoing
 from jambridge.peers.peer import Surroundings
@@ -28,7 +29,9 @@ async def play(address: Address, topic: str, name: str, sound: Iterator[Stereo])
 
 
 @asynccontextmanager
-async def open_player(address: Address, topic: str, name: str) -> AsyncIterator[Outgoing]:
+async def open_player(
+    address: Address, topic: str, name: str, ice_servers: IceServers | None = None
+) -> AsyncIterator[Outgoing]:
     """A seat in the room; what is written to the `Outgoing` is heard by everyone there."""
     own = PeerId(secrets.token_hex(8))
     room, outgoing, services = RoomEdges(own), Outgoing(), Services()
@@ -42,7 +45,14 @@ async def open_player(address: Address, topic: str, name: str) -> AsyncIterator[
     sync = Sync(
         own, lambda: room.view.value.host, lambda peer, text: bool(mesh.present and mesh.present.send_sync(peer, text))
     )
-    around = Surroundings(own, room.say, lambda _id, _name: None, outgoing=outgoing, readers={SYNC: sync.receive})
+    around = Surroundings(
+        own,
+        room.say,
+        None,
+        outgoing=outgoing,
+        readers={SYNC: sync.receive},
+        ice_servers=ice_servers or IceServers(),
+    )
     where: Latest[Address | None] = Latest(address)
     services.start("room", lambda: open_room(where, topic, me, room), ROOM_RETRY_S)
     services.start("sharing", lambda: open_sharing(room))

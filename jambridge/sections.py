@@ -1,14 +1,16 @@
 """From the configuration to what each part takes: a part is given its own, never the whole."""
 
 import secrets
+import stat
 import time
 from pathlib import Path
 
 from jambridge import __version__, supabase_key
-from jambridge.config import Config, HttpConfig, SupabaseConfig
+from jambridge.config import Config, HttpConfig, IceServerConfig, SupabaseConfig
 from jambridge.errors import ConfigError
 from jambridge.identity import Identity
 from jambridge.light.control import LightSettings
+from jambridge.peers.ice_servers import Server
 from jambridge.peers.roles import CLOCK, SHORT_PACKETS
 from jambridge.room.edges import Address
 from jambridge.room.messages import Participant
@@ -63,15 +65,49 @@ def endpoint(config: Config) -> Endpoint | None:
     return Endpoint(config.hub.url, HUB_KEY) if config.hub.url else None
 
 
+def ice_servers(config: Config) -> list[Server]:
+    """The STUN and TURN servers in use: none in a LAN room, unless nothing but a relay may be used.
+
+    Raises:
+        ConfigError: a file with a credential cannot be read, or everybody can read it.
+    """
+    section = config.webrtc
+    if config.supabase.url is None and section.policy != "relay":
+        return []
+    numbered = enumerate(section.ice_servers)
+    return [server for number, one in numbered for server in _servers(one, f"webrtc.ice_servers[{number}]")]
+
+
+def _servers(section: IceServerConfig, key: str) -> list[Server]:
+    credential = section.credential.get_secret_value() if section.credential else ""
+    if section.credential_file is not None:
+        credential = _secret_in(section.credential_file, f"{key}.credential_file")
+    secret = _secret_in(section.secret_file, f"{key}.secret_file") if section.secret_file is not None else ""
+    return [Server(url, section.username or "", credential, secret) for url in section.all_urls]
+
+
+def _secret_in(file: str, key: str) -> str:
+    text = _text_in(file, key)
+    if Path(file).stat().st_mode & stat.S_IROTH:
+        raise ConfigError(f"{key}: {file}: everybody on this machine can read it: chmod o= {file}")
+    if not text:
+        raise ConfigError(f"{key}: {file}: is empty")
+    return text
+
+
 def _key_in(file: str | None) -> str:
     if file is None:
         raise ConfigError("supabase.url is set: supabase.anon_key_file (or anon_key) is missing")
+    return _text_in(file, "supabase.anon_key_file")
+
+
+def _text_in(file: str, key: str) -> str:
     try:
         return Path(file).read_text("utf-8").strip()
     except OSError as exc:
-        raise ConfigError(f"supabase.anon_key_file: {file}: {exc.strerror}") from exc
+        raise ConfigError(f"{key}: {file}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
-        raise ConfigError(f"supabase.anon_key_file: {file}: not a text file (UTF-8)") from exc
+        raise ConfigError(f"{key}: {file}: not a text file (UTF-8)") from exc
 
 
 def light_settings(config: Config) -> LightSettings:

@@ -11,7 +11,7 @@ from functools import partial
 
 from jambridge.audio import probe
 from jambridge.audio.cards import NO_DEVICE, Direction
-from jambridge.audio.control import CaptureReport, CaptureSettings, PlaybackReport, PlaybackSettings
+from jambridge.audio.control import CaptureReport, CaptureSettings, ChannelReport, PlaybackReport, PlaybackSettings
 from jambridge.audio.desk import Desk, Fader
 from jambridge.audio.feed import Feeds
 from jambridge.audio.ring import Feed
@@ -23,6 +23,7 @@ from jambridge.peers import roles
 from jambridge.peers.mesh import Mesh
 from jambridge.peers.outgoing import Outgoing
 from jambridge.peers.sending import open_sending
+from jambridge.peers.status import PeerState, PeerStatus
 from jambridge.room.edges import RoomEdges
 from jambridge.services import Running, Services
 from jambridge.strict_json import JsonObject
@@ -122,6 +123,18 @@ async def _choose_frames(sound: Sound, room: RoomEdges, mesh: Running[Mesh], max
         frames = roles.frame_frames(room.me, room.members.value, max_peers, roundabout)
         sound.capture.set(replace(sound.capture.value, frame_frames=frames))
         await asyncio.sleep(LOOK_S)
+
+
+def peers(sound: Sound, mesh: Mesh) -> list[PeerStatus]:
+    """Everyone that a connection is wanted with, and how each is played."""
+    return [_played(peer, sound.desk.playing(peer.id, sound.played.value)) for peer in mesh.peers()]
+
+
+def _played(peer: PeerStatus, playing: ChannelReport | None) -> PeerStatus:
+    if playing is None:
+        return peer
+    level = playing.level_dbfs if peer.state is PeerState.CONNECTED else peer.level_dbfs
+    return replace(peer, level_dbfs=level, jitter_ms=playing.jitter_ms, playout_ms=playing.depth_ms)
 
 
 def describe(sound: Sound) -> JsonObject:

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jambridge import config_sources
+from jambridge import config_sources, sections
+from jambridge.commands import options
 from jambridge.config import Config
 from jambridge.errors import ConfigError
+from jambridge.peers.ice_servers import Server
 
 ROOT = Path(__file__).parents[1]
 
@@ -86,6 +88,115 @@ def test_secrets_are_masked_and_everything_else_is_shown() -> None:
     assert "eyJsecret" not in shown
     assert "****" in shown
     assert "master_volume: 0.8" in shown
+
+
+ICE = """\
+webrtc:
+  ice_servers:
+    - stun:stun.example.org
+    - turn://turn.example.org
+    - {urls: "turn:turn.example.org"}
+    - urls:
+        - turns:turn.example.org?transport=udp
+      username: band
+      credential: opensesame
+    - {urls: "turn:turn.example.org", usrname: band, credential: opensesame}
+    - {urls: "turn:turn.example.org", credential: opensesame}
+    - {urls: "turn:turn.example.org", username: band, credential: opensesame, secret_file: /x}
+    - {urls: "turn:turn.example.org", username: band, credential: 12345678}
+    - turn:band:opensesame@turn.example.org
+    - 3
+    - {username: band, credential: opensesame}
+"""
+
+
+def test_every_server_that_makes_no_sense_is_told_with_its_line_and_without_its_secret() -> None:
+    at = "webrtc.ice_servers"
+    assert problems(ICE) == [
+        f"config.yaml:4: {at}[1]: turn://turn.example.org: write it without //, as turn:turn.example.org:3478",
+        (
+            f"config.yaml:5: {at}[2]: turn:turn.example.org takes credentials:"
+            " username and credential (or credential_file), or secret_file"
+        ),
+        (
+            f"config.yaml:6: {at}[3].urls: turns:turn.example.org?transport=udp:"
+            " ?transport=udp: the transport of turns: is tcp"
+        ),
+        f"config.yaml:10: {at}[4].usrname: unknown key (did you mean 'username'?)",
+        f"config.yaml:11: {at}[5]: turn:turn.example.org takes a username as well",
+        f"config.yaml:12: {at}[6]: credential and secret_file exclude each other",
+        f'config.yaml:13: {at}[7].credential: must be text: write it in quotes, as "…"',
+        f"config.yaml:14: {at}[8]: turn.example.org: username and credential stand beside the URL, not in it",
+        f"config.yaml:15: {at}[9]: must be a section with keys, not 3",
+        f"config.yaml:16: {at}[10]: urls is missing",
+    ]
+
+
+def test_a_relay_that_must_be_used_must_be_there() -> None:
+    assert problems("webrtc: {policy: relay}") == [
+        "config.yaml:1: webrtc: policy relay takes a TURN server among ice_servers"
+    ]
+
+
+TURN = """\
+supabase: {url: "https://x.supabase.co"}
+webrtc:
+  ice_servers:
+    - stun:stun.example.org
+    - {urls: ["turn:turn.example.org", "turns:turn.example.org"], username: band, credential: opensesame}
+"""
+
+
+def test_servers_are_shown_as_they_were_written_but_for_their_credentials() -> None:
+    shown = config_sources.dump(config_sources.build(config_sources.from_yaml(TURN, "c")))
+    assert "opensesame" not in shown
+    assert "- stun:stun.example.org\n  - urls:\n    - turn:turn.example.org\n    - turns:" in shown
+    assert "credential: '****" in shown
+
+
+def built(text: str) -> list[Server]:
+    return sections.ice_servers(config_sources.build(config_sources.from_yaml(text, "c")))
+
+
+def test_servers_are_used_in_hosted_rooms_and_in_a_lan_room_only_where_a_relay_must_be() -> None:
+    assert [server.url.text for server in built(TURN)] == [
+        "stun:stun.example.org",
+        "turn:turn.example.org",
+        "turns:turn.example.org",
+    ]
+    assert {server.credential for server in built(TURN)[1:]} == {"opensesame"}
+    local = TURN.partition("\n")[2]
+    assert built(local) == []
+    assert len(built(local + "  policy: relay")) == 3
+
+
+def test_a_secret_is_read_from_a_file_that_not_everybody_can_read(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    text = f"""\
+supabase: {{url: "https://x.supabase.co"}}
+webrtc: {{ice_servers: [{{urls: "turn:t", secret_file: "{file}"}}]}}
+"""
+    with pytest.raises(ConfigError, match=r"webrtc.ice_servers\[0\].secret_file: .*: No such file or directory"):
+        built(text)
+    file.write_text("north\n")
+    file.chmod(0o644)
+    with pytest.raises(ConfigError, match=r"everybody on this machine can read it: chmod o= "):
+        built(text)
+    file.chmod(0o640)
+    assert [server.secret for server in built(text)] == ["north"]
+    file.write_text("\n")
+    with pytest.raises(ConfigError, match="is empty"):
+        built(text)
+
+
+def test_a_file_with_a_credential_in_it_is_not_for_everybody(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(TURN)
+    file.chmod(0o644)
+    with pytest.raises(ConfigError, match="everybody on this machine can read the credential in it"):
+        options.configuration(file)
+    file.chmod(0o600)
+    assert options.configuration(file).webrtc.ice_servers[1].username == "band"
 
 
 def test_an_open_status_page_needs_a_token() -> None:

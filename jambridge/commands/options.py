@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,11 +48,20 @@ def configuration(
         ("identity", "name"): ("--name", name),
         ("audio", "send"): ("--listen-only", False if listen_only else None),
     }
-    return config_sources.build(
-        _from_file(config_path(path)),
-        config_sources.from_environment(os.environ),
-        config_sources.from_flags(flags),
+    file = config_path(path)
+    config = config_sources.build(
+        _from_file(file), config_sources.from_environment(os.environ), config_sources.from_flags(flags)
     )
+    if file is not None and any(server.credential for server in config.webrtc.ice_servers):
+        _refuse_if_open(file)
+    return config
+
+
+def _refuse_if_open(file: Path) -> None:
+    if file.stat().st_mode & stat.S_IROTH:
+        raise ConfigError(
+            f"{file}: everybody on this machine can read the credential in it: chmod o= {file}, or use credential_file"
+        )
 
 
 def config_path(given: Path | None) -> Path | None:

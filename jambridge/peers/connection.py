@@ -6,8 +6,10 @@ The only module that knows aiortc's connections. Its errors become `LinkError` h
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from typing import Final
+import time
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 from aiortc import (
@@ -18,6 +20,7 @@ from aiortc import (
     RTCConfiguration,
     RTCIceCandidate,
     RTCIceServer,
+    RTCIceTransportPolicy,
     RTCPeerConnection,
     RTCRtpCodecCapability,
     RTCRtpReceiver,
@@ -32,12 +35,15 @@ from jambridge.errors import LinkError
 from jambridge.peers import sdp, tap
 from jambridge.peers.candidates import Candidate
 from jambridge.peers.channels import Channels, OnText
+from jambridge.peers.ice_servers import IceServers, Server
+from jambridge.peers.round_trip import RoundTrip
 from jambridge.peers.sdp import Description, Media
 from jambridge.peers.tap import Forward, Tap, Write
 
 log = logging.getLogger(__name__)
 
 CLOSE_S = 2.0
+GATHERING_S = 2.0  # aioice waits five seconds for servers; a retransmission and the round trips of TLS fit in two
 
 # What aiortc and aioice were seen to raise over a description or candidate (80,000 mutated ones).
 _ERRORS: Final = (
@@ -68,7 +74,7 @@ class Connection:
 
     def __init__(
         self,
-        ice_servers: Sequence[str],
+        servers: IceServers,
         track: MediaStreamTrack | None,
         write: Write | None,
         on_state: Callable[[str], None],
@@ -78,15 +84,21 @@ class Connection:
         forward: Forward | None = None,
     ) -> None:
         self.tap = Tap(write, forward=forward)
+        self.round_trip = RoundTrip()
+        self.servers = servers.choose()
+        """Those that this connection was made with."""
+        self.answered: Collection[Server] | None = None
+        """Which of them were of use; None before they were asked."""
+        self._shared = servers
         self._track = track
         self._on_state = on_state
         self._described = asyncio.Event()  # the peer's description is in place
         self._stock: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._mid = ""
         direction = "recvonly" if track is None else "sendrecv" if receives else "sendonly"
         try:
-            servers = [RTCIceServer(url) for url in ice_servers]
-            self._pc = RTCPeerConnection(RTCConfiguration(servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+            self._pc = RTCPeerConnection(_configuration(self.servers, relay_only=servers.relay_only))
             self._pc.addTransceiver(track or "audio", direction).setCodecPreferences(_opus())
         except _ERRORS as exc:
             raise LinkError(f"no connection can be made with these ICE servers: {exc!r}") from exc
@@ -146,8 +158,9 @@ class Connection:
         self._pc.remove_all_listeners()
         if self._track is not None:
             self._track.stop()
-        if self._stock is not None:
-            self._stock.cancel()
+        for task in (self._stock, self._asking):
+            if task is not None:
+                task.cancel()
         try:
             async with asyncio.timeout(CLOSE_S):
                 await self.channels.close()
@@ -163,19 +176,32 @@ class Connection:
     @property
     def path(self) -> str | None:
         """How packets travel: host, srflx (through a NAT) or relay; None until connected."""
-        transport = self._pc.getTransceivers()[0].receiver.transport.transport
-        pair = getattr(transport._connection, "_nominated", {}).get(1)  # noqa: SLF001  aiortc does not say which
+        pair = getattr(self._ice, "_nominated", {}).get(1)  # aiortc does not say which
         if pair is None:
             return None
         kinds = {pair.local_candidate.type, pair.remote_candidate.type}
         return next((kind for kind in ("relay", "srflx") if kind in kinds), "host")
 
+    @property
+    def _ice(self) -> Any:
+        """The aioice.Connection below."""
+        return self._pc.getTransceivers()[0].receiver.transport.transport._connection  # noqa: SLF001
+
     async def _describe(self, offered: Sequence[Media] = ()) -> str:
         try:
+            ice = self._ice
+            ice.get_component_candidates = partial(ice.get_component_candidates, timeout=GATHERING_S)
             await self._pc.setLocalDescription()
+            self._note_answers({candidate.type for candidate in ice.local_candidates})
             return sdp.outgoing(self._pc.localDescription.sdp, offered)
         except _ERRORS as exc:
             raise LinkError(f"no description can be made: {exc!r}") from exc
+
+    def _note_answers(self, kinds: Collection[str]) -> None:
+        self.answered = [server for server in self.servers if ("relay" if server.url.is_turn else "srflx") in kinds]
+        for server in self.servers:
+            if server not in self.answered:
+                self._shared.was_silent(server)
 
     def _receive(self, track: MediaStreamTrack) -> None:
         """A receiver is about to be started: listen to it before its jitter buffer does."""
@@ -187,6 +213,7 @@ class Connection:
     def _state_changed(self) -> None:
         match self._pc.connectionState:
             case "connected":
+                self._asking = asyncio.create_task(self.round_trip.follow(self._ice))
                 self._on_state("connected")
             case "failed" | "closed":
                 self._on_state("broken")
@@ -202,6 +229,15 @@ async def _copy(track: MediaStreamTrack, sound: Tap) -> None:
         if isinstance(frame, AudioFrame):
             samples = frame.to_ndarray().reshape(-1, CHANNELS)  # aiortc decodes Opus to packed 16-bit stereo
             sound.play(np.multiply(samples, 1 / 32768, dtype=np.float32))
+
+
+def _configuration(servers: Collection[Server], *, relay_only: bool) -> RTCConfiguration:
+    now = time.time()
+    return RTCConfiguration(
+        [RTCIceServer(server.url.text, *server.login(now)) for server in servers],
+        iceTransportPolicy=RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL,
+        bundlePolicy=RTCBundlePolicy.MAX_BUNDLE,
+    )
 
 
 def _opus() -> list[RTCRtpCodecCapability]:

@@ -41,6 +41,8 @@ class Mesh:
         max_peers: int,
     ) -> None:
         self.drops = around.drops
+        self.paths = around.paths
+        self.ice_servers = around.ice_servers
         self._around = around
         self._members = members
         self._signals = signals
@@ -51,6 +53,7 @@ class Mesh:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(group))
             group.create_task(self._route(group))
+            group.create_task(self.ice_servers.run())
 
     def peers(self) -> list[PeerStatus]:
         return [_status(partner) for partner in self._partners.values()]

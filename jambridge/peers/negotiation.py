@@ -105,6 +105,11 @@ class Negotiation:
         return []
 
     @property
+    def failures(self) -> int:
+        """Attempts in a row that came to nothing."""
+        return self._failures
+
+    @property
     def deadline(self) -> LocalSeconds | None:
         """When `tick` has something to do, if nothing else happens before."""
         return min(self._deadlines(), default=None)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from jambridge.errors import LinkError
 from jambridge.peers import local_names, surrounding_network
 from jambridge.peers.candidates import Address, Candidate, may_dial
 from jambridge.peers.connection import Connection
+from jambridge.peers.ice_servers import IceServers
 from jambridge.peers.negotiation import FRESH_S, Negotiation
 from jambridge.peers.outgoing import Outgoing
 from jambridge.peers.sdp import Description
@@ -44,6 +46,8 @@ log = logging.getLogger(__name__)
 
 MAX_STEPS = 32  # signals waiting
 MAX_NEWS = 32  # of connections: two of them, with four things to tell at most
+RELAY_AFTER_S = 1.0  # aioice stays with the first way that works: at 10 % loss a relay in 2 of 12 cases, so in none
+HOPE_S = 3.0  # an attempt is left alone so long
 LOOK_S = 0.5  # how often the arrival of sound is looked at
 
 
@@ -59,8 +63,8 @@ class Surroundings:
 
     self_id: PeerId
     """Our presence key."""
-    send: Callable[[Signal], None]
-    """Must not block; drops while the room is away."""
+    send: Callable[[Signal], bool | None]
+    """Must not block; drops while the room is away, and then gives False."""
     open_sink: OpenSink | None
     """Called for a peer that sends, and while it is heard again after None, which discards the sound; None where nobody
     wants any."""
@@ -70,8 +74,10 @@ class Surroundings:
     """Our own sound, None if we send none."""
     readers: Mapping[str, Reader] = field(default_factory=dict)
     """Of data channels, by label."""
-    ice_servers: Sequence[str] = ()
-    """URLs; none in a LAN room."""
+    ice_servers: IceServers = field(default_factory=IceServers)
+    """None in a LAN room."""
+    paths: Counter[str] = field(default_factory=Counter)
+    """How many connections were made by each path: host, srflx, relay."""
     allow_loopback: bool = False
     """Whether a candidate may name this very machine."""
     drops: Drops = field(default_factory=Drops)
@@ -94,6 +100,8 @@ class Peer:
         self._steps = 0
         self._connections: dict[int, Connection] = {}
         self._work: dict[int, set[asyncio.Task[None]]] = {}
+        self._unsaid: Signal | None = None
+        self._last_path: str | None = None
         self._sounding = 0  # the newest attempt that carries sound; only that one is heard
         self._is_connected = self._was_connected = False
         self._negotiation = Negotiation(
@@ -155,7 +163,11 @@ class Peer:
         if live is None or connection is None:
             state = PeerState.RECONNECTING if self._was_connected else PeerState.DISCONNECTED
             ice = next((other.ice_state for other in self._connections.values()), "new")
-            return PeerStatus(self.who.id, self.who.name, state, ice, None, 0.0, SILENT_DBFS, None, 0)
+            failures = self._negotiation.failures
+            return PeerStatus(
+                self.who.id, self.who.name, state, ice, None, 0.0, SILENT_DBFS, None, 0, failures=failures
+            )
+        round_trip_s = connection.round_trip.seconds
         reception = connection.tap.reception
         return PeerStatus(
             id=self.who.id,
@@ -167,6 +179,8 @@ class Peer:
             level_dbfs=dbfs(reception.mean_square) if self.is_heard else SILENT_DBFS,
             silent_s=None if reception.heard_at is None else self._now - reception.heard_at,
             packets=reception.packets,
+            network_ms=None if round_trip_s is None else round_trip_s * 500,
+            failures=self._negotiation.failures,
         )
 
     def send(self, label: str, text: str) -> bool:
@@ -182,7 +196,7 @@ class Peer:
         for action in actions:
             match action:
                 case Send(signal):
-                    self._around.send(signal)
+                    self._say(signal)
                 case Offer(number):
                     self._start(number, self._offer(number, self._open(number)))
                 case Answer(number, description):
@@ -195,13 +209,22 @@ class Peer:
                     self._shut(number)
         self._note_edges()
 
+    def _say(self, signal: Signal) -> None:
+        self._unsaid = signal if self._around.send(signal) is False else None
+
+    def _say_again(self) -> None:
+        """Once the room is back, what it should have carried, if that still holds."""
+        rising = self._negotiation.rising
+        if self._unsaid is not None and rising is not None and self._unsaid is rising.local:
+            self._say(self._unsaid)
+
     def _open(self, number: int) -> Connection:
         outgoing = self._around.outgoing
         self._connections[number] = connection = Connection(
             self._around.ice_servers,
             outgoing.track() if outgoing is not None else None,
             None if self._around.open_sink is None else lambda block: self._hear(number, block),
-            lambda state: self._tell(Connected(number) if state == "connected" else Broken(number)),
+            lambda state: self._change(number, state),
             self._read,
             receives=self.who.sends,
             forward=lambda packet, arrived_at: self._forward(number, packet, arrived_at),
@@ -229,10 +252,20 @@ class Peer:
 
     async def _dial(self, number: int, candidates: Sequence[Candidate]) -> None:
         with self._breaking(number):
-            await self._dial_addresses(number, [one for one in candidates if not one.is_name])
-            for named in [one for one in candidates if one.is_name]:
+            direct = [one for one in candidates if one.type != "relay"]
+            await self._dial_addresses(number, [one for one in direct if not one.is_name])
+            if len(direct) < len(candidates):
+                self._start(number, self._dial_late(number, [one for one in candidates if one.type == "relay"]))
+            for named in [one for one in direct if one.is_name]:
                 address = await self._around.resolve(named.host)
                 await self._dial_addresses(number, [replace(named, host=address or named.host)])
+
+    async def _dial_late(self, number: int, relayed: Sequence[Candidate]) -> None:
+        with self._breaking(number):
+            if not self._around.ice_servers.relay_only and self._last_path != "relay":
+                await asyncio.sleep(RELAY_AFTER_S)
+            if self._connections[number].path is None:
+                await self._dial_addresses(number, relayed)
 
     async def _dial_addresses(self, number: int, candidates: Sequence[Candidate]) -> None:
         nobodys = self._around.nobodys()
@@ -258,6 +291,8 @@ class Peer:
         self._stop_work(number)
         connection = self._connections.pop(number, None)
         if connection is not None:
+            if connection.path is None:
+                self._around.ice_servers.pass_over(connection.servers)
             self._around.drops.data += connection.channels.dropped
             self._group.create_task(connection.close())
         if number == self._sounding:
@@ -267,6 +302,14 @@ class Peer:
 
     def _tell(self, event: Event) -> None:
         self._inbox.offer(event)
+
+    def _change(self, number: int, state: str) -> None:
+        if state != "connected":
+            self._tell(Broken(number))
+            return
+        self._last_path = self._connections[number].path if number in self._connections else None
+        self._around.paths[self._last_path or "host"] += 1
+        self._tell(Connected(number))
 
     def _hear(self, number: int, block: NDArray[np.float32]) -> None:
         self._note_sound(number)
@@ -298,6 +341,8 @@ class Peer:
                 self._carry_out(self._negotiation.receive(Broken(number), self._now))
             elif heard_at is not None:
                 self._carry_out(self._negotiation.receive(Heard(number), heard_at))
+        self._give_up_the_hopeless()
+        self._say_again()
         if self.who.sends and self.is_heard and self._now - self._asked_at >= LOOK_S:
             self._asked_at = self._now  # players who left at once may have held every place until now
             self.sink = self.sink or self._open_sink()
@@ -310,6 +355,15 @@ class Peer:
     def _open_channel(self) -> PacketSink | None:
         opens = self._around.open_channel
         return opens(self.who.id, self.who.name) if opens is not None and self.who.sends else None
+
+    def _give_up_the_hopeless(self) -> None:
+        """An attempt for which no server answered, once one would: aiortc cannot add what it gathers later."""
+        rising = self._negotiation.rising
+        connection = self._connections.get(rising.number) if rising is not None else None
+        if rising is None or connection is None or connection.answered is None or connection.path is not None:
+            return
+        if self._now - rising.started_at >= HOPE_S and self._around.ice_servers.would_add(connection.answered):
+            self._carry_out(self._negotiation.receive(Broken(rising.number), self._now))
 
     def _note_edges(self) -> None:
         is_connected = self._negotiation.live is not None

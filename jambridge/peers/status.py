@@ -28,6 +28,20 @@ class PeerStatus:
     level_dbfs: float
     silent_s: float | None
     packets: int
+    network_ms: float | None = None
+    """Half of the round trip, None while unknown."""
+    jitter_ms: float | None = None
+    """How far apart packets come; what waits for the late ones is in `playout_ms`."""
+    playout_ms: float | None = None
+    """How long packets wait here until they are played."""
+    failures: int = 0
+    """Attempts to connect that failed in a row."""
+
+    @property
+    def latency_ms(self) -> float | None:
+        """From there to our loudspeaker, as far as it is known."""
+        known = [part for part in (self.network_ms, self.playout_ms) if part is not None]
+        return sum(known) if known else None
 
 
 @dataclass(slots=True)

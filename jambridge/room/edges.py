@@ -102,11 +102,12 @@ class RoomEdges:
     def count(self, reason: str) -> None:
         self._dropped[reason] += 1
 
-    def say(self, signal: Signal) -> None:
-        """Send a signal to where its target sits; it is dropped while away, since a late one would only mislead."""
+    def say(self, signal: Signal) -> bool:
+        """Send a signal to where its target sits; False: dropped while away, since a late one would only mislead."""
         connected = self._connected()
         where = [seat for seat in connected if seat.has(signal.target)] or connected
         self._send(Broadcast(messages.SIGNAL_EVENT, messages.signal_payload(signal)), where)
+        return bool(where)
 
     def broadcast(self, said: Broadcast) -> None:
         """Say something to everyone, or drop it while away."""

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from jambridge.audio.control import CardReport, ChannelReport
 from jambridge.peers.mesh import Mesh
 from jambridge.peers.status import PeerStatus
-from jambridge.sound import Sound
+from jambridge.sound import Sound, peers
 from jambridge.strict_json import JsonObject
 
 _LIGHTS = {"connected": "green", "reconnecting": "yellow", "disconnected": "red"}
@@ -13,7 +13,7 @@ _LIGHTS = {"connected": "green", "reconnecting": "yellow", "disconnected": "red"
 
 def section(mesh: Mesh | None, sound: Sound) -> JsonObject:
     captured, played = sound.captured.value, sound.played.value
-    peers = mesh.peers() if mesh else []
+    members = peers(sound, mesh) if mesh else []
     return {
         "input": {
             **_card(captured.card),
@@ -32,8 +32,9 @@ def section(mesh: Mesh | None, sound: Sound) -> JsonObject:
             "limited_db": played.limited_db,
             "howling": played.is_howling,
         },
-        "light": _light(peers),
-        "peers": [_peer(peer, sound.desk.playing(peer.id, played)) for peer in peers],
+        "light": _light(members),
+        "peers": [_peer(peer, sound.desk.playing(peer.id, played)) for peer in members],
+        "ice": _ice(mesh) if mesh else {},
         "dropped": asdict(mesh.drops) if mesh else {},
     }
 
@@ -58,19 +59,32 @@ def _peer(peer: PeerStatus, playing: ChannelReport | None) -> JsonObject:
         "connection": peer.connection,
         "path": peer.path,
         "latency_ms": {
-            "network": None,
-            "jitter": playing.jitter_ms if playing else None,
-            "playout": playing.depth_ms if playing else None,
+            "network": _rounded(peer.network_ms),
+            "jitter": _rounded(peer.jitter_ms),
+            "playout": _rounded(peer.playout_ms),
         },
         "loss": round(peer.loss, 4),
-        "level_dbfs": playing.level_dbfs if playing else round(peer.level_dbfs, 1),
+        "level_dbfs": round(peer.level_dbfs, 1),
         "silent_s": None if peer.silent_s is None else round(peer.silent_s, 1),
         "packets": peer.packets,
         "playout": None if playing is None else asdict(playing),
     }
 
 
-def _light(peers: list[PeerStatus]) -> str:
+def _ice(mesh: Mesh) -> JsonObject:
+    """How connections were made since the start, and which servers there are for it."""
+    servers = mesh.ice_servers
+    return {
+        "selected_pairs": {kind: mesh.paths[kind] for kind in ("host", "srflx", "relay")},
+        "servers": [{"url": url, "error": servers.errors.get(url)} for url in servers.urls],
+    }
+
+
+def _rounded(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else round(milliseconds, 1)
+
+
+def _light(members: list[PeerStatus]) -> str:
     """Of the worst connection with a musician; red also where there is none to have."""
-    states = {peer.state.value for peer in peers}
+    states = {peer.state.value for peer in members}
     return next((_LIGHTS[one] for one in ("disconnected", "reconnecting", "connected") if one in states), "red")

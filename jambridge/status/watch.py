@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from jambridge.audio.control import CaptureReport, PlaybackReport
 from jambridge.edges import Latest
 from jambridge.errors import Text
+from jambridge.peers.trouble import TEXTS
 from jambridge.room.edges import RoomEdges
 from jambridge.services import Services
 from jambridge.status.alerts import Alerts
@@ -25,9 +26,11 @@ async def watch(
     services: Services,
     room: RoomEdges,
     alerts: Alerts,
+    trouble: Callable[[], Mapping[Text, str]],
     captured: Latest[CaptureReport],
     played: Latest[PlaybackReport],
 ) -> None:
+    """`trouble` says what is wrong with the musicians' sound, and why: some of its `TEXTS`."""
     started = fed_at = time.monotonic()
     is_told = was_connected = False
     period_s = watchdog_period_s()
@@ -44,7 +47,16 @@ async def watch(
         was_connected |= is_connected
         _tell(alerts, services, is_connected, was_connected, patient=now - started < NO_ROOM_AFTER_S)
         _tell_of_cards(alerts, captured.value, played.value)
+        _tell_trouble(alerts, trouble())
         await asyncio.sleep(WATCH_S)
+
+
+def _tell_trouble(alerts: Alerts, trouble: Mapping[Text, str]) -> None:
+    for text in TEXTS:
+        if text in trouble:
+            alerts.set(text, trouble[text])
+        else:
+            alerts.clear(text)
 
 
 def _tell(alerts: Alerts, services: Services, is_connected: bool, was_connected: bool, *, patient: bool) -> None:

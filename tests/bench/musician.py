@@ -1,8 +1,9 @@
-"""A musician of the benches, a process of its own: `python -m tests.bench.musician HUB ROOM NUMBER short|held|music`.
+"""A musician of the benches, in a process: `python -m tests.bench.musician HUB ROOM NUMBER short|held|music [CONFIG]`.
 
 `short` and `held` strike keys, their turn among three at a time, and say of each one JSON object: when its first
 audible sample was handed over (time.monotonic(), which the processes of a machine share), and which key. `music` plays
-a fixture again and again. All hand over blocks of 128 frames, as a sound card does.
+a fixture again and again. All hand over blocks of 128 frames, as a sound card does. CONFIG is a bridge's, for the
+servers that connections are made with.
 """
 
 import asyncio
@@ -11,10 +12,13 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jambridge import config_sources, sections
+from jambridge.peers.ice_servers import IceServers
 from jambridge.player import open_player
 from jambridge.room.client import topic_of
 from jambridge.room.edges import Address
@@ -77,13 +81,13 @@ def repeated(sound: Sound) -> Iterator[Sound]:
         yield from sound[:whole].reshape(-1, BLOCK_FRAMES)
 
 
-async def main(hub: str, room: str, number: int, act: str) -> None:
+async def main(hub: str, room: str, number: int, act: str, config: str | None = None) -> None:
     struck = Struck(number, STRIKE_S[act]) if act in STRIKE_S else None
     piece = repeated(music.load(music.PIECES[number % len(music.PIECES)]))
     address, topic = Address(hub, "lan"), topic_of("room:{code}", RoomCode(room))
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    async with open_player(address, topic, f"Musician {number + 1}") as outgoing:
+    async with open_player(address, topic, f"Musician {number + 1}", _ice_servers(config)) as outgoing:
         start, blocks = time.monotonic(), 0
         while not ended.is_set():
             block, note = struck.next() if struck else (next(piece), None)
@@ -96,5 +100,12 @@ async def main(hub: str, room: str, number: int, act: str) -> None:
     sys.stdout.flush()
 
 
+def _ice_servers(file: str | None) -> IceServers | None:
+    if file is None:
+        return None
+    config = config_sources.build(config_sources.from_yaml(Path(file).read_text(), file))
+    return IceServers(sections.ice_servers(config), relay_only=config.webrtc.policy == "relay")
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]))
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:6]))

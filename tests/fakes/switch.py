@@ -28,6 +28,8 @@ class Switch:
     def __init__(self, passing: Callable[[Signal], Iterable[Signal]] = lambda signal: [signal]) -> None:
         self.passing = passing
         self.sent: list[Signal] = []
+        self.is_away = False
+        self.dropped = 0
         self._members: dict[PeerId, Participant] = {}
         self._seen: dict[PeerId, Latest[tuple[Participant, ...]]] = {}
         self._boxes: dict[PeerId, Bounded[Signal]] = {}
@@ -49,10 +51,15 @@ class Switch:
         for peer in peers:
             del self._seen[peer], self._boxes[peer]
 
-    def send(self, signal: Signal) -> None:
+    def send(self, signal: Signal) -> bool:
+        """False while the room is away, which carries nothing then."""
+        if self.is_away:
+            self.dropped += 1
+            return False
         self.sent.append(signal)
         for passed in self.passing(signal):
             self.deliver(passed)
+        return True
 
     def deliver(self, signal: Signal) -> None:
         if signal.target in self._boxes:

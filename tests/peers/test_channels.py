@@ -12,6 +12,7 @@ from aiortc import RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from jambridge.peers import sdp
 from jambridge.peers.channels import KINDS, MAX_CHANNELS, SYNC
 from jambridge.peers.connection import Connection
+from jambridge.peers.ice_servers import IceServers
 from jambridge.peers.status import PeerState
 from jambridge.room.messages import SignalType
 from jambridge.units import LocalSeconds, PeerId
@@ -28,7 +29,7 @@ class Ours:
     connection: Connection = field(init=False)
 
     def __post_init__(self) -> None:
-        self.connection = Connection((), None, lambda _: None, self.states.append, self.read, receives=True)
+        self.connection = Connection(IceServers(), None, lambda _: None, self.states.append, self.read, receives=True)
 
     def read(self, label: str, text: str, received_at: LocalSeconds) -> None:
         self.texts.append((label, text))

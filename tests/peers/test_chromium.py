@@ -10,6 +10,7 @@ from playwright.async_api import Page, async_playwright
 
 from jambridge.peers import sdp
 from jambridge.peers.connection import Connection
+from jambridge.peers.ice_servers import IceServers
 from tests.fakes.browsers import CHROMIUM
 from tests.fakes.switch import until
 
@@ -67,13 +68,19 @@ def test_chromium_offers_sound_and_a_channel_and_both_flow() -> None:
         async with chromium() as page:
             offer = sdp.parse("offer", await page.evaluate(OFFER))
             ours = Connection(
-                (), None, blocks.append, lambda _: None, lambda _label, text, _at: texts.append(text), receives=True
+                IceServers(),
+                None,
+                blocks.append,
+                lambda _: None,
+                lambda *said: texts.append(said[1]),
+                receives=True,
             )
             answer = await ours.answer(offer)
             await page.evaluate("sdp => window.link.setRemoteDescription({ type: 'answer', sdp })", answer)
             await until(lambda: sum(map(len, blocks)) > 48_000)
             assert max(float(np.abs(block).max()) for block in blocks) > 0.5
             await talks(ours, texts)
+            await until(lambda: ours.round_trip.seconds is not None)
             assert await page.evaluate("window.link.connectionState") == "connected"
             await ours.close()
 
@@ -86,12 +93,18 @@ def test_chromium_answers_our_offer_and_the_channel_is_as_the_contract_has_it() 
     async def scenario() -> None:
         async with chromium() as page:
             ours = Connection(
-                (), None, lambda _: None, lambda _: None, lambda _label, text, _at: texts.append(text), receives=True
+                IceServers(),
+                None,
+                lambda _: None,
+                lambda _: None,
+                lambda *said: texts.append(said[1]),
+                receives=True,
             )
             answer = sdp.parse("answer", await page.evaluate(ANSWER, await ours.offer()))
             await ours.apply(answer)
             await ours.dial(answer.candidates)
             await talks(ours, texts)
+            await until(lambda: ours.round_trip.seconds is not None)
             options = "({ label, ordered, maxRetransmits, negotiated }) => [label, ordered, maxRetransmits, negotiated]"
             assert await page.evaluate(f"({options})(window.channel)") == ["sync", False, 0, False]
             await ours.close()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from jambridge.peers import sdp
 from jambridge.peers.candidates import Candidate
-from jambridge.peers.peer import Peer, Surroundings, open_peer
+from jambridge.peers.ice_servers import IceServers
+from jambridge.peers.peer import RELAY_AFTER_S, Peer, Surroundings, open_peer
 from jambridge.peers.signals import RemoteCandidates, RemoteDescription
 from jambridge.peers.status import Drops
 from jambridge.room.messages import Participant
@@ -72,3 +73,22 @@ def test_a_name_is_dialled_where_it_leads_and_only_if_an_address_there_might_be(
             running.cancel()
 
     asyncio.run(scenario())
+
+
+def test_a_relay_is_dialled_when_the_direct_ways_have_had_their_time_unless_nothing_else_may_be_used() -> None:
+    relayed = Candidate("r", 1, "198.51.100.7", 9, "relay")
+
+    async def seconds_to_relay(servers: IceServers) -> float:
+        around = Surroundings(SELF, lambda _: None, lambda _, __: None, nobodys=set, ice_servers=servers)
+        async with open_peer(around, PEER) as peer:
+            running = asyncio.create_task(peer.run())
+            peer.post(RemoteDescription("c", sdp.parse("offer", OFFER)))
+            peer.post(RemoteCandidates("c", (*hosts("198.51.100.2"), relayed)))
+            began = asyncio.get_running_loop().time()
+            await until(lambda: "198.51.100.2" in dialled(peer))
+            await until(lambda: "198.51.100.7" in dialled(peer))
+            running.cancel()
+            return asyncio.get_running_loop().time() - began
+
+    assert asyncio.run(seconds_to_relay(IceServers())) >= RELAY_AFTER_S
+    assert asyncio.run(seconds_to_relay(IceServers(relay_only=True))) < RELAY_AFTER_S

@@ -9,6 +9,7 @@ from typing import Any
 from jambridge.errors import LinkError, WireError
 from jambridge.peers import sdp
 from jambridge.peers.connection import Connection
+from jambridge.peers.ice_servers import IceServers
 from jambridge.room.messages import Signal, SignalType
 from jambridge.strict_json import JsonObject
 from jambridge.units import PeerId
@@ -55,7 +56,7 @@ def test_three_hundred_mutated_offers_are_refused_or_answered_and_never_a_traceb
             except WireError:
                 refused += 1
                 continue
-            connection = Connection((), None, lambda _: None, lambda _: None, lambda *_: None, receives=True)
+            connection = Connection(IceServers(), None, lambda _: None, lambda _: None, lambda *_: None, receives=True)
             try:
                 assert "opus" in await connection.answer(offer)
                 answered += 1

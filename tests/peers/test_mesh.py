@@ -7,6 +7,7 @@ import pytest
 
 from jambridge.audio.feed import Feeds
 from jambridge.peers.mesh import open_mesh
+from jambridge.peers.negotiation import RESEND_AFTER_S
 from jambridge.peers.peer import Surroundings
 from jambridge.peers.status import PeerState
 from jambridge.room.messages import Participant, Signal, SignalType
@@ -64,6 +65,21 @@ def test_a_lost_offer_is_sent_again() -> None:
             await until(lambda: listener.hears("b", 440))
             first, second = offers_of(switch, "a")
             assert first == second
+
+    asyncio.run(scenario())
+
+
+def test_an_offer_made_while_the_room_was_away_is_said_once_it_is_back() -> None:
+    async def scenario() -> None:
+        switch = Switch()
+        switch.is_away = True
+        async with member(switch, "a") as listener, member(switch, "b", 440):
+            await until(lambda: switch.dropped > 0)
+            switch.is_away = False
+            back_at = asyncio.get_running_loop().time()
+            await until(lambda: listener.hears("b", 440))
+            assert asyncio.get_running_loop().time() - back_at < RESEND_AFTER_S[0]
+            assert len(offers_of(switch, "a")) == 1
 
     asyncio.run(scenario())
 

@@ -131,6 +131,7 @@ def open_daemon(
     directory.mkdir(parents=True, exist_ok=True)
     config, log = directory / "config.yaml", directory / "log"
     config.write_text(yaml.safe_dump({"audio": {"input": "none", "output": "none"}, **(settings or {})}))
+    config.chmod(0o600)  # there may be secrets in it
     address = directory / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices, log.open("wb") as output:
         address.unlink(missing_ok=True)
