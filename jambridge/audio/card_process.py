@@ -26,6 +26,7 @@ REPORT_S = 0.1
 STOPPED_S = 1.0  # without a callback
 LOOK_S = 3.0  # for a card that was asked for by name
 LOOK_FOR_ANY_S = 10.0
+MOST_LOOKS = 1000  # PortAudio forgets 12 KB each time: after an hour of waiting another process goes on
 _CLOSE_S = 0.3
 _SWITCH_S = 0.0002  # for so long at most this loop keeps a callback waiting
 _MOST_FAILURES = 100  # of callbacks: then something is wrong for good
@@ -67,11 +68,13 @@ class CardProcess:
         self._failures: list[Exception] = []
         self._counted = (0, 0.0)
         self._look_at = 0.0
+        self._looks = 0
         self._fingerprint = kernel.fingerprint()
 
     def run(self) -> None:
         realtime.be_punctual(_PRIORITY)
         sys.setswitchinterval(_SWITCH_S)
+        _silence_libraries()
         while self._running:
             self._look()
             self._wait()
@@ -85,6 +88,7 @@ class CardProcess:
         if self._stream is not None or (now < self._look_at and present == self._fingerprint):
             return
         self._fingerprint = present
+        self._looks += 1
         try:
             cards.look()
             card = cards.find(self._wanted, self._duty.direction)
@@ -93,6 +97,7 @@ class CardProcess:
                 self._open(card)
         except DeviceError as exc:
             self._problem = str(exc)
+        self._running = self._stream is not None or self._looks < MOST_LOOKS
         self._look_at = time.monotonic() + (LOOK_FOR_ANY_S if self._wanted is None else LOOK_S)
 
     def _open(self, card: Card) -> None:
@@ -141,6 +146,7 @@ class CardProcess:
     def _watch(self) -> None:
         if len(self._failures) > _MOST_FAILURES:
             traceback.print_exception(self._failures[0])
+            sys.stderr.flush()
             self._end(ExitStatus.SOFTWARE)
         if self._stream is None or self._card is None:
             return
@@ -178,3 +184,11 @@ class CardProcess:
             closing.start()
             closing.join(_CLOSE_S)
         os._exit(status)
+
+
+def _silence_libraries() -> None:
+    """Only Python writes to standard error from now on: PortAudio tells there where in its code a card was missed."""
+    sys.stderr = os.fdopen(os.dup(2), "w")
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)

@@ -19,7 +19,7 @@ from jambridge.peers.outgoing import Outgoing
 from jambridge.units import SAMPLE_RATE_HZ, Frames, LocalSeconds
 
 QUIET_S = 0.1  # without a packet: the card is away
-LATE_S = 0.03  # silence that is later than this is left out
+LATE_S = 0.1  # silence that is later than this is left out
 _STEP_S = FRAME_FRAMES / SAMPLE_RATE_HZ
 _SHORTEST_S = 0.001
 _MOST_PACKETS = 32  # at once
