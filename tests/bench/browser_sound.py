@@ -34,7 +34,7 @@ from tests.fakes.jack import Jack, jack
 from tests.scenarios.browser import ARGUMENTS, CHROMIUM, CONNECTED, OTHERS, PATIENCE_MS
 
 SECONDS = 60.0
-SETTLE_S = 10.0  # the playout buffer finds its depth
+SETTLE_S = 40.0  # what joining costs makes the playout buffer deep, and it gives back half a millisecond a second
 PERIOD_FRAMES = 128
 RATE_HZ = 48_000
 PLAYING = ("depth_ms", "target_ms", "jitter_ms", "underruns", "late", "concealed", "splices")
