@@ -34,6 +34,7 @@ class Capture:
     """A card's sound on its way in. `packets` takes what is encoded; it never waits."""
 
     direction = Direction.INPUT
+    jack_frames = SHORT_FRAMES  # nothing is done with less
 
     def __init__(self, feed: Feed, packetizer: Packetizer, packets: socket.socket) -> None:
         self.missed = 0

@@ -37,6 +37,8 @@ class Duty(Protocol):
     """What is done with the card's sound."""
 
     direction: Direction
+    jack_frames: int
+    """Of a callback where JACK is the card; 0: as it comes."""
     missed: int
     """Callbacks before which sound was lost."""
 
@@ -104,7 +106,10 @@ class CardProcess:
         self._card = card
         self._chosen = card.name.partition(" (hw:")[0]  # the number is another after it was plugged in again
         self._counted = (self._blocks, time.monotonic())
-        self._stream = cards.open_stream(card, self._duty.direction, self._block_frames, self._begin, self._on_block)
+        duty = self._duty
+        self._stream = cards.open_stream(
+            card, duty.direction, self._block_frames, self._begin, self._on_block, duty.jack_frames
+        )
 
     def _begin(self, rate_hz: float) -> None:
         assert self._card is not None  # noqa: S101  set by `_open`

@@ -121,18 +121,24 @@ def _default(found: Sequence[Card], direction: Direction) -> Card | None:
 
 
 def open_stream(
-    card: Card, direction: Direction, block_frames: int, begin: Callable[[float], None], callback: Callback
+    card: Card,
+    direction: Direction,
+    block_frames: int,
+    begin: Callable[[float], None],
+    callback: Callback,
+    jack_frames: int = 0,
 ) -> Stream:
     """A started stream of float32 at 48 kHz, or at 44.1 kHz where the card knows only that.
 
-    `begin` is told the rate before the first `callback`.
+    `begin` is told the rate before the first `callback`. JACK has a period of its own, which is taken as it is: with
+    `jack_frames` so many are collected of it, or played ahead.
 
     Raises:
         DeviceError: it is in use, knows neither rate, or fails.
     """
     for rate_hz in (SAMPLE_RATE_HZ, OTHER_RATE_HZ):
         try:
-            stream = _opened(card, direction, block_frames, callback, rate_hz)
+            stream = _opened(card, direction, jack_frames if card.is_jack else block_frames, callback, rate_hz)
         except _RateRefusedError:
             continue
         begin(rate_hz)
@@ -158,7 +164,7 @@ def _opened(card: Card, direction: Direction, block_frames: int, callback: Callb
         try:
             stream: Stream = kind(
                 samplerate=rate_hz,
-                blocksize=0 if card.is_jack else block_frames,  # JACK has a period of its own
+                blocksize=block_frames,
                 device=card.number,
                 channels=card.channels(direction),
                 dtype="float32",

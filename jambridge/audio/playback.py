@@ -46,6 +46,7 @@ class Playback:
     """The mix on its way out. `packets` gives what peers have sent."""
 
     direction = Direction.OUTPUT
+    jack_frames = 0
 
     def __init__(self, packets: socket.socket) -> None:
         self.missed = 0

@@ -34,6 +34,14 @@ def at(recorded: Recording, hertz: float) -> float:
     return float(level_db(recorded.newest(0.3), hertz)[0])
 
 
+def usual_hz(sound: Samples, near_hz: float, rate_hz: int) -> float:
+    """The median pitch of hundredths of a second: where a playout has made something up, the phase jumps."""
+    turned = sound * np.exp(-2j * np.pi * near_hz * np.arange(len(sound)) / rate_hz)
+    hundredths = turned[: len(turned) // 441 * 441].reshape(-1, 441).mean(axis=1)
+    turns = np.angle(hundredths[1:] / hundredths[:-1]) / (2 * np.pi)
+    return near_hz + float(np.median(turns)) * rate_hz / 441
+
+
 def test_a_musician_comes_out_of_the_card_in_stereo_and_another_beside_it(tmp_path: Path) -> None:
     left = stereo(ANN_HZ) * np.array([1, 0], np.float32)
     with (
@@ -141,7 +149,7 @@ def test_the_pitch_is_exact_whatever_rate_the_card_has(tmp_path: Path, rate_hz: 
             until(lambda: len(recorded.samples) > 2 * rate_hz, "two seconds")
             sound = recorded.samples[rate_hz:]
 
-    assert pitch_hz(sound[:, 0]) * rate_hz / RATE_HZ == pytest.approx(997.0, abs=0.3)
+    assert usual_hz(sound[:, 0], 997.0, rate_hz) == pytest.approx(997.0, abs=0.5), "a playout may be 500 ppm faster"
     assert level_db(sound, 997.0 * RATE_HZ / rate_hz) == pytest.approx([LEVEL_DB, LEVEL_DB], abs=0.5)
 
 

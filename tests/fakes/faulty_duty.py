@@ -10,6 +10,7 @@ from jambridge.audio.control import CaptureReport, CardReport, Message
 
 class FaultyDuty:
     direction = Direction.INPUT
+    jack_frames = 0
 
     def __init__(self, faults: int) -> None:
         self.missed = 0
