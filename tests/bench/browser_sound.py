@@ -26,7 +26,7 @@ import soundfile
 from playwright.sync_api import BrowserType, Page, expect, sync_playwright
 
 from tests.bench.bridges import Box, open_boxes
-from tests.bench.jack_rig import LONGEST_S, Samples, click, find
+from tests.bench.jack_rig import APART_S, LONGEST_S, Samples, click, find
 from tests.bench.jack_times import Recording, recording
 from tests.bench.loopback import Times, Wire
 from tests.bench.stage import table
@@ -40,6 +40,7 @@ RATE_HZ = 48_000
 PLAYING = ("depth_ms", "target_ms", "jitter_ms", "underruns", "late", "concealed", "splices")
 BAR_MS = (30.0, 45.0)
 CLOCK_LOOKS = 300
+QUIET_S = 0.1  # between clicks, at least
 _MICROPHONE = Path(__file__).parents[1] / "scenarios" / "microphone.js"
 _CLICKS = Path(__file__).with_name("clicks.js")
 _THRESHOLD = 0.01  # as in microphone.js
@@ -57,7 +58,11 @@ def open_page(chromium: BrowserType, box: Box, microphone: Path, act: str) -> It
         page = browser.new_context(ignore_https_errors=True, bypass_csp=True).new_page()
         page.set_default_timeout(PATIENCE_MS)
         page.add_init_script(path=_CLICKS)
-        page.add_init_script(path=_MICROPHONE) if act == "microphone" else page.add_init_script("window.useClicks()")
+        if act == "microphone":
+            page.add_init_script(f"window.quietS = {QUIET_S}")
+            page.add_init_script(path=_MICROPHONE)
+        else:
+            page.add_init_script("window.useClicks()")
         page.goto(link)
         page.get_by_label("Your name").fill("Ann")
         page.get_by_role("button", name="Join", exact=True).click()
@@ -92,12 +97,12 @@ def attacked_s(page: Page) -> Times:
 
 
 def microphone_file(path: Path, seconds: float) -> Path:
-    """Clicks with more than a second between them, as microphone.js wants them."""
+    """Clicks at odd moments."""
     sound, at = np.zeros(round(seconds * RATE_HZ), np.float32), RATE_HZ
     rng, template = np.random.default_rng(1), click(RATE_HZ)
-    while at + 2 * RATE_HZ < len(sound):
+    while at + RATE_HZ < len(sound):
         sound[at : at + len(template)] = template
-        at += int(rng.uniform(1.05, 1.25) * RATE_HZ)
+        at += int(rng.uniform(*APART_S) * RATE_HZ)
     soundfile.write(path, np.stack([sound, sound], axis=1), RATE_HZ, subtype="PCM_16")
     return path
 
@@ -132,7 +137,8 @@ def to_ear(server: Jack, page: Page, seconds: float) -> list[tuple[str, ...]]:
         ahead_s, _ = clock_ahead_s(page)
     nows = np.frombuffer(base64.b64decode(heard["nows"]), np.float64) / 1000 - ahead_s + 0.0005
     samples = np.frombuffer(base64.b64decode(heard["samples"]), np.float32)
-    print(f"the browser's loudspeaker would add {1000 * sum(heard['latency']):.0f} ms, it says")
+    print(f"of it in the browser's jitter buffer {heard['bufferedMs']:.0f} ms, it says;", end=" ")
+    print(f"its loudspeaker would add {1000 * sum(heard['latency']):.0f} ms")
     delays = [_ear_delay_s(nows, samples, at) for at in recorded.time_of(recorded.played)]
     return [_row("line-in → ear", np.array([one for one in delays if one is not None]))]
 

@@ -1,7 +1,7 @@
-// Runs in a page before its own scripts. `?act=webaudio` of the harness: in the place of the microphone there are clicks
-// made by WebAudio, and `window.clicks` says when each was rendered: [Date.now(), frames into its quantum of 128].
+// Runs in a page before its own scripts. After `useClicks()` there are clicks made by WebAudio in the place of the
+// microphone, and `window.clicks` says when each was rendered: [Date.now(), frames into its quantum of 128].
 // `window.listen(audio, seconds)` gives what an <audio> element plays, as WebAudio gets it: {nows, samples} of every
-// quantum, base64 of Float64Array and Float32Array.
+// quantum, base64 of Float64Array and Float32Array; `bufferedMs` is what the browser's jitter buffer took of the delay.
 (() => {
   const PROGRAM = `
     const LEVEL = 0.5, FRAMES = 192, APART = [0.2, 0.35];
@@ -42,6 +42,14 @@
   }
 
   window.clicks = [];
+  const connections = [];
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...options) {
+      super(...options);
+      connections.push(this);
+    }
+  };
+
   window.useClicks = () => {
     navigator.mediaDevices.getUserMedia = async () => {
       const context = await open();
@@ -57,16 +65,28 @@
     const context = await open();
     const ear = new AudioWorkletNode(context, "ear", { numberOfOutputs: 1 });
     const heard = [];
+    const before = await buffered();
     ear.port.onmessage = ({ data }) => heard.push(data);
     context.createMediaStreamSource(audio.srcObject).connect(ear).connect(context.destination);
     await new Promise((done) => setTimeout(done, 1000 * seconds));
+    const after = await buffered();
+    const bufferedMs = (1000 * (after.delay - before.delay)) / (after.count - before.count);
     const latency = [context.baseLatency, context.outputLatency];
     await context.close();
     const nows = Float64Array.from(heard, ([now]) => now);
     const samples = new Float32Array(128 * heard.length);
     heard.forEach(([, block], quantum) => samples.set(block, 128 * quantum));
-    return { nows: base64(nows), samples: base64(samples), latency };
+    return { nows: base64(nows), samples: base64(samples), latency, bufferedMs };
   };
+
+  async function buffered() {
+    for (const connection of connections) {
+      for (const one of (await connection.getStats()).values()) {
+        if (one.type === "inbound-rtp") return { delay: one.jitterBufferDelay, count: one.jitterBufferEmittedCount };
+      }
+    }
+    return { delay: NaN, count: NaN };
+  }
 
   function base64(numbers) {
     const bytes = new Uint8Array(numbers.buffer);

@@ -1,9 +1,9 @@
 // Runs in the musician's page before its own scripts: notes when the browser's sound device handed in each attack
-// after a second of silence, in seconds of wall time, and how far it was ten times a second: [wall time, seconds handed
+// after a second of silence (or `window.quietS`), in seconds of wall time, and how far it was ten times a second: [wall time, seconds handed
 // in]. A chunk's timestamp is in microseconds since the time origin.
 (() => {
   const THRESHOLD = 0.01;
-  const QUIET_S = 1.0;
+  const QUIET_S = window.quietS ?? 1.0;
   window.attacks = [];
   window.pace = [];
 
