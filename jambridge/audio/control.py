@@ -103,6 +103,7 @@ class ChannelReport:
     recovered: int
     concealed: float
     """Share of the last minute's sound, 0..1."""
+    concealed_ms: float
     splices: int
     rate_ppm: float
 

@@ -161,6 +161,7 @@ class Playback:
             lost=playing.lost,
             recovered=playing.recovered,
             concealed=round(playing.concealed, 5),
+            concealed_ms=round(playing.concealed_ms, 1),
             splices=playing.splices,
             rate_ppm=round(playing.rate_ppm, 1),
         )

@@ -84,6 +84,7 @@ class Playout:
             recovered=tally.recovered,
             malformed=tally.malformed,
             concealed=tally.concealed,
+            concealed_ms=tally.concealed_ms,
             splices=tally.splices,
             inserted=tally.inserted,
             rate_ppm=1e6 * (self._follower.pace - 1),

@@ -29,6 +29,8 @@ class Report:
     """Packets that are no Opus, or of no stream."""
     concealed: float
     """Share of the last minute's sound that was made up, 0..1; pauses of the sender do not count."""
+    concealed_ms: float
+    """How much was made up since the start."""
     splices: int
     """Times that sound was skipped to come back to the target."""
     inserted: int
@@ -42,6 +44,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.underruns = self.recovered = self.malformed = self.splices = self.inserted = 0
+        self.concealed_ms = 0.0
         self._heard = self._made_up = 0.0
         self._run = 0
         self._ran_dry = False
@@ -77,6 +80,7 @@ class Tally:
         self._count(frames, frames)
 
     def _count(self, frames: int, made_up: int) -> None:
+        self.concealed_ms += 1000 * made_up / SAMPLE_RATE_HZ
         kept = max(0.0, 1 - frames / _MEMORY_FRAMES)
         self._heard = kept * self._heard + frames
         self._made_up = kept * self._made_up + made_up

@@ -25,7 +25,7 @@ def channels(desk: Desk) -> tuple[Channel, ...]:
 
 
 def report(slot: int, generation: int) -> ChannelReport:
-    return ChannelReport(slot, generation, -20.0, 20.0, 20.0, 1.0, 0, 0, 0, 0, 0.0, 0, 0.0)
+    return ChannelReport(slot, generation, -20.0, 20.0, 20.0, 1.0, 0, 0, 0, 0, 0.0, 0.0, 0, 0.0)
 
 
 def test_each_peer_has_a_channel_of_its_own_until_there_is_none_left(desk: Desk) -> None:

@@ -1,9 +1,10 @@
-"""A musician of the benches, in a process: `python -m tests.bench.musician HUB ROOM NUMBER short|held|music [CONFIG]`.
+"""A musician of the benches, in a process: `python -m tests.bench.musician HUB ROOM NUMBER ACT [CONFIG]`.
 
 `short` and `held` strike keys, their turn among three at a time, and say of each one JSON object: when its first
 audible sample was handed over (time.monotonic(), which the processes of a machine share), and which key. `music` plays
-a fixture again and again. All hand over blocks of 128 frames, as a sound card does. CONFIG is a bridge's, for the
-servers that connections are made with.
+a fixture again and again, and says first when it was in the room; `fast` and `slow` have a card that is 100 ppm off.
+All hand over blocks of 128 frames, as a sound card does. CONFIG is a bridge's, for the servers that connections are
+made with.
 """
 
 import asyncio
@@ -31,6 +32,7 @@ BLOCK_FRAMES = 128
 PLAYERS = 3
 TURN_S = 0.4  # two and a half attacks a second over all
 JITTER_S = 0.05
+PACE = {"fast": 1 + 1e-4, "slow": 1 - 1e-4}
 STRIKE_S = {"short": 0.24, "held": 1.1}
 LOWEST, HIGHEST = 48, 84
 
@@ -88,7 +90,10 @@ async def main(hub: str, room: str, number: int, act: str, config: str | None = 
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     async with open_player(address, topic, f"Musician {number + 1}", _ice_servers(config)) as outgoing:
+        rate_hz = RATE_HZ * PACE.get(act, 1.0)
         start, blocks = time.monotonic(), 0
+        if struck is None:
+            print(json.dumps({"seated": start}), flush=True)
         while not ended.is_set():
             block, note = struck.next() if struck else (next(piece), None)
             handed_over = time.monotonic()
@@ -96,7 +101,7 @@ async def main(hub: str, room: str, number: int, act: str, config: str | None = 
             if note is not None:
                 sys.stdout.write(json.dumps({"at": handed_over, "midi": note}) + "\n")
             blocks += 1
-            await asyncio.sleep(start + blocks * BLOCK_FRAMES / RATE_HZ - time.monotonic())
+            await asyncio.sleep(start + blocks * BLOCK_FRAMES / rate_hz - time.monotonic())
     sys.stdout.flush()
 
 
