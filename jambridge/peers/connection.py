@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
+from aioice.ice import get_host_addresses
 from aiortc import (
     InvalidAccessError,
     InvalidStateError,
@@ -90,6 +91,8 @@ class Connection:
         self.answered: Collection[Server] | None = None
         """Which of them were of use; None before they were asked."""
         self._shared = servers
+        self._addresses: Sequence[str] = ()
+        self._announced: dict[tuple[str, int], str] = {}
         self._track = track
         self._on_state = on_state
         self._described = asyncio.Event()  # the peer's description is in place
@@ -140,6 +143,10 @@ class Connection:
         self._mid = description.sound.mid
         self._described.set()
 
+    def announce(self, candidates: Sequence[Candidate]) -> None:
+        """The peer has these addresses: where a packet comes from one of them, it is known what kind of way that is."""
+        self._announced |= {(candidate.host, candidate.port): candidate.type for candidate in candidates}
+
     async def dial(self, candidates: Sequence[Candidate]) -> None:
         """Try these addresses as well.
 
@@ -169,6 +176,11 @@ class Connection:
             log.warning("a connection did not close cleanly error=%r", exc)
 
     @property
+    def is_stale(self) -> bool:
+        """This machine has other addresses than when it described itself: a cable was pulled or plugged in."""
+        return self.answered is not None and _addresses() != self._addresses
+
+    @property
     def ice_state(self) -> str:
         state: str = self._pc.iceConnectionState
         return state
@@ -179,7 +191,7 @@ class Connection:
         pair = getattr(self._ice, "_nominated", {}).get(1)  # aiortc does not say which
         if pair is None:
             return None
-        kinds = {pair.local_candidate.type, pair.remote_candidate.type}
+        kinds = {pair.local_candidate.type, self._announced.get(pair.remote_addr, pair.remote_candidate.type)}
         return next((kind for kind in ("relay", "srflx") if kind in kinds), "host")
 
     @property
@@ -191,6 +203,7 @@ class Connection:
         try:
             ice = self._ice
             ice.get_component_candidates = partial(ice.get_component_candidates, timeout=GATHERING_S)
+            self._addresses = _addresses()
             await self._pc.setLocalDescription()
             self._note_answers({candidate.type for candidate in ice.local_candidates})
             return sdp.outgoing(self._pc.localDescription.sdp, offered)
@@ -238,6 +251,10 @@ def _configuration(servers: Collection[Server], *, relay_only: bool) -> RTCConfi
         iceTransportPolicy=RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL,
         bundlePolicy=RTCBundlePolicy.MAX_BUNDLE,
     )
+
+
+def _addresses() -> Sequence[str]:
+    return get_host_addresses(use_ipv4=True, use_ipv6=True)
 
 
 def _opus() -> list[RTCRtpCodecCapability]:

@@ -114,6 +114,12 @@ class Negotiation:
         """When `tick` has something to do, if nothing else happens before."""
         return min(self._deadlines(), default=None)
 
+    def renew(self, now: LocalSeconds) -> list[Action]:
+        """Offer anew instead of the offer that waits for an answer, for that does not hold any more."""
+        if self.rising is None or self.rising.phase is not Phase.OFFERED:
+            return []
+        return self._bye(self.rising) + self._forget(self.rising) + self._offer(now)
+
     def leave(self) -> list[Action]:
         """Say bye; the connections are the caller's to close."""
         attempts = (self.live, self.rising)

@@ -16,6 +16,7 @@ from jambridge.audio.source import AudioSink, PacketSink
 from jambridge.edges import Bounded
 from jambridge.errors import LinkError
 from jambridge.peers import local_names, surrounding_network
+from jambridge.peers.attempt import Phase
 from jambridge.peers.candidates import Address, Candidate, may_dial
 from jambridge.peers.connection import Connection
 from jambridge.peers.ice_servers import IceServers
@@ -252,6 +253,7 @@ class Peer:
 
     async def _dial(self, number: int, candidates: Sequence[Candidate]) -> None:
         with self._breaking(number):
+            self._connections[number].announce(candidates)
             direct = [one for one in candidates if one.type != "relay"]
             await self._dial_addresses(number, [one for one in direct if not one.is_name])
             if len(direct) < len(candidates):
@@ -342,6 +344,7 @@ class Peer:
             elif heard_at is not None:
                 self._carry_out(self._negotiation.receive(Heard(number), heard_at))
         self._give_up_the_hopeless()
+        self._renew_the_stale()
         self._say_again()
         if self.who.sends and self.is_heard and self._now - self._asked_at >= LOOK_S:
             self._asked_at = self._now  # players who left at once may have held every place until now
@@ -364,6 +367,13 @@ class Peer:
             return
         if self._now - rising.started_at >= HOPE_S and self._around.ice_servers.would_add(connection.answered):
             self._carry_out(self._negotiation.receive(Broken(rising.number), self._now))
+
+    def _renew_the_stale(self) -> None:
+        """An offer with addresses that this machine has no longer."""
+        rising = self._negotiation.rising
+        connection = self._connections.get(rising.number) if rising is not None else None
+        if rising is not None and rising.phase is Phase.OFFERED and connection is not None and connection.is_stale:
+            self._carry_out(self._negotiation.renew(self._now))
 
     def _note_edges(self) -> None:
         is_connected = self._negotiation.live is not None
