@@ -1,8 +1,10 @@
 import asyncio
 from pathlib import Path
 
+import aioice
 import numpy as np
 import pytest
+from aioice.ice import CandidatePair, StunProtocol
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame
 from numpy.typing import NDArray
@@ -70,6 +72,22 @@ def test_a_candidate_waits_for_the_description() -> None:
         await ours.apply(answer)
         await dialling
         await asyncio.gather(ours.close(), theirs.close())
+
+    asyncio.run(scenario())
+
+
+def test_what_comes_from_a_relay_that_was_announced_is_known_to_be_relayed() -> None:
+    async def scenario() -> None:
+        ours = connection()
+        near = StunProtocol(ours._ice)
+        near.local_candidate = aioice.Candidate("h", 1, "udp", 1, "192.0.2.2", 4000, "host")
+        far = aioice.Candidate("p", 1, "udp", 1, "192.0.2.7", 50_000, "prflx")
+        ours._ice._nominated = {1: CandidatePair(near, far)}
+        assert ours.path == "host"
+        ours.announce([Candidate("r", 1, "192.0.2.7", 50_000, "relay")])
+        assert ours.path == "relay"
+        ours._ice._nominated = {}
+        await ours.close()
 
     asyncio.run(scenario())
 

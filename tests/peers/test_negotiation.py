@@ -89,6 +89,17 @@ def test_an_offer_without_an_answer_is_sent_again_after_2_4_and_8_seconds_then_g
     assert end.waits(14) == [Offer(2)]
 
 
+def test_an_offer_that_holds_no_more_is_made_anew_until_it_is_answered() -> None:
+    end = End("a", "b").offers()
+
+    assert end.machine.renew(LocalSeconds(3.0)) == [Send(bye("ours0")), Close(1), Offer(2)]
+    assert end.machine.renew(LocalSeconds(3.0)) == [], "it is not described yet"
+    end.does(Described(2, "text"), 3.1)
+    end.does(RemoteDescription("ours1", ANSWER))
+    assert end.machine.renew(LocalSeconds(4.0)) == []
+    assert end.machine.failures == 0
+
+
 def test_an_answer_is_applied_once() -> None:
     end = End("a", "b").offers()
 
