@@ -92,7 +92,7 @@ class Connection:
         """Which of them were of use; None before they were asked."""
         self._shared = servers
         self._addresses: Sequence[str] = ()
-        self._announced: dict[tuple[str, int], str] = {}
+        self._relays: set[tuple[str, int]] = set()
         self._track = track
         self._on_state = on_state
         self._described = asyncio.Event()  # the peer's description is in place
@@ -144,8 +144,8 @@ class Connection:
         self._described.set()
 
     def announce(self, candidates: Sequence[Candidate]) -> None:
-        """The peer has these addresses: where a packet comes from one of them, it is known what kind of way that is."""
-        self._announced |= {(candidate.host, candidate.port): candidate.type for candidate in candidates}
+        """The peer has these addresses: what comes from its relay is known to, though that was not dialled yet."""
+        self._relays |= {(candidate.host, candidate.port) for candidate in candidates if candidate.type == "relay"}
 
     async def dial(self, candidates: Sequence[Candidate]) -> None:
         """Try these addresses as well.
@@ -191,7 +191,9 @@ class Connection:
         pair = getattr(self._ice, "_nominated", {}).get(1)  # aiortc does not say which
         if pair is None:
             return None
-        kinds = {pair.local_candidate.type, self._announced.get(pair.remote_addr, pair.remote_candidate.type)}
+        kinds = {pair.local_candidate.type, pair.remote_candidate.type}
+        if pair.remote_addr in self._relays:
+            return "relay"
         return next((kind for kind in ("relay", "srflx") if kind in kinds), "host")
 
     @property
