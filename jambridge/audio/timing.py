@@ -14,7 +14,7 @@ from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
 
 FIRST_WAIT_S = 0.005
 """So long the first packet of a stream waits."""
-EXCESS_S = 0.06
+EXCESS_S = 0.015
 """More than this above the target is skipped: working it off by pace would take two minutes."""
 DEFICIT_S = 0.001
 """Less than this below the target is worked off by pace, in two seconds."""
