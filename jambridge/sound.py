@@ -45,6 +45,8 @@ class Sound:
     """Of encoded packets: the card's process writes into `far`."""
     capture: Latest[CaptureSettings]
     captured: Latest[CaptureReport]
+    tones: Latest[bytes]
+    """What the line-in's strongest tone is, as the output's process is told it."""
     desk: Desk
     played: Latest[PlaybackReport]
 
@@ -76,6 +78,7 @@ def edges(section: AudioConfig, master_volume: float, *, is_musician: bool) -> S
         far,
         Latest(CaptureSettings(sends=is_musician)),
         Latest(CaptureReport()),
+        Latest(b""),
         Desk(master_volume, section.playout),
         Latest(PlaybackReport()),
     )
@@ -89,7 +92,7 @@ def start(
         services.start("sending", partial(open_sending, sound.outgoing, sound.near))
     if section.input != NO_DEVICE:
         hear = partial(open_capture, section.input, section.block_frames, BIT_RATES[section.quality], feeds, open_feed)
-        services.start("line-in", partial(hear, sound.far, sound.capture, sound.captured), RETRY_S)
+        services.start("line-in", partial(hear, sound.far, sound.capture, sound.captured, sound.tones), RETRY_S)
     if section.output == NO_DEVICE or not section.play:
         return None
     play = partial(open_playback, section.output, section.block_frames)
@@ -111,9 +114,9 @@ async def keep(
 
 
 async def _tell_tones(sound: Sound, line_out: Running[CardService[PlaybackSettings, PlaybackReport]]) -> None:
-    async for report in values(sound.captured):
-        if line_out.present is not None:
-            await line_out.present.hint(report.tone)
+    async for tone in values(sound.tones):
+        if tone and line_out.present is not None:
+            await line_out.present.hint(tone)
 
 
 async def _choose_frames(sound: Sound, room: RoomEdges, mesh: Running[Mesh], max_peers: int) -> None:

@@ -26,6 +26,7 @@ from jambridge.errors import DeviceError
 from jambridge.units import SAMPLE_RATE_HZ, PeerId
 
 JACK_NAME = "jambridge-in"
+HUSHED_DBFS = -60.0  # no loop howls below
 NOTHING = 3e-5  # -90 dBFS: what no microphone stays below, not even in a quiet room
 LOUDEST = 16.0  # 24 dB over full scale: what is beyond, or no number, is a driver's mistake
 
@@ -72,6 +73,12 @@ class Capture:
         if isinstance(message, CaptureSettings):
             self._settings = message
 
+    def beat(self) -> Heard | None:
+        """The strongest tone, for the howl guard, where there is anything to hear."""
+        if self._meter.level.peak_dbfs < HUSHED_DBFS:
+            return None
+        return Heard(*Spectrum(self._feed.newest(WINDOW_FRAMES)).strongest())
+
     def report(self, card: CardReport) -> CaptureReport:
         if card.card is None:
             return CaptureReport(card, packets=self._sent, dropped=self._dropped)
@@ -83,7 +90,6 @@ class Capture:
             silent_s=round((self._frames - self._sounded_at) / SAMPLE_RATE_HZ, 1),
             packets=self._sent,
             dropped=self._dropped,
-            tone=Heard(*Spectrum(self._feed.newest(WINDOW_FRAMES)).strongest()),
         )
 
     def _collect(self) -> None:

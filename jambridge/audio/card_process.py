@@ -22,7 +22,8 @@ from jambridge.audio.control import CardReport, Message, Quit
 from jambridge.errors import DeviceError, ExitStatus, WireError
 from jambridge.typed_json import MAX_BYTES
 
-REPORT_S = 0.1
+BEAT_S = 0.1
+REPORT_S = 0.25
 STOPPED_S = 1.0  # without a callback
 LOOK_S = 3.0  # for a card that was asked for by name
 LOOK_FOR_ANY_S = 10.0
@@ -50,6 +51,9 @@ class Duty(Protocol):
 
     def follow(self, message: Message) -> None: ...
 
+    def beat(self) -> Message | None:
+        """Ten times a second, on the loop's thread: what is to be told at once, if anything."""
+
     def report(self, card: CardReport) -> Message: ...
 
 
@@ -71,6 +75,8 @@ class CardProcess:
         self._counted = (0, 0.0)
         self._look_at = 0.0
         self._looks = 0
+        self._told: tuple[bool, str | None] | None = None
+        self._told_at = 0.0
         self._fingerprint = kernel.fingerprint()
 
     def run(self) -> None:
@@ -81,7 +87,7 @@ class CardProcess:
             self._look()
             self._wait()
             self._watch()
-            self._tell()
+            self._beat()
         self._end(ExitStatus.OK)
 
     def _look(self) -> None:
@@ -127,7 +133,7 @@ class CardProcess:
             block[:] = bytes(len(block))
 
     def _wait(self) -> None:
-        readable, _, _ = select.select([self._stop_fd, self._parent.fileno()], [], [], REPORT_S)
+        readable, _, _ = select.select([self._stop_fd, self._parent.fileno()], [], [], BEAT_S)
         if self._stop_fd in readable:
             self._running = False
         if self._parent.fileno() in readable:
@@ -165,6 +171,16 @@ class CardProcess:
             self._tell()
             self._end(ExitStatus.IO)
 
+    def _beat(self) -> None:
+        """Report what is new at once, else from time to time: reading reports is work for the main process."""
+        news = self._duty.beat()
+        if news is not None:
+            self._send(news)
+        edges = (self._stream is not None, self._problem)
+        if edges != self._told or time.monotonic() - self._told_at >= REPORT_S:
+            self._told, self._told_at = edges, time.monotonic()
+            self._tell()
+
     def _tell(self) -> None:
         stream, card = self._stream, self._card
         report = CardReport(
@@ -178,8 +194,11 @@ class CardProcess:
             cpu_s=round(time.process_time(), 3),
             chosen=self._chosen,
         )
+        self._send(self._duty.report(report))
+
+    def _send(self, message: Message) -> None:
         with suppress(OSError):  # a main process that does not read now is told later; one that is gone, _obey sees
-            self._parent.send(control.encode(self._duty.report(report)), socket.MSG_DONTWAIT)
+            self._parent.send(control.encode(message), socket.MSG_DONTWAIT)
 
     def _end(self, status: ExitStatus) -> None:
         """Without waiting for a card that does not let go."""

@@ -84,7 +84,6 @@ class CaptureReport:
     """How long the card has given nothing that could be a microphone."""
     packets: int = 0
     dropped: int = 0
-    tone: Heard = Heard(0.0, SILENT_DBFS, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +131,8 @@ _CODEC: Codec[Message] = Codec(
 )
 encode = _CODEC.encode
 decode = _CODEC.decode
+
+
+def is_heard(packet: bytes) -> bool:
+    """Whether it is a `Heard`, which is passed on as it is."""
+    return packet.startswith(b'{"kind":"heard"')

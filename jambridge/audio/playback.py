@@ -87,9 +87,11 @@ class Playback:
         elif isinstance(message, Heard):
             self._guard.hear_input(message.frequency_hz, message.level_dbfs, message.tonality, _now())
 
-    def report(self, card: CardReport) -> PlaybackReport:
+    def beat(self) -> None:
         self._guard.look(self._ear.spectrum(), _now())
         self._mixer.ducking = self._guard.gain
+
+    def report(self, card: CardReport) -> PlaybackReport:
         played = self._mixer.played
         return PlaybackReport(
             card=card,

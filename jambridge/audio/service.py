@@ -38,20 +38,23 @@ R = TypeVar("R", CaptureReport, PlaybackReport)
 class CardService(Generic[S, R]):
     """A sound card's process. Fails with DeviceError when the card is lost."""
 
-    def __init__(self, name: str, process: Child, settings: Latest[S], reports: Latest[R]) -> None:
+    def __init__(
+        self, name: str, process: Child, settings: Latest[S], reports: Latest[R], tones: Latest[bytes] | None = None
+    ) -> None:
         self._name = name
         self._process = process
         self._settings: Latest[S] = settings
         self._reports: Latest[R] = reports
+        self._tones = tones
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
-    async def hint(self, message: control.Message) -> None:
-        """Tell something that does not matter if the process is just gone."""
+    async def hint(self, packet: bytes) -> None:
+        """Pass on a message that does not matter if the process is just gone."""
         with suppress(DeviceError):
-            await self._process.tell(control.encode(message))
+            await self._process.tell(packet)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -66,6 +69,10 @@ class CardService(Generic[S, R]):
         kind = type(self._reports.value)
         while True:
             packet = await self._process.hear()
+            if control.is_heard(packet):
+                if self._tones is not None:
+                    self._tones.set(packet)
+                continue
             with suppress(WireError):
                 message = control.decode(packet)
                 if isinstance(message, kind):
@@ -92,6 +99,7 @@ async def open_capture(
     packets: socket.socket,
     settings: Latest[CaptureSettings],
     reports: Latest[CaptureReport],
+    tones: Latest[bytes],
 ) -> AsyncIterator[CardService[CaptureSettings, CaptureReport]]:
     """Hear the card whose name contains `wanted`, or the system's; encoded packets come out of `packets`' other end.
 
@@ -109,7 +117,7 @@ async def open_capture(
     command = (*CAPTURE, card, str(block_frames), str(bit_rate), *map(str, numbers))
     try:
         async with open_child("line-in", command, (rings.fd, feeds.wakes.fd, packets.fileno()), _QUIT) as process:
-            yield CardService("line-in", process, settings, reports)
+            yield CardService("line-in", process, settings, reports, tones)
     finally:
         feed.close()
         reports.set(CaptureReport(_left(reports.value.card)))

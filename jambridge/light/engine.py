@@ -32,6 +32,7 @@ from jambridge.typed_json import MAX_BYTES
 from jambridge.units import LocalSeconds, PeerId
 
 REPORT_S = 0.1
+IDLE_REPORT_S = 0.5  # with the lights off
 LATE_S = 0.004  # a quarter of a frame
 LINGER_S = 1.0  # frames go on at the full rate behind the last sound, so that a lost one leaves nothing lit
 RELEASE_AFTER_S = 5.0  # without a room, and without a sound from the line-in
@@ -67,7 +68,7 @@ class Engine:
         """Until the next deadline or until there is news, which is taken in."""
         now = _now()
         self._promised_at = max(self._due(now), now)
-        wait_s = max(0.0, min(self._promised_at, self._reported_at + REPORT_S) - now)
+        wait_s = max(0.0, min(self._promised_at, self._reported_at + self._report_every_s) - now)
         news = [self._stop_fd, self._control.fileno()]
         if self._settings.mode != "off":
             news.append(self._wake_fd)
@@ -118,6 +119,10 @@ class Engine:
             self._sourced_at = now
         return self._settings.mode != "off" and now - self._sourced_at < RELEASE_AFTER_S
 
+    @property
+    def _report_every_s(self) -> float:
+        return IDLE_REPORT_S if self._settings.mode == "off" else REPORT_S
+
     def _obey(self) -> None:
         while self._running:
             try:
@@ -149,7 +154,7 @@ class Engine:
     def _report(self) -> None:
         now = _now()
         elapsed_s = now - self._reported_at
-        if elapsed_s < REPORT_S or not self._running:
+        if elapsed_s < self._report_every_s or not self._running:
             return
         self._reported_at = now
         report = Report(

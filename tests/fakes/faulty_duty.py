@@ -25,6 +25,8 @@ class FaultyDuty:
 
     def follow(self, message: Message) -> None: ...
 
+    def beat(self) -> None: ...
+
     def report(self, card: CardReport) -> CaptureReport:
         return CaptureReport(card)
 

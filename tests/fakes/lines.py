@@ -109,7 +109,7 @@ class LineIn(_Line[CaptureSettings, CaptureReport]):
         super().__init__(
             settings,
             reports,
-            partial(hear, lambda: self._feeds.open(PeerId("me"), "me"), self._far, settings, reports),
+            partial(hear, lambda: self._feeds.open(PeerId("me"), "me"), self._far, settings, reports, Latest(b"")),
         )
 
     @property
