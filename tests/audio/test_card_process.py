@@ -26,6 +26,7 @@ BACK_S = 5.0
 PATIENCE_S = 20.0
 NOTICED_S = 2.0
 Open = Callable[..., AbstractContextManager[LineIn | LineOut]]
+MOST_GAPS = 2  # of 0.1 s, on a machine under load
 EITHER = pytest.mark.parametrize("open_line", [line_in, line_out], ids=["input", "output"])
 
 
@@ -136,7 +137,8 @@ def test_looking_for_one_card_does_not_disturb_the_other(tmp_path: Path) -> None
                 until(lambda: lost(into), "the input is gone")
                 heard = recorded.samples[begin:]
             windows = heard[: len(heard) // 4800 * 4800].reshape(-1, 4800, 2)
-            assert min(level_db(window, 440.0)[0] for window in windows) > -20, "not a gap"
+            gaps = [level_db(window, 440.0)[0] < -20 for window in windows]
+            assert sum(gaps) <= MOST_GAPS, "a stream that was ended would be silent until the card is opened again"
             assert out.pid == pid
 
 
