@@ -18,7 +18,7 @@ from jambridge.errors import ConfigError
 MAX_BYTES = 256 * 1024
 ENVIRONMENT_PREFIX = "JAMBRIDGE_"
 Path = tuple[str | int, ...]
-_SECRETS = ("credential", "anon_key")  # what was written there is not repeated
+_SECRETS = ("ice_servers", "credential", "anon_key")  # what was written there, or below, is not repeated
 _ALIASES = {  # what browser apps call these
     "SUPABASE_URL": ("supabase", "url"),
     "SUPABASE_ANON_KEY": ("supabase", "anon_key"),
@@ -164,7 +164,8 @@ def _line_number(where: str) -> int:
 
 
 def _sentence(error: Any, path: Path) -> str:
-    given = "…" if set(_SECRETS) & set(error["loc"]) else json.dumps(error["input"], default=str)[:60]
+    hidden = set(_SECRETS) & set(error["loc"]) or isinstance(error["input"], dict | list)
+    given = "…" if hidden else json.dumps(error["input"], default=str)[:60]
     match error["type"]:
         case "extra_forbidden":
             guess = difflib.get_close_matches(str(path[-1]), _keys_beside(path), n=1, cutoff=0.5)

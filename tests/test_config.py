@@ -127,7 +127,7 @@ def test_every_server_that_makes_no_sense_is_told_with_its_line_and_without_its_
         f"config.yaml:12: {at}[6]: credential and secret_file exclude each other",
         f'config.yaml:13: {at}[7].credential: must be text: write it in quotes, as "…"',
         f"config.yaml:14: {at}[8]: turn.example.org: username and credential stand beside the URL, not in it",
-        f"config.yaml:15: {at}[9]: must be a section with keys, not 3",
+        f"config.yaml:15: {at}[9]: must be a section with keys, not …",
         f"config.yaml:16: {at}[10]: urls is missing",
     ]
 
@@ -220,3 +220,21 @@ def test_the_example_file_is_complete_and_equal_to_the_defaults() -> None:
 
 def test_the_schema_for_editors_is_the_present_one() -> None:
     assert json.loads((ROOT / "config/jambridge.schema.json").read_text()) == Config.model_json_schema()
+
+
+@pytest.mark.parametrize(
+    "webrtc",
+    [
+        "ice_servers: {urls: turn:a, username: u, credential: hunter2}",
+        "ice_servers: [[turn:a, u, hunter2]]",
+        "ice_servers: [{urls: {turn:a: hunter2}}]",
+        "ice_servers: [{urls: turn:a, username: [u, hunter2]}]",
+        "ice_servers: turn:u:hunter2@a",
+        "[{credential: hunter2}]",
+    ],
+)
+def test_what_may_be_a_password_is_never_repeated(webrtc: str) -> None:
+    text = f"webrtc: {webrtc}" if webrtc.startswith("[") else f"webrtc:\n  {webrtc}"
+    with pytest.raises(ConfigError) as caught:
+        config_sources.build(config_sources.from_yaml(text, "config.yaml"))
+    assert "hunter2" not in str(caught.value)

@@ -6,6 +6,7 @@ stream once a second one follows it); RFC 7587 section 4.1: the clock of Opus is
 
 import enum
 from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ MAX_BYTES = 8192  # of a packet: 120 ms of Opus at its highest rate
 MAX_JUMP = 1000  # packets
 MAX_AHEAD_FRAMES = SAMPLE_RATE_HZ  # what is further ahead is another stream, or a card that stood still
 MAX_BEHIND_FRAMES = 5 * SAMPLE_RATE_HZ
+_FURTHEST_LATE = 64
 _MOST_MISSING = 1024
 
 
@@ -60,7 +62,7 @@ class Arrivals:
         self.position: int | None = None
         """None until `begin`."""
         self._queue: list[Waiting] = []
-        self._missing: dict[int, None] = {}
+        self._missing: OrderedDict[int, None] = OrderedDict()
         self._stranger: Packet | None = None
 
     @property
@@ -136,7 +138,9 @@ class Arrivals:
         return abs(packet.sequence - sequence) < MAX_JUMP and -MAX_BEHIND_FRAMES <= ahead <= MAX_AHEAD_FRAMES
 
     def _too_late(self, packet: Waiting) -> Fate:
-        if packet.sequence >= self.next:
+        if packet.sequence >= self.next + _FURTHEST_LATE:
+            pass  # late and far ahead at once: whoever sends that has no stream
+        elif packet.sequence >= self.next:
             self._pass(packet.sequence)
         elif packet.sequence in self._missing:
             del self._missing[packet.sequence]
@@ -149,9 +153,9 @@ class Arrivals:
     def _pass(self, sequence: int) -> int:
         """All before `sequence` that have not come are missing; how many."""
         missing = range(self.next, sequence)
-        self._missing.update(dict.fromkeys(missing))
+        self._missing.update(dict.fromkeys(missing[-_MOST_MISSING:]))
         while len(self._missing) > _MOST_MISSING:
-            del self._missing[next(iter(self._missing))]
+            self._missing.popitem(last=False)
         self.lost += len(missing)
         self.next = sequence + 1
         return len(missing)

@@ -71,7 +71,9 @@ class CardProcess:
         self._stream: Stream | None = None
         self._problem: str | None = None
         self._blocks = 0
-        self._failures: list[Exception] = []
+        self._failed = self._failed_before = self._failed_seen = 0
+        self._failed_at = 0.0
+        self._failure: Exception | None = None
         self._counted = (0, 0.0)
         self._look_at = 0.0
         self._looks = 0
@@ -129,7 +131,8 @@ class CardProcess:
         try:
             self._duty.callback(memoryview(block))
         except Exception as exc:  # noqa: BLE001
-            self._failures.append(exc)
+            self._failed += 1
+            self._failure = self._failure or exc
             block[:] = bytes(len(block))
 
     def _wait(self) -> None:
@@ -155,13 +158,19 @@ class CardProcess:
                 self._duty.follow(message)
 
     def _watch(self) -> None:
-        if len(self._failures) > _MOST_FAILURES:
-            traceback.print_exception(self._failures[0])
+        if self._failure is not None and self._failed - self._failed_before > _MOST_FAILURES:
+            traceback.print_exception(self._failure)
             sys.stderr.flush()
+            self._problem = f"the sound cannot be worked on: {self._failure!r}"
+            self._tell()
             self._end(ExitStatus.SOFTWARE)
+        now = time.monotonic()
+        if self._failed != self._failed_seen:
+            self._failed_seen, self._failed_at = self._failed, now
+        elif now - self._failed_at > STOPPED_S:
+            self._failed_before = self._failed  # it was one of those that pass
         if self._stream is None or self._card is None:
             return
-        now = time.monotonic()
         blocks, since = self._counted
         if self._blocks != blocks:
             self._counted = (self._blocks, now)
@@ -189,7 +198,7 @@ class CardProcess:
             rate_hz=stream.samplerate if stream else 0.0,
             blocks=self._blocks,
             missed=self._duty.missed,
-            failed=len(self._failures),
+            failed=self._failed,
             latency_ms=round(1000 * cards.latency_s(stream), 2) if stream else 0.0,
             cpu_s=round(time.process_time(), 3),
             chosen=self._chosen,

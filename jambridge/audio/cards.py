@@ -71,7 +71,8 @@ def look() -> None:
         DeviceError: PortAudio is missing, or cannot look.
     """
     with portaudio() as sounddevice, _quiet():
-        sounddevice._terminate()  # noqa: SLF001  the only way to see a card that came later
+        with suppress(sounddevice.PortAudioError):  # it did not start the last time
+            sounddevice._terminate()  # noqa: SLF001  the only way to see a card that came later
         sounddevice._initialize()  # noqa: SLF001
 
 

@@ -5,6 +5,7 @@ Measured at +500 ppm: a signal to noise of 76 dB at 997 Hz and 62 at 16 kHz, the
 """
 
 import math
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +95,7 @@ def _bounded(rate: float) -> float:
     return min(MAX_PACE, max(-MAX_PACE, rate))
 
 
+@cache
 def _sinc_table() -> NDArray[np.float32]:
     """Shape (phases + 1, taps): row p interpolates at p / phases behind the middle of the window."""
     shift = np.arange(_PHASES + 1)[:, np.newaxis] / _PHASES
@@ -102,3 +104,6 @@ def _sinc_table() -> NDArray[np.float32]:
     rows = np.sinc(distance) * np.i0(_BETA * np.sqrt(inside)) / np.i0(_BETA)
     table: NDArray[np.float32] = (rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
     return table
+
+
+_sinc_table()  # it takes as long as a callback may

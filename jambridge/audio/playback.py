@@ -21,7 +21,7 @@ from jambridge.audio.control import CardReport, Channel, ChannelReport, Heard, M
 from jambridge.audio.depth import Safety
 from jambridge.audio.fifo import Fifo
 from jambridge.audio.howl import HowlGuard
-from jambridge.audio.mix import Mixer
+from jambridge.audio.mix import MOST_FRAMES, Mixer
 from jambridge.audio.opus import CHANNELS, Stereo
 from jambridge.audio.playout import Playout
 from jambridge.audio.rate import RateConverter
@@ -139,8 +139,9 @@ class Playback:
                 )
 
     def _mix(self, out: Stereo, now: LocalSeconds) -> None:
-        frames = len(out)
-        self._mixer.mix({slot: track.playout.pull(frames, now) for slot, track in self._tracks.items()}, out)
+        for at in range(0, len(out), MOST_FRAMES):  # JACK may have periods longer than the mixer's
+            part = out[at : at + MOST_FRAMES]
+            self._mixer.mix({slot: one.playout.pull(len(part), now) for slot, one in self._tracks.items()}, part)
 
     def _converted(self, frames: int, now: LocalSeconds) -> Stereo:
         while self._waiting.frames < frames:

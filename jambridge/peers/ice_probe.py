@@ -7,6 +7,7 @@ import asyncio
 import os
 import socket
 import ssl
+import struct
 from typing import Final
 
 from aioice import stun, turn
@@ -84,7 +85,7 @@ class _Binding(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, _addr: object) -> None:
         try:
             stun.parse_message(data)
-        except ValueError:
+        except (ValueError, struct.error):
             return
         if not self._answered.done():
             self._answered.set_result(None)

@@ -83,8 +83,12 @@ class RoomClient:
             self._edges.leaving(self._seat)
         with suppress(TimeoutError, WebSocketException, OSError):
             async with asyncio.timeout(GOODBYE_S):
-                while not self._line.failed.done() and await self._send_one():
-                    pass
+                while not self._line.failed.done():
+                    if await self._send_one():
+                        continue
+                    if (wait_s := self._seat.outbox.wait_s(_now())) is None:
+                        break
+                    await asyncio.sleep(wait_s)
         calls = self._seat.presence_calls
         untrack = self._tracked and not self._line.failed.done() and calls.wait_s(_now()) <= 0
         if untrack:

@@ -99,3 +99,17 @@ def test_of_those_that_wait_for_the_beginning_the_ones_that_are_over_can_be_left
     assert [one.sequence for one in arrivals] == [2, 3]
     arrivals.drop_before(100 * 480)
     assert [one.sequence for one in arrivals] == [3]
+
+
+def test_packets_that_are_late_and_far_ahead_at_once_are_no_work_and_lose_nothing() -> None:
+    arrivals = Arrivals()
+    arrivals.put(packet(0))
+    arrivals.begin()
+    arrivals.pop()
+    arrivals.position = 480
+
+    for number in range(1, 200):
+        arrivals.put(Packet(number * 990 & 0xFFFF, 0, LocalSeconds(0.0), b"x"))
+
+    assert arrivals.lost == 0
+    assert len(arrivals._missing) == 0
