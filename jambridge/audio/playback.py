@@ -110,19 +110,19 @@ class Playback:
         self._in_force = settings
         self._mixer.volume, self._mixer.muted = settings.master_volume, settings.is_muted
         wanted = {channel.slot: channel for channel in settings.channels}
-        for slot in self._tracks.keys() - wanted.keys():
-            del self._tracks[slot]
-            self._mixer.forget(slot)
+        for slot, track in tuple(self._tracks.items()):
+            if slot not in wanted or wanted[slot].generation != track.generation:
+                del self._tracks[slot]
+                self._mixer.forget(track.generation)
         for slot, channel in wanted.items():
             self._set(slot, channel, settings)
 
     def _set(self, slot: int, channel: Channel, settings: PlaybackSettings) -> None:
-        track = self._tracks.get(slot)
-        if track is None or track.generation != channel.generation:
-            playout = Playout(Safety[settings.safety.upper()])
-            track = self._tracks[slot] = _Track(channel.generation, playout)
-        self._mixer.set_gain(slot, channel.gain)
-        self._mixer.set_muted(slot, channel.is_muted)
+        """The mixer knows a peer by its generation: who leaves dies away while another has its slot already."""
+        if slot not in self._tracks:
+            self._tracks[slot] = _Track(channel.generation, Playout(Safety[settings.safety.upper()]))
+        self._mixer.set_gain(channel.generation, channel.gain)
+        self._mixer.set_muted(channel.generation, channel.is_muted)
 
     def _receive(self) -> None:
         for _ in range(_MOST_PACKETS):
@@ -141,7 +141,7 @@ class Playback:
     def _mix(self, out: Stereo, now: LocalSeconds) -> None:
         for at in range(0, len(out), MOST_FRAMES):  # JACK may have periods longer than the mixer's
             part = out[at : at + MOST_FRAMES]
-            self._mixer.mix({slot: one.playout.pull(len(part), now) for slot, one in self._tracks.items()}, part)
+            self._mixer.mix({one.generation: one.playout.pull(len(part), now) for one in self._tracks.values()}, part)
 
     def _converted(self, frames: int, now: LocalSeconds) -> Stereo:
         while self._waiting.frames < frames:
@@ -155,7 +155,7 @@ class Playback:
         return ChannelReport(
             slot=slot,
             generation=track.generation,
-            level_dbfs=round(self._mixer.level(slot).rms_dbfs, 1),
+            level_dbfs=round(self._mixer.level(track.generation).rms_dbfs, 1),
             depth_ms=round(playing.depth_ms, 2),
             target_ms=round(playing.target_ms, 2),
             jitter_ms=round(playing.jitter_ms, 2),
