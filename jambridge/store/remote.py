@@ -21,7 +21,7 @@ from jambridge.store.transport import BoundedTransport, Pool
 from jambridge.strict_json import JsonObject
 
 TIMEOUT_S = 5.0
-TRIES = 3
+TRIES = 10  # beside one who writes without a pause; each is two requests
 """A conflict is read, merged and written again this often."""
 MOST_RECENT = 20
 

@@ -151,6 +151,7 @@ def test_the_whole_chain_on_jack_is_measured_and_kept(server: Jack, tmp_path: Pa
     assert kept["ways"][0]["sum_ms"] == way["sum_ms"]
 
 
+@pytest.mark.slow
 def test_a_loud_cable_does_not_howl(server: Jack, tmp_path: Path) -> None:
     with cable(server, 0, gain=3.0):
         measured = measure(tmp_path, NAME, server.environment)
@@ -159,6 +160,7 @@ def test_a_loud_cable_does_not_howl(server: Jack, tmp_path: Path) -> None:
     assert measured["heard"] > measured["played"] / 2
 
 
+@pytest.mark.slow
 def test_the_whole_chain_on_a_sound_server_is_measured(wired: SoundCard, tmp_path: Path) -> None:
     measured = measure(tmp_path, "wired", environment(wired, tmp_path))
 
