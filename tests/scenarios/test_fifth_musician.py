@@ -62,6 +62,7 @@ def room(chromium: BrowserType, tmp_path_factory: pytest.TempPathFactory) -> Ite
                 "identity": {"name": name},
                 "audio": {"input": "a card that never comes", "output": "none"},
                 "light": {"mode": "off", "discover": "off"},
+                "hub": {"mode": "auto" if boxes else "host"},  # its page is where Ann goes
             }
             opened = open_daemon(hosts[len(boxes)], directory / name, ROOM, settings, env, arguments)
             boxes[name] = stack.enter_context(opened)
