@@ -130,7 +130,7 @@ class CardProcess:
         self._duty.missed += bool(flags)
         try:
             self._duty.callback(memoryview(block))
-        except Exception as exc:  # noqa: BLE001
+        except Exception as exc:  # noqa: BLE001  raising here would end the stream
             self._failed += 1
             self._failure = self._failure or exc
             block[:] = bytes(len(block))
