@@ -126,10 +126,14 @@ def test_the_pitch_is_exact_whatever_rate_the_card_has(rate_hz: int) -> None:
         assert line.report.card.rate_hz == rate_hz
         with playing(server, "^jambridge-in:", 997.0, 997.0):
             line.until(lambda report: report.level_dbfs > -16, "the tone is heard")
-            heard = line.heard(1.0)
+            until(lambda: is_exact(line.heard(1.0)), "a second in which no period was missed")
 
-    assert pitch_hz(heard[:, 0]) == pytest.approx(997.0, abs=0.1)
-    assert level_db(heard, 997.0) == pytest.approx([LEVEL_DB, LEVEL_DB], abs=0.5)
+
+def is_exact(heard: Samples) -> bool:
+    """A converter that is off shifts every second; a busy machine only some."""
+    return pitch_hz(heard[:, 0]) == pytest.approx(997.0, abs=0.1) and level_db(heard, 997.0) == pytest.approx(
+        [LEVEL_DB, LEVEL_DB], abs=0.5
+    )
 
 
 def test_numbers_that_are_none_are_silence_and_what_follows_is_heard() -> None:
