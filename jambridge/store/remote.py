@@ -4,6 +4,7 @@ The client library has neither a deadline for a whole request nor a bound for an
 """
 
 import asyncio
+import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -21,8 +22,9 @@ from jambridge.store.transport import BoundedTransport, Pool
 from jambridge.strict_json import JsonObject
 
 TIMEOUT_S = 5.0
-TRIES = 10  # beside one who writes without a pause; each is two requests
+TRIES = 20  # beside one who writes without a pause; each is two requests
 """A conflict is read, merged and written again this often."""
+_LONGEST_PAUSE_S = 0.02  # by chance, before a conflict is read again: two in step would meet every time
 MOST_RECENT = 20
 
 _DUPLICATE = "23505"
@@ -78,7 +80,7 @@ class RemoteStore:
             merge: ours and theirs into one, where somebody else wrote.
 
         Raises:
-            LinkError: as ever; or others write so often that three tries were not enough.
+            LinkError: as ever; or others write so often that `TRIES` were not enough.
             WireError: `state` is no JSON object of at most 256 KiB.
         """
         await asyncio.to_thread(record.encode, state)  # of the largest state it takes too long for the event loop
@@ -110,7 +112,9 @@ class RemoteStore:
         return self._client.from_("sessions")
 
     async def _save(self, session_id: str, state: JsonObject, hosting: bool, merge: Merge) -> JsonObject:
-        for _ in range(1 + TRIES):
+        for again in range(1 + TRIES):
+            if again:
+                await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE_S))  # noqa: S311  no secret
             if session_id in self._seen:
                 seen = self._seen[session_id]
                 after = merging.following(state, session.revision(seen))
