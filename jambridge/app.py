@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from jambridge import identity, keeping, sections, sound, stopping
-from jambridge.audio.control import PlaybackReport, PlaybackSettings
+from jambridge.audio.card.control import PlaybackReport, PlaybackSettings
+from jambridge.audio.card.service import CardService
 from jambridge.audio.feed import Feeds
-from jambridge.audio.service import CardService
 from jambridge.config import Config
 from jambridge.edges import Latest
 from jambridge.errors import ExitStatus, Text

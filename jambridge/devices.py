@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
-from jambridge.audio import probe
+from jambridge.audio.card import probe
 from jambridge.config import LightConfig
 from jambridge.edges import Latest
 from jambridge.errors import DeviceError

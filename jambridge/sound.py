@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from jambridge.audio import probe
-from jambridge.audio.cards import NO_DEVICE, Direction
-from jambridge.audio.control import CaptureReport, CaptureSettings, ChannelReport, PlaybackReport, PlaybackSettings
-from jambridge.audio.desk import Desk, Fader
+from jambridge.audio.card import probe
+from jambridge.audio.card.cards import NO_DEVICE, Direction
+from jambridge.audio.card.control import CaptureReport, CaptureSettings, ChannelReport, PlaybackReport, PlaybackSettings
+from jambridge.audio.card.desk import Desk, Fader
+from jambridge.audio.card.service import RETRY_S, CardService, open_capture, open_playback
 from jambridge.audio.feed import Feeds
 from jambridge.audio.ring import Feed
-from jambridge.audio.service import RETRY_S, CardService, open_capture, open_playback
 from jambridge.config import AudioConfig
 from jambridge.edges import Latest, values
 from jambridge.errors import DeviceError, WireError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jambridge import sound
-from jambridge.audio.desk import Fader
+from jambridge.audio.card.desk import Fader
 from jambridge.config import AudioConfig
 from jambridge.errors import WireError
 from jambridge.sound import Sound

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jambridge import sound
-from jambridge.audio.control import CardReport, ChannelReport
-from jambridge.audio.desk import Desk, DeskChannel, Fader
+from jambridge.audio.card.control import CardReport, ChannelReport
+from jambridge.audio.card.desk import Desk, DeskChannel, Fader
 from jambridge.audio.feed import Feeds
 from jambridge.audio.opus import CHANNELS, FRAME_FRAMES, SHORT_FRAMES
 from jambridge.audio.packetizer import Packetizer

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jambridge.audio.cards import NO_DEVICE
+from jambridge.audio.card.cards import NO_DEVICE
 from jambridge.config import AudioConfig
 from jambridge.errors import DeviceError
 from jambridge.latency import cable, chain

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from jambridge import realtime
-from jambridge.audio import cards
-from jambridge.audio.cards import Card, Direction
+from jambridge.audio.card import cards
+from jambridge.audio.card.cards import Card, Direction
 from jambridge.errors import DeviceError
 from jambridge.latency import chirp
 from jambridge.latency.chirp import Pace

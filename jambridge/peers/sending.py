@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 
-from jambridge.audio import wire
+from jambridge.audio.card import wire
 from jambridge.audio.opus import CHANNELS, FRAME_FRAMES, Encoder, packet_frames
 from jambridge.audio.packetizer import OpusPacket
 from jambridge.errors import WireError

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from jambridge.audio.control import CardReport, ChannelReport
+from jambridge.audio.card.control import CardReport, ChannelReport
 from jambridge.peers.mesh import Mesh
 from jambridge.peers.status import PeerStatus
 from jambridge.sound import Sound, peers

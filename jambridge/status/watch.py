@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from jambridge.audio.control import CaptureReport, PlaybackReport
+from jambridge.audio.card.control import CaptureReport, PlaybackReport
 from jambridge.edges import Latest
 from jambridge.errors import Text
 from jambridge.peers.trouble import TEXTS

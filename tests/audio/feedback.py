@@ -8,9 +8,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from jambridge.audio.howl import HowlGuard, State
-from jambridge.audio.mix import Mixer
-from jambridge.audio.tonality import Ear
+from jambridge.audio.mix.howl import HowlGuard, State
+from jambridge.audio.mix.mixer import Mixer
+from jambridge.audio.mix.tonality import Ear
 from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
 
 Mono = NDArray[np.float64]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jambridge.audio.opus import Decoder
-from jambridge.audio.playout import Playout
+from jambridge.audio.playout.buffer import Playout
 from jambridge.units import SAMPLE_RATE_HZ
 from tests.audio import simulated
 from tests.audio.simulated import Delay, Stereo, lan, listen, packets, steady

@@ -10,9 +10,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from jambridge.audio.arrivals import Packet
 from jambridge.audio.opus import Encoder
-from jambridge.audio.playout import Playout
+from jambridge.audio.playout.arrivals import Packet
+from jambridge.audio.playout.buffer import Playout
 from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
 
 Stereo = NDArray[np.float32]

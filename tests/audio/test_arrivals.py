@@ -1,6 +1,6 @@
 import pytest
 
-from jambridge.audio.arrivals import MAX_PACKETS, Arrivals, Fate, Packet
+from jambridge.audio.playout.arrivals import MAX_PACKETS, Arrivals, Fate, Packet
 from jambridge.units import LocalSeconds
 
 

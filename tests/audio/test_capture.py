@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jambridge.audio.capture import NOTHING
-from jambridge.audio.control import CaptureSettings
+from jambridge.audio.card.capture import NOTHING
+from jambridge.audio.card.control import CaptureSettings
 from jambridge.audio.opus import SHORT_FRAMES, packet_frames
 from tests.fakes.jack import jack
 from tests.fakes.jack_sound import playing

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jambridge.audio import control
-from jambridge.audio.control import CaptureReport, CardReport
+from jambridge.audio.card import control
+from jambridge.audio.card.control import CaptureReport, CardReport
 from jambridge.errors import ExitStatus
 from jambridge.typed_json import MAX_BYTES
 from tests.fakes.jack import Jack, jack
@@ -188,11 +188,16 @@ def test_sound_that_was_lost_is_counted() -> None:
         until_s = time.monotonic() + PATIENCE_S
         while line.report.card.missed == missed:
             assert time.monotonic() < until_s, "nothing is counted"
-            child.suspend()
-            time.sleep(0.1)
-            child.resume()
-            blocks = line.report.card.blocks
-            line.until(lambda report, before=blocks: report.card.blocks > before + 50, "it goes on")
+            stand_still(line, child)
+
+
+def stand_still(line: LineIn, child: psutil.Process) -> None:
+    """Long enough to lose periods, and go on until a report of what came after."""
+    child.suspend()
+    time.sleep(0.1)
+    child.resume()
+    blocks = line.report.card.blocks
+    line.until(lambda report: report.card.blocks > blocks + 50, "it goes on")
 
 
 def test_a_fault_in_a_callback_is_counted_and_ends_no_stream() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from jambridge.audio import cards, kernel
+from jambridge.audio.card import cards, kernel
 from tests.fakes.jack import jack
 from tests.fakes.sound_card import SoundCard, environment, sound_card
 

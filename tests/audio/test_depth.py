@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jambridge.audio.depth import CAP_S, Depth, Safety
+from jambridge.audio.playout.depth import CAP_S, Depth, Safety
 from jambridge.units import LocalSeconds
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from jambridge.audio import wire
-from jambridge.audio.control import Channel, ChannelReport, PlaybackReport
-from jambridge.audio.desk import MOST_CHANNELS, MOST_FADERS, Desk, Fader
+from jambridge.audio.card import wire
+from jambridge.audio.card.control import Channel, ChannelReport, PlaybackReport
+from jambridge.audio.card.desk import MOST_CHANNELS, MOST_FADERS, Desk, Fader
 from jambridge.units import LocalSeconds, PeerId
 
 NOW = LocalSeconds(1.0)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from jambridge.audio.drift import LOOKAHEAD_FRAMES, MAX_PACE, TAPS, Follower, Resampler
+from jambridge.audio.playout.drift import LOOKAHEAD_FRAMES, MAX_PACE, TAPS, Follower, Resampler
 from jambridge.units import SAMPLE_RATE_HZ
 
 Stereo = NDArray[np.float32]

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from jambridge.audio.cards import Card
-from jambridge.audio.control import Channel, PlaybackSettings
+from jambridge.audio.card.cards import Card
+from jambridge.audio.card.control import Channel, PlaybackSettings
+from jambridge.audio.card.playback import Playback
+from jambridge.audio.card.wire import HeardPacket
 from jambridge.audio.packetizer import Packetizer
-from jambridge.audio.playback import Playback
-from jambridge.audio.wire import HeardPacket
 from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
 
 FRAMES = 128

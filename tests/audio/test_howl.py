@@ -4,9 +4,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from jambridge.audio.howl import HowlGuard, State
-from jambridge.audio.howl_signs import LOOKS
-from jambridge.audio.tonality import WINDOW_FRAMES, Spectrum
+from jambridge.audio.mix.howl import HowlGuard, State
+from jambridge.audio.mix.howl_signs import LOOKS
+from jambridge.audio.mix.tonality import WINDOW_FRAMES, Spectrum
 from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
 from tests.audio.feedback import Look, Loop, Mono, piece, story
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from jambridge.audio.limiter import CEILING, RELEASE_DB_PER_S, Limiter
+from jambridge.audio.mix.limiter import CEILING, RELEASE_DB_PER_S, Limiter
 from jambridge.units import SAMPLE_RATE_HZ
 
 Sound = NDArray[np.float32]

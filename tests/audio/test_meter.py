@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from jambridge.audio.meter import SILENT, Meter
+from jambridge.audio.mix.meter import SILENT, Meter
 
 
 def heard(sound: NDArray[np.float64], frames: int = 128) -> Meter:

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from jambridge.audio.limiter import CEILING
-from jambridge.audio.meter import SILENT
-from jambridge.audio.mix import MOST_FRAMES, Mixer
+from jambridge.audio.mix.limiter import CEILING
+from jambridge.audio.mix.meter import SILENT
+from jambridge.audio.mix.mixer import MOST_FRAMES, Mixer
 
 Block = NDArray[np.float32]
 

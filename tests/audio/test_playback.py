@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jambridge.audio.control import PlaybackReport
-from jambridge.audio.desk import Fader
-from jambridge.audio.wire import HeardPacket
+from jambridge.audio.card.control import PlaybackReport
+from jambridge.audio.card.desk import Fader
+from jambridge.audio.card.wire import HeardPacket
 from jambridge.units import LocalSeconds
 from tests.fakes.jack import Jack, jack
 from tests.fakes.jack_sound import recording

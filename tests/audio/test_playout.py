@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from jambridge.audio.arrivals import MAX_PACKETS, Packet
-from jambridge.audio.depth import Safety
 from jambridge.audio.opus import MOST_FRAMES, Decoder
-from jambridge.audio.playout import Playout
+from jambridge.audio.playout.arrivals import MAX_PACKETS, Packet
+from jambridge.audio.playout.buffer import Playout
+from jambridge.audio.playout.depth import Safety
 from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
 from tests.audio import simulated
 from tests.audio.fidelity import errors_with_loss, fitted, played

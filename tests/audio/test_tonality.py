@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from jambridge.audio.tonality import NO_TONE, WINDOW_FRAMES, Ear, Spectrum
+from jambridge.audio.mix.tonality import NO_TONE, WINDOW_FRAMES, Ear, Spectrum
 from jambridge.units import SAMPLE_RATE_HZ
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jambridge.audio.opus import Decoder
-from jambridge.audio.voice import FADE_FRAMES, Voice, carries_fec, crossfaded
+from jambridge.audio.playout.voice import FADE_FRAMES, Voice, carries_fec, crossfaded
 from tests.audio.simulated import Hum, Stereo, encoded, music
 
 

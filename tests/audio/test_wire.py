@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jambridge.audio import wire
+from jambridge.audio.card import wire
+from jambridge.audio.card.wire import HeardPacket
 from jambridge.audio.packetizer import OpusPacket
-from jambridge.audio.wire import HeardPacket
 from jambridge.errors import WireError
 from jambridge.units import Frames, LocalSeconds
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from jambridge.audio.mix import Mixer
-from jambridge.audio.tonality import Ear
+from jambridge.audio.mix.mixer import Mixer
+from jambridge.audio.mix.tonality import Ear
 from jambridge.units import SAMPLE_RATE_HZ
 
 ROUNDS = 4_000

@@ -171,7 +171,7 @@ def _usage(process: psutil.Process) -> Usage:
 
 def _processes(playback: int) -> tuple[psutil.Process, ...]:
     own = psutil.Process()
-    capture = next(child for child in own.children(recursive=True) if "jambridge.audio.capture" in child.cmdline())
+    capture = next(child for child in own.children(recursive=True) if "jambridge.audio.card.capture" in child.cmdline())
     return own, psutil.Process(playback), capture
 
 

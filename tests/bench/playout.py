@@ -11,9 +11,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from jambridge.audio.depth import Safety
 from jambridge.audio.opus import Decoder
-from jambridge.audio.playout import Playout
+from jambridge.audio.playout.buffer import Playout
+from jambridge.audio.playout.depth import Safety
 from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
 from tests.audio import simulated
 from tests.audio.fidelity import errors_with_loss, fitted, played

@@ -3,9 +3,9 @@
 import socket
 import sys
 
-from jambridge.audio.card_process import CardProcess
-from jambridge.audio.cards import Card, Direction
-from jambridge.audio.control import CaptureReport, CardReport, Message
+from jambridge.audio.card.cards import Card, Direction
+from jambridge.audio.card.control import CaptureReport, CardReport, Message
+from jambridge.audio.card.process import CardProcess
 
 
 class FaultyDuty:

@@ -13,14 +13,14 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from jambridge.audio import wire
-from jambridge.audio.control import CaptureReport, CaptureSettings, PlaybackReport, PlaybackSettings
-from jambridge.audio.desk import Desk, DeskChannel
+from jambridge.audio.card import wire
+from jambridge.audio.card.control import CaptureReport, CaptureSettings, PlaybackReport, PlaybackSettings
+from jambridge.audio.card.desk import Desk, DeskChannel
+from jambridge.audio.card.service import RETRY_S, CardService, open_capture, open_playback
 from jambridge.audio.feed import Feeds
 from jambridge.audio.opus import BIT_RATE, FRAME_FRAMES, Decoder
 from jambridge.audio.packetizer import OpusPacket, Packetizer
 from jambridge.audio.ring import read_wakes
-from jambridge.audio.service import RETRY_S, CardService, open_capture, open_playback
 from jambridge.edges import Latest
 from jambridge.services import Running
 from jambridge.supervise import supervise

@@ -6,8 +6,8 @@ python -m tests.fakes.opening NAME input|output
 import os
 import sys
 
-from jambridge.audio import cards
-from jambridge.audio.cards import Direction
+from jambridge.audio.card import cards
+from jambridge.audio.card.cards import Direction
 from jambridge.errors import DeviceError
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jambridge.audio import wire
+from jambridge.audio.card import wire
 from jambridge.audio.opus import Decoder, Encoder
 from jambridge.audio.packetizer import OpusPacket
 from jambridge.peers.outgoing import Outgoing

@@ -4,8 +4,8 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from jambridge.audio.control import Channel, ChannelReport, PlaybackReport, PlaybackSettings, SafetyName
-from jambridge.audio.wire import HeardPacket
+from jambridge.audio.card.control import Channel, ChannelReport, PlaybackReport, PlaybackSettings, SafetyName
+from jambridge.audio.card.wire import HeardPacket
 from jambridge.edges import Latest
 from jambridge.units import LocalSeconds, PeerId
 

@@ -8,7 +8,7 @@ their partials come along; a loop's tone is alone.
 import itertools
 from collections import deque
 
-from jambridge.audio.tonality import NO_TONE, Spectrum, Tone
+from jambridge.audio.mix.tonality import NO_TONE, Spectrum, Tone
 
 LOOKS = 5  # a tenth of a second apart
 SAME_LOOKS = 3  # of them, in which the tone is already the strongest

@@ -12,7 +12,7 @@ from enum import Enum
 from types import ModuleType
 from typing import Any, Protocol
 
-from jambridge.audio import kernel
+from jambridge.audio.card import kernel
 from jambridge.errors import DeviceError
 from jambridge.units import SAMPLE_RATE_HZ
 

@@ -10,15 +10,15 @@ import math
 
 import numpy as np
 
-from jambridge.audio.arrivals import Arrivals, Fate, Packet, Waiting
-from jambridge.audio.depth import Safety
-from jambridge.audio.drift import LOOKAHEAD_FRAMES, Follower, Resampler
-from jambridge.audio.fifo import Fifo
 from jambridge.audio.opus import FRAME_FRAMES, MOST_FRAMES, SHORTEST_FRAMES
 from jambridge.audio.opus import Decoder as OpusDecoder
-from jambridge.audio.tally import Report, Tally
-from jambridge.audio.timing import DEFICIT_S, EXCESS_S, Timing
-from jambridge.audio.voice import FADE_FRAMES, Decoder, Stereo, Voice, carries_fec, crossfaded
+from jambridge.audio.playout.arrivals import Arrivals, Fate, Packet, Waiting
+from jambridge.audio.playout.depth import Safety
+from jambridge.audio.playout.drift import LOOKAHEAD_FRAMES, Follower, Resampler
+from jambridge.audio.playout.fifo import Fifo
+from jambridge.audio.playout.tally import Report, Tally
+from jambridge.audio.playout.timing import DEFICIT_S, EXCESS_S, Timing
+from jambridge.audio.playout.voice import FADE_FRAMES, Decoder, Stereo, Voice, carries_fec, crossfaded
 from jambridge.errors import WireError
 from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
 

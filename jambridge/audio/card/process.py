@@ -16,9 +16,9 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from jambridge import realtime
-from jambridge.audio import cards, control, kernel
-from jambridge.audio.cards import Card, Direction, Stream
-from jambridge.audio.control import CardReport, Message, Quit
+from jambridge.audio.card import cards, control, kernel
+from jambridge.audio.card.cards import Card, Direction, Stream
+from jambridge.audio.card.control import CardReport, Message, Quit
 from jambridge.errors import DeviceError, ExitStatus, WireError
 from jambridge.typed_json import MAX_BYTES
 

@@ -13,19 +13,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jambridge.audio import cards, wire
-from jambridge.audio.arrivals import Packet
-from jambridge.audio.card_process import CardProcess
-from jambridge.audio.cards import Card, Direction
-from jambridge.audio.control import CardReport, Channel, ChannelReport, Heard, Message, PlaybackReport, PlaybackSettings
-from jambridge.audio.depth import Safety
-from jambridge.audio.fifo import Fifo
-from jambridge.audio.howl import HowlGuard
-from jambridge.audio.mix import MOST_FRAMES, Mixer
+from jambridge.audio.card import cards, wire
+from jambridge.audio.card.cards import Card, Direction
+from jambridge.audio.card.control import (
+    CardReport,
+    Channel,
+    ChannelReport,
+    Heard,
+    Message,
+    PlaybackReport,
+    PlaybackSettings,
+)
+from jambridge.audio.card.process import CardProcess
+from jambridge.audio.card.rate import RateConverter
+from jambridge.audio.mix.howl import HowlGuard
+from jambridge.audio.mix.mixer import MOST_FRAMES, Mixer
+from jambridge.audio.mix.tonality import Ear
 from jambridge.audio.opus import CHANNELS, Stereo
-from jambridge.audio.playout import Playout
-from jambridge.audio.rate import RateConverter
-from jambridge.audio.tonality import Ear
+from jambridge.audio.playout.arrivals import Packet
+from jambridge.audio.playout.buffer import Playout
+from jambridge.audio.playout.depth import Safety
+from jambridge.audio.playout.fifo import Fifo
 from jambridge.errors import DeviceError, WireError
 from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
 

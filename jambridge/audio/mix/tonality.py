@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jambridge.audio.meter import SILENT_DBFS
+from jambridge.audio.mix.meter import SILENT_DBFS
 from jambridge.units import SAMPLE_RATE_HZ
 
 WINDOW_FRAMES = 4096  # 85 ms, bins of 11.7 Hz: nearly all of the sound is seen at ten looks a second

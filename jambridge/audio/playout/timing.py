@@ -7,9 +7,9 @@ import math
 from collections import deque
 from typing import NamedTuple
 
-from jambridge.audio.arrivals import Waiting
-from jambridge.audio.depth import CAP_S, Depth, Safety
-from jambridge.audio.drift import Follower
+from jambridge.audio.playout.arrivals import Waiting
+from jambridge.audio.playout.depth import CAP_S, Depth, Safety
+from jambridge.audio.playout.drift import Follower
 from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
 
 FIRST_WAIT_S = 0.005

@@ -6,7 +6,7 @@ Down go the settings, whenever they change, and Quit; up go reports, ten times a
 from dataclasses import dataclass
 from typing import Literal
 
-from jambridge.audio.meter import SILENT_DBFS
+from jambridge.audio.mix.meter import SILENT_DBFS
 from jambridge.audio.opus import FRAME_FRAMES
 from jambridge.typed_json import Codec
 

@@ -13,8 +13,8 @@ sound *before* its own turning down has followed. Else it was music, which is gi
 import enum
 from collections import deque
 
-from jambridge.audio.howl_signs import TONAL, Signs, same
-from jambridge.audio.tonality import NO_TONE, Spectrum, Tone
+from jambridge.audio.mix.howl_signs import TONAL, Signs, same
+from jambridge.audio.mix.tonality import NO_TONE, Spectrum, Tone
 from jambridge.units import LocalSeconds
 
 INPUT_S = 0.35  # the line-in's tones come in messages of their own, a little earlier or later

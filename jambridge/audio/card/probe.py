@@ -6,8 +6,8 @@ import sys
 from dataclasses import asdict
 
 from jambridge import strict_json
-from jambridge.audio import cards as local
-from jambridge.audio.cards import Card
+from jambridge.audio.card import cards as local
+from jambridge.audio.card.cards import Card
 from jambridge.errors import DeviceError, WireError
 
 WITHIN_S = 5.0
@@ -21,7 +21,11 @@ async def cards(within_s: float = WITHIN_S) -> tuple[Card, ...]:
         DeviceError: PortAudio is missing or fails, or did not answer in time.
     """
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "jambridge.audio.probe", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        sys.executable,
+        "-m",
+        "jambridge.audio.card.probe",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     try:
         async with asyncio.timeout(within_s):

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Generic, TypeVar
 
 from jambridge import child
-from jambridge.audio import control
-from jambridge.audio.control import (
+from jambridge.audio.card import control
+from jambridge.audio.card.control import (
     CaptureReport,
     CaptureSettings,
     CardReport,
@@ -25,8 +25,8 @@ from jambridge.errors import DeviceError, WireError
 
 log = logging.getLogger(__name__)
 
-CAPTURE = child.module("jambridge.audio.capture")
-PLAYBACK = child.module("jambridge.audio.playback")
+CAPTURE = child.module("jambridge.audio.card.capture")
+PLAYBACK = child.module("jambridge.audio.card.playback")
 RETRY_S = 1.0
 """The longest before another try: a card that is back is used within five seconds."""
 _QUIT = control.encode(Quit())

@@ -11,17 +11,17 @@ from contextlib import suppress
 import numpy as np
 from numpy.typing import NDArray
 
-from jambridge.audio import cards, wire
-from jambridge.audio.card_process import CardProcess
-from jambridge.audio.cards import Card, Direction
-from jambridge.audio.control import CaptureReport, CaptureSettings, CardReport, Heard, Message
-from jambridge.audio.meter import Meter
+from jambridge.audio.card import cards, wire
+from jambridge.audio.card.cards import Card, Direction
+from jambridge.audio.card.control import CaptureReport, CaptureSettings, CardReport, Heard, Message
+from jambridge.audio.card.process import CardProcess
+from jambridge.audio.card.rate import RateConverter
+from jambridge.audio.mix.meter import Meter
+from jambridge.audio.mix.tonality import WINDOW_FRAMES, Spectrum
 from jambridge.audio.opus import CHANNELS, SHORT_FRAMES, Stereo
 from jambridge.audio.packetizer import Packetizer
-from jambridge.audio.rate import RateConverter
 from jambridge.audio.ring import Feed, Rings, WakeWriter
 from jambridge.audio.source import Source
-from jambridge.audio.tonality import WINDOW_FRAMES, Spectrum
 from jambridge.errors import DeviceError
 from jambridge.units import SAMPLE_RATE_HZ, PeerId
 

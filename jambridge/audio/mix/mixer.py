@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from jambridge.audio.limiter import Limiter
-from jambridge.audio.meter import SILENT, Level, Meter
+from jambridge.audio.mix.limiter import Limiter
+from jambridge.audio.mix.meter import SILENT, Level, Meter
 from jambridge.units import SAMPLE_RATE_HZ
 
 Block = NDArray[np.float32]
