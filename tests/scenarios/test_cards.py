@@ -63,6 +63,7 @@ def goes_on(daemon: Daemon) -> None:
     assert "Traceback" not in daemon.said()
 
 
+@pytest.mark.slow
 def test_a_microphone_that_gives_nothing_is_told_of_until_it_gives_something(tmp_path: Path) -> None:
     with sound_card(tmp_path / "card", "fake") as fake, box(tmp_path, "fake", fake.environment) as daemon:
         daemon.await_status(card, "the card is open")

@@ -9,6 +9,7 @@ from tests.bench.clock import measure
 pytestmark = pytest.mark.scenario
 
 
+@pytest.mark.slow
 def test_the_room_clocks_of_three_bridges_agree_and_never_jump_when_the_host_leaves(tmp_path: Path) -> None:
     result = measure(tmp_path, 25, musicians=1)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.daemon import Status, open_daemon
+from tests.scenarios.daemon import Status, open_daemon, until
 from tests.scenarios.namespaces import Host, network
 
 pytestmark = pytest.mark.scenario
@@ -57,7 +57,7 @@ def test_without_supabase_the_room_is_on_the_lan_hub_until_supabase_is_there(tmp
             with stand_in(cloud, tmp_path / "cloud"):
                 daemon.await_status(lambda status: seats(status) == ["supabase"], "the LAN room is left again")
                 daemon.await_status(lambda status: not alerts(status), "nothing is wrong any more")
-                assert not daemon.children("jambridge.hub")
+                until(lambda: not daemon.children("jambridge.hub"), "the hub ends")
             daemon.await_status(lambda status: "reconnecting" in alerts(status), "Supabase is missed")
             assert daemon.terminate()[0] == 0
         assert "Traceback" not in daemon.said()

@@ -27,6 +27,7 @@ def test_a_hub_killed_and_started_again_has_its_room_back_and_the_sound_never_st
     unharmed(result)
 
 
+@pytest.mark.slow
 def test_a_hub_that_hung_for_a_while_has_its_room_whole(stage: Stage) -> None:
     unharmed(outage(stage, 6, frozen=True, ghosts_after_s=ALONE_WITHIN_S))
 

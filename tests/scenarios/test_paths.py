@@ -74,6 +74,7 @@ def test_a_turn_server_that_was_restarted_is_used_again(world: World, tmp_path: 
         band.await_path("relay")
 
 
+@pytest.mark.slow
 def test_a_certificate_that_is_not_trusted_is_the_cause_told(world: World, tmp_path: Path) -> None:
     with open_band(world.box, world.home, world.hub, tmp_path, [webrtc(world.cloud, "tls")]) as band:
         band.await_alert(Text.DIRECT_RETRYING)
@@ -105,6 +106,7 @@ def test_where_there_is_a_direct_way_it_is_taken_though_there_is_a_relay(world: 
         assert not band.alerts()
 
 
+@pytest.mark.slow
 def test_lost_packets_are_told_while_many_are_lost(world: World, tmp_path: Path) -> None:
     loss = ("INPUT", "-p", "udp", "-m", "statistic", "--mode", "random", "--probability", "0.25", "-j", "DROP")
     with reachable(world), open_band(world.box, world.home, world.hub, tmp_path, [NO_SERVERS]) as band:
