@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jambridge import identity, keeping, sections, sound, stopping
+from jambridge import identity, instruments, keeping, sections, sound, stopping
 from jambridge.audio.card.control import PlaybackReport, PlaybackSettings
 from jambridge.audio.card.service import CardService
 from jambridge.audio.feed import Feeds
@@ -24,11 +24,12 @@ from jambridge.config import Config
 from jambridge.edges import Latest
 from jambridge.errors import ExitStatus, Text
 from jambridge.hub_host import HubAddress, open_hub
+from jambridge.instruments import Instruments
 from jambridge.light.control import LightSettings
 from jambridge.light.discovery import Discovery, open_discovery
 from jambridge.light.process import Lights, open_light, release
 from jambridge.light.wled import Controller
-from jambridge.peers.channels import SYNC
+from jambridge.peers.channels import MIDI, SYNC, SYSEX
 from jambridge.peers.ice_servers import IceServers
 from jambridge.peers.mesh import Mesh, open_mesh
 from jambridge.peers.peer import Surroundings
@@ -59,6 +60,7 @@ from jambridge.units import LocalSeconds, RoomCode
 
 log = logging.getLogger(__name__)
 
+MIDI_MARK = "midi.running"
 SLOTS = 5  # four musicians and the line-in
 LIGHT_RETRY_S = 1.0
 LIGHT_SILENT_S = 3.0
@@ -92,6 +94,7 @@ class _Box:
     store: Running[Saver]
     line_out: Running[LineOut] | None
     sync: Sync
+    instruments: Instruments
 
 
 async def run(
@@ -162,6 +165,7 @@ async def run(
         keeping.describe(edges.setup, edges.settings, box.discovery),
         keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
         sound.keep(edges.sound, room, box.mesh, box.line_out, config.webrtc.max_peers),
+        instruments.keep_time(box.instruments, room, box.sync),
         watch(
             faults,
             services,
@@ -183,7 +187,7 @@ async def run(
     finally:
         notify("STOPPING=1")
         beside.cancel()
-        await services.stop("mesh", "store", "room", "lan-room")
+        await services.stop("midi", "mesh", "store", "room", "lan-room")
         edges.sound.close()
         await asyncio.gather(beside, return_exceptions=True)
 
@@ -232,7 +236,8 @@ def _start_box(
     sync = Sync(
         me.id, lambda: room.view.value.host, lambda to, text: bool(mesh.present and mesh.present.send_sync(to, text))
     )
-    readers = {SYNC: sync.receive}
+    played = instruments.start(services, config.midi, room, sync, lambda: mesh.present, state / MIDI_MARK)
+    readers = {SYNC: sync.receive, MIDI: played.bridge.receive, SYSEX: played.bridge.receive_sysex}
     around = Surroundings(
         me.id,
         room.say,
@@ -247,7 +252,7 @@ def _start_box(
     services.start("sharing", partial(open_sharing, room))
     inputs = Inputs(room.state, room.members, room.hosting, edges.setup, edges.remote)
     store = services.start("store", keeping.saver(config.store, state, code, inputs, resume))
-    return _Box(light, discovery, mesh, store, line_out, sync)
+    return _Box(light, discovery, mesh, store, line_out, sync, played)
 
 
 def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
@@ -261,6 +266,7 @@ def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
         "audio": audio.section(box.mesh.present, edges.sound),
         "notes": snapshot.notes(report),
         "light": snapshot.light(edges.settings.value.mode, found, report),
+        "midi": instruments.section(box.instruments, edges.room.name_of),
         "alerts": snapshot.alerts(edges.alerts.active()),
     }
 
