@@ -17,8 +17,9 @@ from jambridge.units import LocalSeconds
 GONE_S = 0.5  # without a clock: 24 a beat at 40 beats a minute are 62 ms apart
 LEAST_S = 0.1  # between two that are told: ten a second
 _LEAST_CHANGE_BPM = 0.3
-_ODD = 0.2  # an interval so far off the others begins anew: another tempo, not jitter
+_ODD_S = 0.025  # off the line: another tempo, and not the longest period of a driver
 _ODD_IN_A_ROW = 3
+_SHORTEST_S = 1e-6
 
 
 class ClockFollower:
@@ -50,10 +51,8 @@ class ClockFollower:
 
     def _tick(self, at: LocalSeconds) -> Followed | None:
         moments = self._moments
-        if len(moments) > PER_BEAT // 2 and abs((at - moments[-1]) / _slope(moments) - 1) > _ODD:
-            self._odd += 1
-        else:
-            self._odd = 0
+        is_odd = len(moments) > PER_BEAT // 2 and abs(at - _line(moments)[1]) > _ODD_S
+        self._odd = self._odd + 1 if is_odd else 0
         moments.append(at)
         if self._odd >= _ODD_IN_A_ROW:
             kept = tuple(moments)[-_ODD_IN_A_ROW - 1 :]
@@ -62,16 +61,17 @@ class ClockFollower:
             self._odd = 0
         if len(moments) <= PER_BEAT or at - self._told_at < LEAST_S:
             return None
-        bpm = round(MINUTE_S / (_slope(moments) * PER_BEAT), 1)
+        bpm = round(MINUTE_S / (_line(moments)[0] * PER_BEAT), 1)
         if abs(bpm - self._told_bpm) < _LEAST_CHANGE_BPM or not TEMPO_BPM[0] <= bpm <= TEMPO_BPM[1]:
             return None
         self._told_bpm, self._told_at = bpm, at
         return Followed(tempo=bpm)
 
 
-def _slope(moments: Sequence[LocalSeconds]) -> float:
-    """Seconds a clock."""
-    middle = (len(moments) - 1) / 2
-    first = moments[0]
-    spread = sum((index - middle) ** 2 for index in range(len(moments)))
-    return max(sum((index - middle) * (at - first) for index, at in enumerate(moments)) / spread, 1e-6)
+def _line(moments: Sequence[LocalSeconds]) -> tuple[float, float]:
+    """Seconds a clock, and when the next one is to be expected."""
+    count = len(moments)
+    middle, mean = (count - 1) / 2, moments[0] + sum(at - moments[0] for at in moments) / count
+    spread = sum((index - middle) ** 2 for index in range(count))
+    slope = max(sum((index - middle) * (at - mean) for index, at in enumerate(moments)) / spread, _SHORTEST_S)
+    return slope, mean + slope * (count - middle)

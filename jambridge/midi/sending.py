@@ -5,7 +5,7 @@ a pause, then at most every four milliseconds; after it the journal alone, twice
 is held.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from jambridge.midi.held import Held, Thinning
 from jambridge.midi.journal import AGAIN_S, ALIVE_S, MOST_NEW, Journal
@@ -25,6 +25,7 @@ class Sending:
         self._merge = Merge()
         self._thinning = Thinning()
         self._journal = Journal()
+        self._again: Iterator[float] = iter(())
         self._told_at = self._news_at = LocalSeconds(float("-inf"))
 
     @property
@@ -50,7 +51,7 @@ class Sending:
     def text(self, now: LocalSeconds) -> str:
         """What every peer is to be sent now."""
         if self._journal.waiting:
-            self._news_at = now
+            self._news_at, self._again = now, iter(AGAIN_S)
         self._told_at = now
         text = self._journal.text(self.held, self._room_s(now))
         self.due = self._next(now)
@@ -67,8 +68,7 @@ class Sending:
             self.due = LocalSeconds(max(at, self._told_at + APART_S))
 
     def _next(self, now: LocalSeconds) -> LocalSeconds | None:
-        quiet_s = now - self._news_at
-        again_s = next((after_s for after_s in AGAIN_S if quiet_s < after_s), None)
+        again_s = next(self._again, None)
         if again_s is not None:
             return LocalSeconds(self._news_at + again_s)
         return LocalSeconds(now + ALIVE_S) if self.held else None

@@ -1,37 +1,38 @@
-"""A MIDI instrument at a JACK server: it plays, and remembers what it was told, to the frame."""
+"""A MIDI instrument at a JACK server: it plays, and remembers what it was told, and when."""
 
-from collections import deque
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import jack as libjack
+import rtmidi
 
 from jambridge.midi.held import Held
 from tests.fakes.jack import PATIENCE_S, Jack
-from tests.fakes.lines import until
+from tests.fakes.lines import environment, until
 
-Heard = tuple[int, bytes]
-"""The server's frame, and the message."""
+PERIOD_FRAMES = 1024
+"""Of a server for tests: a callback in Python that is late for its period reads one event again and again."""
 
 
 class Instrument:
-    """Its ports are `NAME:out` and `NAME:in`. Use `instrument`."""
+    """Its ports are `NAME:out` and `NAME in:in`. Use `instrument`."""
 
     def __init__(self, server: Jack, name: str) -> None:
         self.name = name
-        self.played: list[Heard] = []
-        self.heard: list[Heard] = []
-        self._due: deque[bytes] = deque()
-        self._client = libjack.Client(name, servername=server.name, no_start_server=True)
-        self.rate_hz = self._client.samplerate
-        self._out = _own(self._client.midi_outports.register("out"))
-        self._in = _own(self._client.midi_inports.register("in"))
-        self._client.set_process_callback(self._period)
-        self._client.activate()
+        self.heard: list[tuple[float, bytes]] = []
+        """Monotonic seconds, and the message; within a period all have the same moment."""
+        with environment(server.environment):
+            self._out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name=name)
+            self._out.open_virtual_port("out")
+            self._in = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name=f"{name} in", queue_size_limit=1)
+        self._in.ignore_types(sysex=False, timing=False, active_sense=False)
+        self._in.set_callback(lambda event, _: self.heard.append((time.monotonic(), bytes(event[0]))))
+        self._in.open_virtual_port("in")
 
     def play(self, *messages: bytes | Sequence[int]) -> None:
         """All in the next period."""
-        self._due.extend(map(bytes, messages))
+        for message in messages:
+            self._out.send_message(message)
 
     def messages(self) -> list[bytes]:
         return [message for _, message in self.heard]
@@ -48,23 +49,8 @@ class Instrument:
         until(lambda: len(self.heard) >= count, f"{self.name} hears {count} messages", patience_s)
 
     def close(self) -> None:
-        self._client.deactivate()
-        self._client.close()
-
-    def _period(self, _frames: int) -> None:
-        start = self._client.last_frame_time
-        self._out.clear_buffer()
-        for _ in range(len(self._due)):
-            message = self._due.popleft()
-            self._out.write_midi_event(0, message)
-            self.played.append((start, message))
-        for offset, data in self._in.incoming_midi_events():
-            self.heard.append((start + offset, bytes(data)))
-
-
-def _own(port: libjack.Port) -> libjack.OwnMidiPort:
-    assert isinstance(port, libjack.OwnMidiPort)
-    return port
+        self._out.delete()
+        self._in.delete()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from jambridge.midi.ports import NONE
 from jambridge.sync.beat import Beat
 from jambridge.sync.clock import Course
 from jambridge.units import LocalSeconds, RoomSeconds
-from tests.fakes.instrument import instrument
+from tests.fakes.instrument import PERIOD_FRAMES, instrument
 from tests.fakes.jack import Jack, jack
 from tests.fakes.lines import until
 from tests.fakes.midi_process import midi_line
@@ -26,7 +26,7 @@ PEDAL = midi.control(0, 64, 127)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Jack]:
-    with jack(period_frames=64) as running:
+    with jack(period_frames=PERIOD_FRAMES) as running:
         yield running
 
 
@@ -72,7 +72,7 @@ def test_only_ports_that_are_named_and_a_name_that_is_wrong_is_answered_with_tho
     ):
         line.until_ports(1, 0)
         assert line.report.inputs == ("keys:out",)
-        assert line.report.problem == "no MIDI output is called 'organ'; there are: keys:in, synth:in"
+        assert line.report.problem == "no MIDI output is called 'organ'; there are: keys in:in, synth in:in"
 
 
 @pytest.mark.parametrize("way", ["quit", "hush", "panic", "abandoned"])
@@ -119,7 +119,7 @@ def test_a_server_that_ends_ends_the_process_and_none_is_told_in_a_line(server: 
     missing = {**server.environment, "JACK_DEFAULT_SERVER": "nobody"}
     with midi_line(missing, mark) as line:
         until(lambda: line.report.problem == NONE, lambda: str(line.report))
-    with jack(period_frames=64) as own, midi_line(own.environment, mark) as line:
+    with jack(period_frames=PERIOD_FRAMES) as own, midi_line(own.environment, mark) as line:
         own.await_ports("pulse", 2)
         own.unplug()
         assert line.process.wait(10) == ExitStatus.IO
@@ -146,8 +146,7 @@ def test_a_note_that_is_early_waits_and_one_that_is_late_does_not(server: Jack, 
         line.play(CHORD[1], source=2, due=due - 1)
         synth.until_heard(2)
         assert synth.messages() == [CHORD[1], CHORD[0]]
-        apart_s = (synth.heard[1][0] - synth.heard[0][0]) / synth.rate_hz
-        assert apart_s > 0.05
+        assert synth.heard[1][0] > due - 0.001
 
 
 def tick(tempo: float, *, is_playing: bool) -> Tick:
@@ -168,9 +167,8 @@ def test_the_clock_starts_runs_at_the_tempo_and_stops(server: Jack, mark: Path) 
         messages = drums.messages()
         position = next(one for one in messages if one[0] == midi.SONG_POSITION)
         assert messages.index(bytes((midi.CONTINUE,))) == messages.index(position) + 1
-        ticks = [frame for frame, message in drums.heard if message[0] == midi.CLOCK]
-        seconds = (ticks[100] - ticks[0]) / drums.rate_hz
-        assert seconds == pytest.approx(100 * 60 / 300 / 24, rel=0.1)
+        ticks = [at for at, message in drums.heard if message[0] == midi.CLOCK]
+        assert ticks[100] - ticks[0] == pytest.approx(100 * 60 / 300 / 24, rel=0.1)
 
 
 def test_a_clock_that_comes_in_is_told_as_tempo_and_transport(server: Jack, mark: Path) -> None:
@@ -183,10 +181,13 @@ def test_a_clock_that_comes_in_is_told_as_tempo_and_transport(server: Jack, mark
         master.until_ports(0, 1)
         line.until_ports(1, 0)
         master.tell(tick(150, is_playing=True))
+        passed = 0
 
         def pass_on() -> bool:
-            passed = len(cable.played)
-            cable.play(*cable.messages()[passed:])
+            nonlocal passed
+            new = cable.messages()[passed:]
+            passed += len(new)
+            cable.play(*new)
             return any(isinstance(one, Followed) and one.tempo for one in line.told)
 
         until(pass_on, "a tempo")
