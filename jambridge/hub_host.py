@@ -19,7 +19,7 @@ from jambridge.room.announce import Hub
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 1.0
+LOOK_S = 1.6  # mDNS asks at once and after a second: one question or its answer may be lost
 _START_S = 10.0
 _STOP_S = 1.0
 _PROBE_EVERY_S = 2.0

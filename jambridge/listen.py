@@ -10,7 +10,7 @@ from jambridge.notes.detector import Detector
 from jambridge.notes.frame import FRAME_RATE_HZ, HOP_FRAMES, Note, NoteFrame
 from jambridge.notes.onset import ONSET_BLOCK, OnsetDetector
 from jambridge.notes.tracker import Threshold
-from jambridge.units import LocalSeconds, note_name
+from jambridge.units import LocalSeconds
 
 SOURCE = "file"
 
@@ -52,8 +52,9 @@ def to_json(frame: NoteFrame) -> dict[str, object]:
 
 def _note(note: Note) -> dict[str, object]:
     return {
-        "note": note_name(note.midi),
+        "note": note.name,
         "midi": note.midi,
         "frequency": round(note.frequency_hz, 2),
+        "cents": round(note.cents, 1),
         "velocity": round(note.velocity, 2),
     }

@@ -20,7 +20,7 @@ from jambridge.light.wled import Controller
 from jambridge.listen import listen, to_json
 from jambridge.notes.frame import NoteFrame
 from jambridge.services import Services
-from jambridge.units import PeerId, note_name
+from jambridge.units import PeerId
 
 _FOUND_WITHIN_S = 6.0
 
@@ -41,7 +41,7 @@ def run(sound: Path, config: Config, *, as_json: bool, host: str | None, realtim
             time.sleep(max(0.0, start + frame.captured_at - time.monotonic()))
         if as_json:
             sys.stdout.write(json.dumps(to_json(frame)) + "\n")
-        elif (names := tuple(note_name(note.midi) for note in frame.notes)) != before:
+        elif (names := tuple(note.name for note in frame.notes)) != before:
             before = names
             sys.stdout.write(_line(frame, names))
         if realtime:

@@ -18,8 +18,15 @@ def test_a_frame_is_printed_as_the_contract_says() -> None:
 
     assert printed == (
         '{"time": 1.0167, "onset": false, "level_dbfs": -21.4, '
-        '"notes": [{"note": "C4", "midi": 60, "frequency": 261.63, "velocity": 0.71}]}'
+        '"notes": [{"note": "C4", "midi": 60, "frequency": 261.63, "cents": 0.0, "velocity": 0.71}]}'
     )
+
+
+def test_a_note_says_how_far_it_is_out_of_tune() -> None:
+    flat, sharp = Note(MidiNote(69), 435.0, 0.5), Note(MidiNote(40), 83.0, 0.5)
+
+    assert (flat.name, round(flat.cents, 1)) == ("A4", -19.8)  # 1200 log2(435 / 440)
+    assert (sharp.name, round(sharp.cents, 1)) == ("E2", 12.4)
 
 
 def test_silence_is_finite_json() -> None:

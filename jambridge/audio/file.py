@@ -22,7 +22,7 @@ def open_sound(path: Path) -> Iterator[Block]:
 
     Raises:
         UnavailableError: the file is missing, cannot be read or holds no sound; from the iterator, that the rest of it
-            is damaged. Formats without a length, such as Ogg, cannot tell that an end is missing.
+            is damaged. WAV, Ogg and MP3 that were cut off just end sooner.
     """
     try:
         file = path.open("rb")  # and not the name to FFmpeg, which would take an address or a list of files

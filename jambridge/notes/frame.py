@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jambridge.units import LocalSeconds, MidiNote
+from jambridge.units import LocalSeconds, MidiNote, midi, note_name
 
 FRAME_RATE_HZ = 60
 HOP_FRAMES = 800  # 48 kHz / 60
@@ -10,11 +10,20 @@ HOP_FRAMES = 800  # 48 kHz / 60
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One sounding note. `velocity` is 0..1."""
+    """One sounding note. `frequency_hz` was measured; `velocity` is 0..1."""
 
     midi: MidiNote
     frequency_hz: float
     velocity: float
+
+    @property
+    def name(self) -> str:
+        return note_name(self.midi)
+
+    @property
+    def cents(self) -> float:
+        """How far it is played above the note of equal temperament, A4 = 440 Hz."""
+        return 100 * (midi(self.frequency_hz) - self.midi)
 
 
 @dataclass(frozen=True, slots=True)

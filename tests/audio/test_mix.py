@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from jambridge.audio.mix.limiter import CEILING
-from jambridge.audio.mix.meter import SILENT
+from jambridge.audio.mix.meter import SILENT_DBFS
 from jambridge.audio.mix.mixer import MOST_FRAMES, Mixer
 
 Block = NDArray[np.float32]
@@ -191,17 +191,17 @@ def test_levels_are_those_of_each_source_before_its_gain_and_of_what_is_played()
     mixer.set_gain(0, 0.0)
     mixed(mixer, [{0: level(0.5), 1: level(0.1)}] * 800)
 
-    assert mixer.level(0) == pytest.approx((-6.0, -6.0), abs=0.1)
-    assert mixer.level(1) == pytest.approx((-20.0, -20.0), abs=0.1)
+    assert mixer.level_dbfs(0) == pytest.approx(-6.0, abs=0.1)
+    assert mixer.level_dbfs(1) == pytest.approx(-20.0, abs=0.1)
     assert mixer.played == pytest.approx((-20.0, -20.0), abs=0.1)
-    assert mixer.level(2) == SILENT
+    assert mixer.level_dbfs(2) == SILENT_DBFS
 
 
 def test_the_level_of_a_source_falls_when_it_is_no_sound() -> None:
     mixer = settled(0.5)
     mixed(mixer, [{0: level(np.nan)}] * 1_000)
 
-    assert mixer.level(0).peak_dbfs < -70
+    assert mixer.level_dbfs(0) < -70
 
 
 def test_four_hundred_sources_leave_nothing_behind() -> None:

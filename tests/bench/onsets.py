@@ -1,4 +1,4 @@
-"""How surely and how soon attacks are told, for pieces with known truth: a table.
+"""How surely and how soon attacks are told, for pieces with known truth; alone, a table.
 
     python -m tests.bench.onsets DIRECTORY
 
@@ -9,7 +9,7 @@ an attack.
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from jambridge.notes.onset import ONSET_BLOCK, OnsetDetector
 from jambridge.units import SAMPLE_RATE_HZ
+from tests.bench.note_scores import Delays, delays
 from tests.bench.truth import Piece, pieces
 
 TOGETHER_S = 0.03
@@ -32,6 +33,17 @@ class Score:
     false: int
     seconds: float
     delays_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Of several pieces together."""
+
+    precision: float
+    recall: float
+    f1: float
+    false_per_s: float
+    delays: Delays
 
 
 def attacks_s(piece: Piece) -> list[float]:
@@ -54,32 +66,49 @@ def score(attacks: list[float], told_s: list[float], seconds: float) -> Score:
     return Score(len(attacks), len(left), seconds, tuple(delays_s))
 
 
+def figures(scores: Sequence[Score]) -> Figures:
+    found, false = sum(len(one.delays_s) for one in scores), sum(one.false for one in scores)
+    precision, recall = found / max(1, found + false), found / max(1, sum(one.attacks for one in scores))
+    return Figures(
+        precision=precision,
+        recall=recall,
+        f1=2 * precision * recall / max(1e-9, precision + recall),
+        false_per_s=false / max(1e-9, sum(one.seconds for one in scores)),
+        delays=delays(delay_s for one in scores for delay_s in one.delays_s),
+    )
+
+
+def listened(piece: Piece) -> tuple[Score, list[float]]:
+    """How the live detector does, and its CPU seconds a block."""
+    detector, attacked, cpu_s = OnsetDetector(), [], []
+    for blocks in piece.hops.reshape(-1, TOGETHER, ONSET_BLOCK):
+        before = time.thread_time()
+        attacked.append(detector.process(blocks))
+        cpu_s.append((time.thread_time() - before) / TOGETHER)
+    told_s = ((np.flatnonzero(np.concatenate(attacked)) + 1) * BLOCK_S).tolist()
+    return score(attacks_s(piece), told_s, piece.hops.size / SAMPLE_RATE_HZ), cpu_s
+
+
 def row(title: str, scores: Iterable[Score]) -> str:
-    scores = list(scores)
-    delays_ms = np.array([delay for one in scores for delay in one.delays_s]) * 1000
-    false, attacks = sum(one.false for one in scores), sum(one.attacks for one in scores)
-    precision, recall = len(delays_ms) / max(1, len(delays_ms) + false), len(delays_ms) / max(1, attacks)
-    f1 = 2 * precision * recall / max(1e-9, precision + recall)
-    delay = "{:4.0f} {:4.0f}".format(*np.percentile(delays_ms, [50, 90])) if len(delays_ms) else "   -    -"
-    return f"{title:15}{precision:6.3f}{recall:6.3f}{f1:6.3f}{false / sum(one.seconds for one in scores):7.2f} {delay}"
+    one = figures(list(scores))
+    return (
+        f"{title:15}{one.precision:6.3f}{one.recall:6.3f}{one.f1:6.3f}{one.false_per_s:7.2f} "
+        f"{one.delays.median_ms:4.0f} {one.delays.p90_ms:4.0f}"
+    )
 
 
 def main(directory: str) -> None:
     scores: list[tuple[Piece, Score]] = []
     cpu_s = []
     for piece in pieces(Path(directory)):
-        detector, attacked = OnsetDetector(), []
-        for blocks in piece.hops.reshape(-1, TOGETHER, ONSET_BLOCK):
-            before = time.thread_time()
-            attacked.append(detector.process(blocks))
-            cpu_s.append((time.thread_time() - before) / TOGETHER)
-        told_s = ((np.flatnonzero(np.concatenate(attacked)) + 1) * BLOCK_S).tolist()
-        scores.append((piece, score(attacks_s(piece), told_s, piece.hops.size / SAMPLE_RATE_HZ)))
+        one, times_s = listened(piece)
+        scores.append((piece, one))
+        cpu_s += times_s
     print(f"{'':15}{'P':>6}{'R':>6}{'F1':>6}{'false/s':>7}  p50  p90 ms")
     for piece, one in scores:
         print(row(piece.name, [one]))
-    for category in dict.fromkeys(piece.category for piece, _ in scores):
-        print(row(category.upper(), [one for piece, one in scores if piece.category == category]))
+    for kind in dict.fromkeys(piece.kind for piece, _ in scores):
+        print(row(kind.upper(), [one for piece, one in scores if piece.kind == kind]))
     print(row("ALL", [one for _, one in scores]))
     median, late = np.percentile(cpu_s, [50, 95]) * 1000
     print(f"CPU a block, {TOGETHER} at a time: median {median:.3f} ms, p95 {late:.3f} ms")

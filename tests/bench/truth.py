@@ -33,6 +33,18 @@ class TrueNote(NamedTuple):
     def begins_s(self) -> float:
         return self.onset_s + self.attack_s
 
+    def slowed(self, factor: float) -> "TrueNote":
+        """The same pitch, though whoever slows the sound lowers it."""
+        return TrueNote(
+            self.onset_s * factor,
+            self.offset_s * factor,
+            self.midi,
+            self.velocity,
+            self.attack_s * factor,
+            self.audible_end_s * factor,
+            self.release_end_s * factor,
+        )
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -43,14 +55,34 @@ class Piece:
     hops: NDArray[np.float32]
     """Shape (hops, HOP_FRAMES)."""
 
+    @property
+    def kind(self) -> str:
+        """Its category, and for what is no music its name without the number: pink, hum, silence."""
+        return self.name.rstrip("0123456789") if self.category == "noise" else self.category
+
+
+def names(directory: Path) -> list[str]:
+    """Of all pieces there.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    found = sorted(sound.stem for sound in directory.glob("*.flac") if sound.with_suffix(".json").exists())
+    if not found:
+        raise FileNotFoundError(f"no pieces (NAME.flac with NAME.json) in {directory}")
+    return found
+
+
+def read(directory: Path, name: str) -> Piece:
+    truth = json.loads((directory / f"{name}.json").read_text())
+    return Piece(
+        name,
+        truth["category"],
+        tuple(TrueNote(*row) for row in truth["notes"]),
+        tuple(truth["drum_onsets"]),
+        np.stack(list(hops(open_sound(directory / f"{name}.flac")))),
+    )
+
 
 def pieces(directory: Path) -> Iterator[Piece]:
-    for sound in sorted(directory.glob("*.flac")):
-        truth = json.loads(sound.with_suffix(".json").read_text())
-        yield Piece(
-            sound.stem,
-            truth["category"],
-            tuple(TrueNote(*row) for row in truth["notes"]),
-            tuple(truth["drum_onsets"]),
-            np.stack(list(hops(open_sound(sound)))),
-        )
+    return (read(directory, name) for name in names(directory))

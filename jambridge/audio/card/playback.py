@@ -163,7 +163,7 @@ class Playback:
         return ChannelReport(
             slot=slot,
             generation=track.generation,
-            level_dbfs=round(self._mixer.level(track.generation).rms_dbfs, 1),
+            level_dbfs=round(self._mixer.level_dbfs(track.generation), 1),
             depth_ms=round(playing.depth_ms, 2),
             target_ms=round(playing.target_ms, 2),
             jitter_ms=round(playing.jitter_ms, 2),

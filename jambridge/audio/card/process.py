@@ -94,8 +94,10 @@ class CardProcess:
 
     def _look(self) -> None:
         """Open the card, if it is not and may be there now."""
+        if self._stream is not None:
+            return
         now, present = time.monotonic(), kernel.fingerprint()
-        if self._stream is not None or (now < self._look_at and present == self._fingerprint):
+        if now < self._look_at and present == self._fingerprint:
             return
         self._fingerprint = present
         self._looks += 1

@@ -23,29 +23,44 @@ class Level(NamedTuple):
 SILENT = Level(SILENT_DBFS, SILENT_DBFS)
 
 
+class Loudness:
+    """The mean square of a sound, averaged exponentially."""
+
+    def __init__(self) -> None:
+        self._mean_square = 0.0
+        self._samples = 0
+
+    def hear(self, energy: float, samples: int) -> None:
+        """Take in stereo of so many samples, whose squares add up to `energy`."""
+        if samples != self._samples:
+            self._samples = samples
+            self._share = -math.expm1(-samples / 2 / (MEAN_S * SAMPLE_RATE_HZ))
+        self._mean_square += (energy / samples - self._mean_square) * self._share
+
+    @property
+    def rms_dbfs(self) -> float:
+        return _dbfs(math.sqrt(self._mean_square))
+
+
 class Meter:
-    """Rises at once with a peak and lets it fall; averages the mean square exponentially."""
+    """Rises at once with a peak and lets it fall; beside the loudness."""
 
     def __init__(self) -> None:
         self._peak = 0.0
-        self._mean_square = 0.0
+        self._loudness = Loudness()
         self._frames = 0
 
     def hear(self, block: NDArray[np.float32], peak: float) -> None:
-        """Take in `block`, shape (frames, channels) and finite, whose largest magnitude is `peak`."""
+        """Take in `block`, shape (frames, 2) and finite, whose largest magnitude is `peak`."""
         if len(block) != self._frames:
-            self._pace(len(block))
+            self._frames = len(block)
+            self._fall = math.exp(-self._frames / (PEAK_FALL_S * SAMPLE_RATE_HZ))
         self._peak = max(peak, self._peak * self._fall)
-        self._mean_square += (float(np.vdot(block, block)) / block.size - self._mean_square) * self._share
+        self._loudness.hear(float(np.vdot(block, block)), block.size)
 
     @property
     def level(self) -> Level:
-        return Level(_dbfs(self._peak), _dbfs(math.sqrt(self._mean_square)))
-
-    def _pace(self, frames: int) -> None:
-        self._frames = frames
-        self._fall = math.exp(-frames / (PEAK_FALL_S * SAMPLE_RATE_HZ))
-        self._share = -math.expm1(-frames / (MEAN_S * SAMPLE_RATE_HZ))
+        return Level(_dbfs(self._peak), self._loudness.rms_dbfs)
 
 
 def _dbfs(amplitude: float) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jambridge.audio.mix.limiter import Limiter
-from jambridge.audio.mix.meter import SILENT, Level, Meter
+from jambridge.audio.mix.meter import SILENT_DBFS, Level, Loudness, Meter
 from jambridge.units import SAMPLE_RATE_HZ
 
 Block = NDArray[np.float32]
@@ -53,24 +53,18 @@ class _Strip:
     """One source while it is heard, and for the 10 ms in which it dies away after its sound stopped coming."""
 
     def __init__(self, most_frames: int) -> None:
-        self.meter = Meter()
+        self.loudness = Loudness()
         self.fader = Fader(0.0, most_frames)
         self.lost = False
-        self._last = np.zeros((most_frames, CHANNELS), np.float32)
-        self._frames = 0
-
-    def keep(self, block: Block) -> None:
-        self._frames = len(block)
-        self._last[: self._frames] = block
+        self.last: Block = np.empty((0, CHANNELS), np.float32)
 
     def echo(self, frames: int) -> Block:
         """The last block played backwards, which goes on from where it ended without a step."""
-        last = self._last[: self._frames]
-        if frames > self._frames:
-            last = np.pad(last, ((frames, 0), (0, 0)), "symmetric" if self._frames else "constant")
-        echo = last[::-1][:frames].copy()
-        self.keep(echo)
-        return echo
+        last = self.last
+        if frames > len(last):
+            last = np.pad(last, ((frames, 0), (0, 0)), "symmetric" if len(last) else "constant")
+        self.last = last[::-1][:frames].copy()
+        return self.last
 
 
 class Mixer:
@@ -97,7 +91,6 @@ class Mixer:
         self._limiter = Limiter(most_frames)
         self._meter = Meter()
         self._sizes = np.empty((most_frames, CHANNELS), np.float32)
-        self._silence = np.zeros((most_frames, CHANNELS), np.float32)
         self._scaled = np.empty((most_frames, CHANNELS), np.float32)
 
     def set_gain(self, slot: int, gain: float) -> None:
@@ -112,10 +105,10 @@ class Mixer:
         self._gains.pop(slot, None)
         self._muted -= {slot}
 
-    def level(self, slot: int) -> Level:
-        """Of a source as it comes, before its gain; silence if there is none."""
+    def level_dbfs(self, slot: int) -> float:
+        """RMS of a source as it comes, before its gain; silence if there is none."""
         strip = self._strips.get(slot)
-        return strip.meter.level if strip else SILENT
+        return strip.loudness.rms_dbfs if strip else SILENT_DBFS
 
     @property
     def played(self) -> Level:
@@ -128,7 +121,7 @@ class Mixer:
         return self._limiter.gain
 
     def mix(self, blocks: dict[int, Block], out: Block) -> None:
-        """Fill `out`, shape (frames, 2), with the sum of `blocks` by slot, each of `out`'s shape.
+        """Fill `out`, shape (frames, 2), with the sum of `blocks` by slot, each of `out`'s shape and the mixer's own.
 
         A source that had a block before and has none now dies away in 10 ms and is gone; one that is only late
         should be given as silence or concealment.
@@ -145,19 +138,23 @@ class Mixer:
         return strip
 
     def _add(self, strip: _Strip, slot: int, block: Block, out: Block) -> None:
-        peak = float(np.abs(block, out=self._sizes[: len(block)]).max())
-        if not peak <= LOUDEST:  # not a number, too
+        energy = float(np.vdot(block, block))
+        if not (energy <= LOUDEST**2 or self._peak(block) <= LOUDEST):  # not a number, too
             self.garbage += 1
             strip.lost = True
         if strip.lost:
-            strip.meter.hear(self._silence[: len(out)], 0.0)
+            strip.loudness.hear(0.0, out.size)
             self._fade(strip, out)
             strip.lost = strip.fader.gain > 0.0
             return
-        strip.meter.hear(block, peak)
-        strip.keep(block)
+        strip.loudness.hear(energy, block.size)
+        strip.last = block
         target = 0.0 if slot in self._muted else self._gains.get(slot, 1.0)
         out += strip.fader.apply(block, target, self._scaled[: len(block)])
+
+    def _peak(self, block: Block) -> float:
+        """The largest magnitude; all of them are in `_sizes` then."""
+        return float(np.abs(block, out=self._sizes[: len(block)]).max())
 
     def _fade_missing(self, blocks: dict[int, Block], out: Block) -> None:
         for slot in [slot for slot in self._strips if slot not in blocks]:
@@ -176,5 +173,5 @@ class Mixer:
             self._listen(out)
         target = 0.0 if self.muted else min(max(self.volume, 0.0), 1.0) * self.ducking
         self._master.apply(out, target, out)
-        sizes = np.abs(out, out=self._sizes[: len(out)])
-        self._meter.hear(out, self._limiter.limit(out, sizes, float(sizes.max())))
+        peak = self._peak(out)
+        self._meter.hear(out, self._limiter.limit(out, self._sizes[: len(out)], peak))
