@@ -153,6 +153,7 @@ async def run(
     control = Control(
         Room(lambda: room.state.value, room.change_all, stopping.stop, partial(keeping.sessions, box.store), stats),
         Volumes(partial(sound.describe, edges.sound), partial(_set_volumes, edges)),
+        panic=box.instruments.bridge.panic,
     )
     status = StatusServer(
         whole, faults, lambda: room.view.value.connection == "connected", sections.hosts(config.http), control.routes()

@@ -18,6 +18,7 @@ import typer
 from jambridge import __version__, config_sources
 from jambridge.commands.doctor import doctors
 from jambridge.commands.latency import latency
+from jambridge.commands.midi import instruments
 from jambridge.commands.options import (
     ConfigOption,
     JsonOption,
@@ -58,6 +59,7 @@ command.add_typer(simulators, name="sim")
 command.add_typer(sessions, name="sessions")
 command.add_typer(doctors, name="doctor")
 command.add_typer(lights, name="leds")
+command.add_typer(instruments, name="midi")
 command.command()(latency)
 
 _MOST_CODES = 5

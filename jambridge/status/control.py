@@ -82,8 +82,18 @@ class _Done:
 
 
 class Control:
-    def __init__(self, room: Room, volumes: Volumes, monotonic: Callable[[], float] = time.monotonic) -> None:
+    """`panic` ends every note of MIDI."""
+
+    def __init__(
+        self,
+        room: Room,
+        volumes: Volumes,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        panic: Callable[[], None] = lambda: None,
+    ) -> None:
         self._room = room
+        self._panic = panic
         self._volumes = volumes
         self._monotonic = monotonic
         self._done: OrderedDict[str, _Done] = OrderedDict()
@@ -96,6 +106,7 @@ class Control:
             web.post("/api/leave", self._leave),
             web.get("/api/audio", self._audio),
             web.post("/api/audio", self._change_audio),
+            web.post("/api/midi/panic", self._silence),
             web.get("/api/sessions", self._sessions),
             web.get("/api/stats", self._stats),
         ]
@@ -127,6 +138,9 @@ class Control:
 
     async def _change_audio(self, request: web.Request) -> web.Response:
         return await self._once(request, self._audio_changed)
+
+    async def _silence(self, request: web.Request) -> web.Response:
+        return await self._once(request, self._silenced)
 
     async def _leave(self, request: web.Request) -> web.Response:
         return await self._once(request, self._left)
@@ -168,6 +182,10 @@ class Control:
         except LinkError as exc:
             return _refused(403, str(exc))
         return self._present()
+
+    def _silenced(self, _request: web.Request, _body: JsonObject) -> _Answer:
+        self._panic()
+        return _Answer(200, {})
 
     def _audio_changed(self, _request: web.Request, body: JsonObject) -> _Answer:
         try:
