@@ -110,6 +110,7 @@ def section(instruments: Instruments, names: Callable[[PeerId], str]) -> JsonObj
         "problem": report.problem,
         "sent": bridge.sending.count,
         "received": sum(player.count for _, player in players),
+        "played": report.sent,
         "dropped": report.dropped + bridge.sending.dropped + bridge.unsent,
         "echoes": report.echoes,
         "overflows": bridge.overflows,
