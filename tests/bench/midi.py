@@ -38,7 +38,7 @@ ROUNDS = 20
 CHORD = [bytes((0x90, note, 80)) for note in range(30, 94)]
 HELD = [*CHORD, midi.control(0, 64, 127)]
 PER_PERIOD = 8
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 WAYS = ("its port is pulled out", "stopped", "killed", "its process is killed", "the network fails")
 
 
@@ -62,7 +62,9 @@ class Rig:
                 self.hosts[number], directory, ROOM, {"audio": audio, "midi": wanted}, env=self.server.environment
             )
         )
-        daemon.await_status(lambda status: status["room"]["connection"] == "connected", "the room is joined")
+        daemon.await_status(
+            lambda status: status["room"]["connection"] == "connected", "the room is joined", PATIENCE_S
+        )
         return daemon
 
 
@@ -153,7 +155,7 @@ def notes(count: int = NOTES) -> None:
 
 
 def _counted(rig: Rig) -> list[int]:
-    """Messages taken in at the first box, arrived at the second, and given out there; a report a second is waited for."""
+    """Messages taken in at the first box, arrived at the second, and given out there, by their last reports."""
     time.sleep(1.5)
     first, second = (daemon.status()["midi"] for daemon in rig.daemons)
     return [first["sent"], second["received"], second["played"]]
