@@ -196,7 +196,12 @@ class ControllerConfig(Section):
     data_port: Port | None = None
     pixels: Annotated[int, Field(ge=1, le=16_384)] | None = None
     protocol: Literal["ddp", "e131"] | None = None
-    universe: Annotated[int, Field(ge=1, le=63_999)] = 1
+    universe: Annotated[int, Field(ge=1, le=63_999)] | None = None
+    """Of the first pixel, for e131; null: the WLED's own."""
+    multicast: bool = False
+    """E1.31 to the universes' groups instead of to the WLED's address."""
+    priority: Annotated[int, Field(ge=0, le=200)] = 100
+    """Of several E1.31 sources the higher is shown, where the receiver looks at it."""
     gamma: Annotated[float, Field(ge=1, le=3)] | None = None
     """null: 2.2 where WLED leaves gamma to the sender, else 1."""
     brightness: Unit = 1.0

@@ -14,8 +14,7 @@ from jambridge import addresses
 from jambridge.config import ControllerConfig, LightConfig
 from jambridge.edges import Latest
 from jambridge.errors import LinkError, WireError
-from jambridge.light import consent, ddp, mdns, probe, wled
-from jambridge.light.colour import GAMMA
+from jambridge.light import consent, driving, mdns, probe, wled
 from jambridge.light.consent import Sighting, Verdict
 from jambridge.light.watch import ABSENT_AFTER, Patience, Watch
 from jambridge.light.wled import Controller, Wled
@@ -163,9 +162,9 @@ class Discovery:
         except LinkError:
             if watch.wled is None:
                 raise
-            return [watch.wled.host], watch.wled.mac
+            return [watch.wled.host], watch.wled.info.mac
         watch.port = announced.port
-        return announced.addresses, watch.wled.mac if watch.wled else announced.mac
+        return announced.addresses, watch.wled.info.mac if watch.wled else announced.mac
 
     async def _addresses(self, host: str) -> Sequence[str]:
         known = []
@@ -178,19 +177,25 @@ class Discovery:
         heard = self._heard()
         entries = {mac: self._entry_of(mac) for mac in heard}
         sightings = [
-            Sighting(unit, probe.sent_from(unit.host), entries[mac] is not None, watch.present)
+            Sighting(unit, watch.sent_from, entries[mac] is not None, watch.present)
             for mac, (unit, watch) in heard.items()
         ]
         unheard = sum(entry not in entries.values() for entry in self._section.controllers)
         verdicts = consent.decide(sightings, self._section.discover, self._adopted(), unheard, settled=self._settled)
+        ways = {
+            mac: driving.controller(
+                unit, entries[mac], self._section.protocol, yielded=verdicts[mac].state == "foreign"
+            )
+            for mac, (unit, _) in heard.items()
+        }
         before = {controller.mac for controller in self._controllers.value if not controller.yielded}
         controllers = []
-        for mac, (unit, watch) in sorted(heard.items()):
+        for mac, (_, watch) in sorted(heard.items()):
             state = verdicts[mac].state
             kept = state == "absent" and mac in before and time.monotonic() - watch.answered_at < _KEPT_S
             if state in ("driven", "foreign") or kept:
-                controllers.append(_controller(unit, entries[mac], yielded=state == "foreign"))
-        found = [_found(unit, verdicts[mac]) for mac, (unit, _) in sorted(heard.items())]
+                controllers.append(ways[mac])
+        found = [_found(unit, ways[mac], verdicts[mac]) for mac, (unit, _) in sorted(heard.items())]
         silent = [watch for watch in self._watches.values() if watch.wled is None and (watch.entry or watch.faulty)]
         self._show((*found, *map(_never_heard, silent)))
         self._controllers.set(tuple(controllers))
@@ -198,12 +203,12 @@ class Discovery:
     def _heard(self) -> dict[str, tuple[Wled, Watch]]:
         """By MAC: of several places where it was, the one where it answered last."""
         places = sorted(self._watches.values(), key=lambda watch: watch.answered_at)
-        return {watch.wled.mac: (watch.wled, watch) for watch in places if watch.wled}
+        return {watch.wled.info.mac: (watch.wled, watch) for watch in places if watch.wled}
 
     def _entry_of(self, mac: str) -> ControllerConfig | None:
         """The configuration's entry of the WLED with this MAC, by that, by its name, or by where it was found."""
-        places = [watch for watch in self._watches.values() if watch.wled and watch.wled.mac == mac]
-        names = {name.casefold() for watch in places if watch.wled for name in (watch.label, watch.wled.name)}
+        places = [watch for watch in self._watches.values() if watch.wled and watch.wled.info.mac == mac]
+        names = {name.casefold() for watch in places if watch.wled for name in (watch.label, watch.wled.info.name)}
         for entry in self._section.controllers:
             at_host = any(watch.entry is entry for watch in places)
             by_name = entry.host is None and entry.name is not None and entry.name.casefold() in names
@@ -251,38 +256,17 @@ def _mac(entry: ControllerConfig) -> str | None:
     return wled.parse_mac(entry.mac) if entry.mac else None
 
 
-def _controller(unit: Wled, entry: ControllerConfig | None, *, yielded: bool) -> Controller:
-    """What WLED says of itself, unless the configuration says otherwise."""
-    pixels = (entry and entry.pixels) or unit.pixels
-    gamma = entry.gamma if entry and entry.gamma else GAMMA if unit.no_gc else 1.0
-    return Controller(
-        mac=unit.mac,
-        name=unit.name,
-        host=unit.host,
-        pixels=pixels,
-        channels=4 if unit.rgbw else 3,
-        data_port=(entry and entry.data_port) or ddp.PORT,
-        udp_port=(entry and entry.udp_port) or unit.udp_port,
-        gamma=gamma,
-        brightness=entry.brightness if entry else 1.0,
-        interval_s=wled.interval_s(min(unit.longest_output, pixels), esp8266=unit.esp8266),
-        max_fps=float((entry and entry.max_fps) or 60),
-        keepalive_s=wled.keepalive_s(unit.timeout_s),
-        yielded=yielded,
-    )
-
-
-def _found(unit: Wled, verdict: Verdict) -> Found:
+def _found(unit: Wled, way: Controller, verdict: Verdict) -> Found:
     return Found(
-        name=unit.name,
-        mac=unit.mac,
+        name=unit.info.name,
+        mac=unit.info.mac,
         host=unit.host,
-        pixels=unit.pixels,
-        protocol="ddp",
+        pixels=unit.info.pixels,
+        protocol=way.protocol,
         state=verdict.state,
         reason=verdict.reason,
-        fps_shown=unit.fps,
-        warnings=unit.warnings,
+        fps_shown=unit.info.fps,
+        warnings=wled.warnings(unit, way),
     )
 
 

@@ -23,7 +23,7 @@ from jambridge.light.colour import Colours
 from jambridge.light.control import Controllers, LightSettings, Quit, Report, Sources
 from jambridge.light.ensemble import Ensemble
 from jambridge.light.hearing import Hearing
-from jambridge.light.output import UdpLink
+from jambridge.light.link import UdpLink
 from jambridge.light.rig import Rig
 from jambridge.notes.detector import Detector
 from jambridge.notes.onset import ONSET_BLOCK, OnsetDetector
@@ -153,8 +153,7 @@ class Engine:
 
     def _report(self) -> None:
         now = _now()
-        elapsed_s = now - self._reported_at
-        if elapsed_s < self._report_every_s or not self._running:
+        if now - self._reported_at < self._report_every_s or not self._running:
             return
         self._reported_at = now
         report = Report(
@@ -164,7 +163,7 @@ class Engine:
             cpu_s=round(time.process_time(), 3),
             detector_s=round(self._ensemble.detector_s, 3),
             sources=self._ensemble.report(now),
-            outputs=self._rig.report(elapsed_s),
+            outputs=self._rig.report(now),
         )
         with suppress(OSError):  # a main process that does not read now is told later; one that is gone, _obey sees
             self._control.send(control.encode(report))

@@ -52,7 +52,7 @@ class Probe:
         if self._known is None or self._known[0] != key or self._probes % _CFG_EVERY == 0:
             self._known = (key, await self._live_config(host, port))
         self._probes += 1
-        return wled.combine(host, info, self._known[1], await self._overridden(host, port))
+        return Wled(host, info, self._known[1], await self._overridden(host, port))
 
     async def _live_config(self, host: str, port: int) -> LiveConfig:
         """Its defaults where it will not say: some lock /json/cfg with a PIN."""
@@ -76,16 +76,6 @@ class Probe:
                 return strict_json.loads_object(await _bounded(response), wled.MAX_BYTES)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
             raise LinkError(f"{host}:{port} does not answer ({str(exc)[:80] or type(exc).__name__})") from exc
-
-
-def sent_from(host: str) -> str:
-    """Our own address towards `host`; empty without a route."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as route:
-        try:
-            route.connect((host, wled.UDP_PORT))
-        except OSError:
-            return ""
-        return str(route.getsockname()[0])
 
 
 async def addresses(name: str) -> list[str]:

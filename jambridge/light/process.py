@@ -15,7 +15,7 @@ from jambridge.edges import Latest, values
 from jambridge.errors import WireError
 from jambridge.light import control
 from jambridge.light.control import Controllers, LightSettings, Quit, Report, Sources
-from jambridge.light.output import UdpLink
+from jambridge.light.link import UdpLink
 from jambridge.light.wled import Controller
 
 log = logging.getLogger(__name__)

@@ -1,13 +1,17 @@
 """All WLEDs that the light process drives."""
 
 import math
+import time
 from collections.abc import Callable, Iterable
 
 from jambridge.light.colour import Colours
 from jambridge.light.control import LightSettings, OutputReport
-from jambridge.light.output import Clock, Link, Output
+from jambridge.light.link import Link
+from jambridge.light.output import Clock, Output
 from jambridge.light.wled import Controller
 from jambridge.units import LocalSeconds
+
+_END_READ_S = 0.005  # a release that is read before the end of a stream would be undone by it
 
 
 class Rig:
@@ -30,7 +34,7 @@ class Rig:
             if controller == output.controller:
                 continue
             if controller is None:
-                output.release()
+                _release([output])
             if controller is None or controller.yielded:
                 output.close()
                 del self._outputs[mac]
@@ -47,23 +51,24 @@ class Rig:
 
     def show(self, draw: Callable[[int], Colours], clock: Clock, urgent_at: LocalSeconds, *, sounding: bool) -> bool:
         """Send a frame to every WLED that can take one now; whether any did. `draw` is given a number of pixels."""
-        pictures: dict[int, Colours] = {}
-        sent = False
-        for output in self._outputs.values():
-            if output.due(sounding=sounding, urgent=output.sent_at < urgent_at) <= clock():
-                pixels = output.controller.pixels
-                if pixels not in pictures:
-                    pictures[pixels] = draw(pixels)
-                output.show(pictures[pixels], clock)
-                sent = True
-        return sent
+        now = clock()
+        ready = [
+            output
+            for output in self._outputs.values()
+            if output.due(sounding=sounding, urgent=output.sent_at < urgent_at) <= now
+        ]
+        pictures = {pixels: draw(pixels) for pixels in {output.controller.pixels for output in ready}}
+        for output in ready:
+            output.prepare(pictures[output.controller.pixels], now)
+        for output in ready:  # one behind the other: they show the same moment
+            output.send(clock)
+        return bool(ready)
 
     def release(self) -> None:
-        for output in self._outputs.values():
-            output.release()
+        _release(self._outputs.values())
 
-    def report(self, elapsed_s: float) -> tuple[OutputReport, ...]:
-        return tuple(output.report(elapsed_s) for output in self._outputs.values())
+    def report(self, now: LocalSeconds) -> tuple[OutputReport, ...]:
+        return tuple(output.report(now) for output in self._outputs.values())
 
     def _drive(self, mac: str, controller: Controller) -> None:
         before = self._outputs.get(mac)
@@ -74,3 +79,11 @@ class Rig:
             before.rewire(controller, link, self._settings)
         else:
             self._outputs[mac] = Output(controller, link, self._settings)
+
+
+def _release(outputs: Iterable[Output]) -> None:
+    driven = [output for output in outputs if output.is_driven]
+    if sum([output.end_stream() for output in driven]):
+        time.sleep(_END_READ_S)
+    for output in driven:
+        output.release()

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import aiohttp
 
 from jambridge.config import ControllerConfig
 from jambridge.errors import WireError
-from jambridge.light import consent, probe, wled
+from jambridge.light import consent, link, probe, wled
 from jambridge.light.wled import Wled
 
 ABSENT_AFTER = 3  # probes in vain
@@ -48,6 +49,13 @@ class Watch:
     def present(self) -> bool:
         return self.wled is not None and self.failures < ABSENT_AFTER and not (self.left and self.failures)
 
+    @property
+    def sent_from(self) -> str:
+        """Our own address towards it; empty without a route."""
+        with suppress(OSError):
+            return link.sent_from(self.wled.host) if self.wled else ""
+        return ""
+
     def answered(self, answer: Wled) -> None:
         self.wled, self.answered_at, self.failures, self.faulty, self.left = answer, time.monotonic(), 0, False, False
 
@@ -59,5 +67,5 @@ class Watch:
     def pause_s(self) -> float:
         if self.failures:
             return self._patience.present_s if self.faulty else self._patience.absent_s
-        foreign = self.wled is not None and consent.is_foreign(self.wled, probe.sent_from(self.wled.host))
+        foreign = self.wled is not None and consent.is_foreign(self.wled, self.sent_from)
         return self._patience.foreign_s if foreign else self._patience.present_s

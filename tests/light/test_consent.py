@@ -10,7 +10,7 @@ A, B = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 
 def unit(mac: str, *, lip: str = "", overridden: bool = False) -> Wled:
     answer = {"mac": mac, "name": f"WLED {mac[0]}", "leds": {"count": 30}, "live": bool(lip), "lip": lip}
-    return wled.combine("10.0.0.9", wled.parse_info(answer), wled.LiveConfig(), overridden=overridden)
+    return Wled("10.0.0.9", wled.parse_info(answer), wled.LiveConfig(), overridden)
 
 
 def seen(mac: str, *, named: bool = False, present: bool = True, lip: str = "") -> Sighting:

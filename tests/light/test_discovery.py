@@ -85,7 +85,7 @@ def test_one_named_by_its_host_is_asked_the_rest_and_driven() -> None:
                 data_port=sim.ddp_port,
                 udp_port=sim.udp_port,
                 gamma=2.2,
-                interval_s=pytest.approx(0.0203, abs=1e-4),  # type: ignore[arg-type]
+                max_fps=pytest.approx(49.2, abs=0.1),  # type: ignore[arg-type]
                 keepalive_s=pytest.approx(0.83, abs=0.01),  # type: ignore[arg-type]
             )
             assert (found.state, found.reason, found.pixels) == ("driven", "named in the configuration", 900)

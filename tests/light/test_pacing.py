@@ -8,8 +8,8 @@ from jambridge.light.pacing import Pace
 from jambridge.units import LocalSeconds
 
 NEVER = LocalSeconds(-math.inf)
-FAST = Pace(interval_s=0.015, fps=60, keepalive_s=1.0)
-paces = st.builds(Pace, interval_s=st.floats(0.015, 0.5), fps=st.floats(1, 60), keepalive_s=st.just(1.0))
+FAST = Pace(fps=60, keepalive_s=1.0)
+paces = st.builds(Pace, fps=st.floats(1, 60), keepalive_s=st.just(1.0))
 
 
 def frames(pace: Pace, start: float, late_s: list[float], urgent: list[bool]) -> list[float]:
@@ -53,8 +53,8 @@ def test_an_attack_in_silence_leaves_at_once() -> None:
 def test_no_more_frames_leave_than_the_strip_can_take(pace: Pace, start: float, fate: list[tuple[float, bool]]) -> None:
     times = frames(pace, start, [late_s for late_s, _ in fate], [urgent for _, urgent in fate])
 
-    assert all(after - before >= max(pace.interval_s, 0.93 / pace.fps) - 1e-9 for before, after in pairwise(times))
-    assert all(after - before <= max(pace.interval_s, 2 / pace.fps) + 0.004 for before, after in pairwise(times))
+    assert all(after - before >= 0.93 / pace.fps - 1e-9 for before, after in pairwise(times))
+    assert all(after - before <= 2 / pace.fps + 0.004 for before, after in pairwise(times))
     assert times[-1] - times[0] >= (len(times) - 3) / pace.fps - 1e-6, (
         "never more than fps a second, early ones counted"
     )
