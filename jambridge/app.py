@@ -227,7 +227,10 @@ def _start_box(
     open_line_in = partial(feeds.open, me.id, me.name, is_line_in=True)
     line_out = sound.start(services, edges.sound, config.audio, feeds, open_line_in)
     adopted = partial(identity.adopted, state)
-    discovery = services.start("discovery", partial(open_discovery, config.light, adopted, edges.controllers))
+    sent_fps = partial(_sent_fps, light)
+    discovery = services.start(
+        "discovery", partial(open_discovery, config.light, adopted, edges.controllers, sent_fps=sent_fps)
+    )
     ice_servers = IceServers(sections.ice_servers(config), relay_only=config.webrtc.policy == "relay")
     sync = Sync(
         me.id, lambda: room.view.value.host, lambda to, text: bool(mesh.present and mesh.present.send_sync(to, text))
@@ -291,6 +294,11 @@ def _set_volumes(edges: _Edges, wanted: JsonObject) -> None:
     """Raises WireError for what makes no sense."""
     sound.change(edges.sound, wanted)
     edges.setup.set(replace(edges.setup.value, master_volume=edges.sound.desk.settings.value.master_volume))
+
+
+def _sent_fps(light: Running[Lights]) -> dict[str, float]:
+    report = light.present.report if light.present else None
+    return {output.mac: output.fps for output in report.outputs} if report else {}
 
 
 def _release(light: Lights | None, controllers: tuple[Controller, ...]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -54,6 +54,7 @@ class Discovery:
         zeroconf: AsyncZeroconf | None,
         session: aiohttp.ClientSession,
         patience: Patience,
+        sent_fps: Callable[[], Mapping[str, float]],
     ) -> None:
         self._section = section
         self._adopted = adopted
@@ -62,6 +63,7 @@ class Discovery:
         self._zeroconf: AsyncZeroconf | None = None
         self._session = session
         self._patience = patience
+        self._sent_fps = sent_fps
         self._watches: dict[str, Watch] = {}
         self._tasks: asyncio.TaskGroup
         self._settled = section.discover == "off"
@@ -133,6 +135,7 @@ class Discovery:
             watch.news.clear()
             try:
                 watch.answered(await self._ask(name, watch))
+                self._adapt(watch)
             except (LinkError, WireError) as exc:
                 watch.failed(exc)
                 if watch.left and watch.entry is None:
@@ -141,6 +144,19 @@ class Discovery:
             with suppress(TimeoutError):
                 async with asyncio.timeout(watch.pause_s()):
                     await watch.news.wait()
+
+    def _adapt(self, watch: Watch) -> None:
+        """Send it no more than it shows."""
+        way = next((one for one in self._controllers.value if watch.wled and one.mac == watch.wled.info.mac), None)
+        if way is None or watch.wled is None or way.yielded or way.overridden:
+            return
+        asked_fps = min(way.max_fps, self._section.max_fps)
+        shown_fps = watch.wled.info.fps
+        if watch.adaptation.follow(asked_fps, self._sent_fps().get(way.mac, 0.0), shown_fps):
+            log.info(
+                "WLED %s shows %d frames a second of %d and gets %d %% of what its length allows",
+                *(way.name, shown_fps, round(asked_fps), round(100 * watch.adaptation.share)),
+            )
 
     async def _ask(self, name: str, watch: Watch) -> Wled:
         """Try each address; the last error if none is it."""
@@ -175,7 +191,7 @@ class Discovery:
     def _decide(self) -> None:
         """Draw the consequences of what is known now."""
         heard = self._heard()
-        entries = {mac: self._entry_of(mac) for mac in heard}
+        entries = self._entries(heard)
         sightings = [
             Sighting(unit, watch.sent_from, entries[mac] is not None, watch.present)
             for mac, (unit, watch) in heard.items()
@@ -184,9 +200,11 @@ class Discovery:
         verdicts = consent.decide(sightings, self._section.discover, self._adopted(), unheard, settled=self._settled)
         ways = {
             mac: driving.controller(
-                unit, entries[mac], self._section.protocol, yielded=verdicts[mac].state == "foreign"
+                *(unit, entries[mac], self._section.protocol),
+                yielded=verdicts[mac].state == "foreign",
+                shown_share=watch.adaptation.share,
             )
-            for mac, (unit, _) in heard.items()
+            for mac, (unit, watch) in heard.items()
         }
         before = {controller.mac for controller in self._controllers.value if not controller.yielded}
         controllers = []
@@ -195,7 +213,10 @@ class Discovery:
             kept = state == "absent" and mac in before and time.monotonic() - watch.answered_at < _KEPT_S
             if state in ("driven", "foreign") or kept:
                 controllers.append(ways[mac])
-        found = [_found(unit, ways[mac], verdicts[mac]) for mac, (unit, _) in sorted(heard.items())]
+        found = [
+            _found(unit, ways[mac], verdicts[mac], (*wled.warnings(unit, ways[mac]), *self._namesakes(mac, heard)))
+            for mac, (unit, _) in sorted(heard.items())
+        ]
         silent = [watch for watch in self._watches.values() if watch.wled is None and (watch.entry or watch.faulty)]
         self._show((*found, *map(_never_heard, silent)))
         self._controllers.set(tuple(controllers))
@@ -205,16 +226,42 @@ class Discovery:
         places = sorted(self._watches.values(), key=lambda watch: watch.answered_at)
         return {watch.wled.info.mac: (watch.wled, watch) for watch in places if watch.wled}
 
-    def _entry_of(self, mac: str) -> ControllerConfig | None:
-        """The configuration's entry of the WLED with this MAC, by that, by its name, or by where it was found."""
-        places = [watch for watch in self._watches.values() if watch.wled and watch.wled.info.mac == mac]
-        names = {name.casefold() for watch in places if watch.wled for name in (watch.label, watch.wled.info.name)}
+    def _entries(self, heard: Collection[str]) -> dict[str, ControllerConfig | None]:
+        """By MAC the configuration's entry of each, by that, by where it was found, or by a name that is its alone.
+
+        Of several of one name the one that is driven keeps it: anybody can give a WLED a name.
+        """
+        driven = {controller.mac for controller in self._controllers.value if not controller.yielded}
+        entries = {mac: self._entry_by_place(mac) for mac in heard}
         for entry in self._section.controllers:
-            at_host = any(watch.entry is entry for watch in places)
-            by_name = entry.host is None and entry.name is not None and entry.name.casefold() in names
-            if at_host or by_name or _mac(entry) == mac:
-                return entry
-        return None
+            called = [mac for mac in heard if self._is_called(mac, entry)]
+            before = driven.intersection(called)
+            for mac in called if len(called) == 1 else before if len(before) == 1 else ():
+                entries[mac] = entries[mac] or entry
+        return entries
+
+    def _entry_by_place(self, mac: str) -> ControllerConfig | None:
+        places = self._places_of(mac)
+        of_it = (one for one in self._section.controllers if _mac(one) == mac)
+        return next(of_it, None) or next((watch.entry for watch in places if watch.entry), None)
+
+    def _is_called(self, mac: str, entry: ControllerConfig) -> bool:
+        """Whether `entry` means it, or another of that name, by the name alone."""
+        if entry.name is None or entry.host is not None or entry.mac is not None:
+            return False
+        labels = {name for watch in self._places_of(mac) if watch.wled for name in (watch.label, watch.wled.info.name)}
+        return entry.name.casefold() in map(str.casefold, labels)
+
+    def _namesakes(self, mac: str, heard: Collection[str]) -> list[str]:
+        """A warning, where the configuration names it by a name that another has as well."""
+        return [
+            f"another WLED is called {entry.name} as well: give its mac in the configuration"
+            for entry in self._section.controllers
+            if self._is_called(mac, entry) and any(self._is_called(other, entry) for other in heard if other != mac)
+        ]
+
+    def _places_of(self, mac: str) -> list[Watch]:
+        return [watch for watch in self._watches.values() if watch.wled and watch.wled.info.mac == mac]
 
     def _show(self, found: tuple[Found, ...]) -> None:
         """Replace the status; a line for each that is new, moved or treated otherwise than before."""
@@ -238,6 +285,7 @@ async def open_discovery(
     controllers: Latest[tuple[Controller, ...]],
     zeroconf: AsyncZeroconf | None = None,
     patience: Patience = _PATIENCE,
+    sent_fps: Callable[[], Mapping[str, float]] = dict,
 ) -> AsyncIterator[Discovery]:
     """Look for WLEDs and keep `controllers` those that are to be driven.
 
@@ -247,16 +295,17 @@ async def open_discovery(
         controllers: kept when this service ends: a strip need not go dark because discovery starts again.
         zeroconf: shared with others; else its own.
         patience: with those who do not answer.
+        sent_fps: by MAC, how many frames each was sent in the last second.
     """
     async with probe.open_session(patience.answer_s) as session:
-        yield Discovery(section, adopted, controllers, zeroconf, session, patience)
+        yield Discovery(section, adopted, controllers, zeroconf, session, patience, sent_fps)
 
 
 def _mac(entry: ControllerConfig) -> str | None:
     return wled.parse_mac(entry.mac) if entry.mac else None
 
 
-def _found(unit: Wled, way: Controller, verdict: Verdict) -> Found:
+def _found(unit: Wled, way: Controller, verdict: Verdict, warnings: tuple[str, ...]) -> Found:
     return Found(
         name=unit.info.name,
         mac=unit.info.mac,
@@ -266,7 +315,7 @@ def _found(unit: Wled, way: Controller, verdict: Verdict) -> Found:
         state=verdict.state,
         reason=verdict.reason,
         fps_shown=unit.info.fps,
-        warnings=wled.warnings(unit, way),
+        warnings=warnings,
     )
 
 

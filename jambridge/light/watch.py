@@ -10,9 +10,10 @@ import aiohttp
 from jambridge.config import ControllerConfig
 from jambridge.errors import WireError
 from jambridge.light import consent, link, probe, wled
+from jambridge.light.adapting import Adaptation
 from jambridge.light.wled import Wled
 
-ABSENT_AFTER = 3  # probes in vain
+ABSENT_AFTER = 2  # probes in vain
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Patience:
     """How often a WLED is asked, in seconds, and how long one answer may take."""
 
     present_s: float = 10.0  # WLED's server is weak while it streams
-    foreign_s: float = 3.0
+    taken_s: float = 3.0  # by somebody else's stream, or by its user
     absent_s: float = 2.0
     answer_s: float = 4.0
 
@@ -35,6 +36,7 @@ class Watch:
         self.entry = entry
         self._patience = patience
         self.probe = probe.Probe(session)
+        self.adaptation = Adaptation()
         self.port = entry.http_port if entry else wled.HTTP_PORT
         self.news = asyncio.Event()
         self.wled: Wled | None = None
@@ -65,7 +67,9 @@ class Watch:
         self.faulty = isinstance(exc, WireError)
 
     def pause_s(self) -> float:
+        patience = self._patience
         if self.failures:
-            return self._patience.present_s if self.faulty else self._patience.absent_s
-        foreign = self.wled is not None and consent.is_foreign(self.wled, self.sent_from)
-        return self._patience.foreign_s if foreign else self._patience.present_s
+            again_s = patience.absent_s / (2 if self.failures < ABSENT_AFTER else 1)
+            return patience.present_s if self.faulty else again_s
+        taken = self.wled is not None and (self.wled.overridden or consent.is_foreign(self.wled, self.sent_from))
+        return patience.taken_s if taken else patience.present_s

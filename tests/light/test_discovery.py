@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -25,7 +25,7 @@ from jambridge.sim.wled import SimulatedWled, mac_of, open_sim
 from tests.fakes.hostile_http import open_hostile, response
 
 PATIENCE_S = 30
-QUICK = Patience(present_s=0.1, foreign_s=0.1, absent_s=0.05, answer_s=1.0)
+QUICK = Patience(present_s=0.1, taken_s=0.1, absent_s=0.05, answer_s=1.0)
 Controllers = Latest[tuple[Controller, ...]]
 
 
@@ -40,9 +40,10 @@ async def discovering(
     section: LightConfig,
     adopted: tuple[str, ...] = (),
     zeroconf: AsyncZeroconf | None = None,
+    sent_fps: Callable[[], Mapping[str, float]] = dict,
 ) -> AsyncIterator[tuple[Discovery, Controllers]]:
     controllers: Controllers = Latest(())
-    async with open_discovery(section, lambda: adopted, controllers, zeroconf, QUICK) as discovery:
+    async with open_discovery(section, lambda: adopted, controllers, zeroconf, QUICK, sent_fps) as discovery:
         running = asyncio.create_task(discovery.run())
         try:
             yield discovery, controllers
@@ -101,6 +102,63 @@ def test_the_configuration_has_the_last_word() -> None:
                 driven = await until_driven(controllers, bool)
             assert (driven.pixels, driven.brightness, driven.max_fps, driven.udp_port) == (50, 0.5, 30, 999)
             assert driven.gamma == 1.0, "this one applies gamma itself"
+
+    asyncio.run(scenario())
+
+
+def test_over_e131_its_own_universe_is_used_unless_another_is_given() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(100, rgbw=True) as sim:
+            entry = ControllerConfig(host="127.0.0.1", http_port=sim.http_port, protocol="e131")
+            given = entry.model_copy(update={"universe": 9, "multicast": True, "priority": 120, "data_port": 1})
+            async with discovering(only(entry)) as (discovery, controllers):
+                driven = await until_driven(controllers, bool)
+                assert (driven.protocol, driven.universe, driven.channels) == ("e131", 1, 4)
+                assert (driven.data_port, driven.multicast, driven.priority) == (sim.e131_port, False, 100)
+                assert [one.protocol for one in discovery.found.value] == ["e131"]
+            async with discovering(only(given)) as (discovery, controllers):
+                driven = await until_driven(controllers, bool)
+                assert (driven.universe, driven.data_port, driven.multicast, driven.priority) == (9, 1, True, 120)
+                assert len(discovery.found.value[0].warnings) == 2, "it listens to others, and not to groups"
+
+    asyncio.run(scenario())
+
+
+def test_one_that_shows_fewer_frames_than_it_is_sent_is_sent_fewer() -> None:
+    async def stream(sim: SimulatedWled) -> None:
+        while True:
+            stream_from("127.0.0.1", sim)
+            await asyncio.sleep(1 / 60)
+
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(1500) as sim:
+            entry = named(sim, pixels=10)  # so it seems short, but shows 22 frames a second
+            streaming = asyncio.create_task(stream(sim))
+
+            def sent_fps() -> Mapping[str, float]:
+                return {sim.unit.traits.mac: 60.0}
+
+            async with discovering(only(entry), sent_fps=sent_fps) as (_, controllers):
+                assert (await until_driven(controllers, bool)).max_fps == 60
+                slower = await until_driven(controllers, lambda driven: driven[0].max_fps < 60)
+                assert slower.max_fps < 48
+            streaming.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_one_whose_user_overrides_the_stream_is_told_from_others() -> None:
+    async def scenario() -> None:
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            open_sim(10) as sim,
+            discovering(only(named(sim))) as (_, controllers),
+        ):
+            await until_driven(controllers, lambda driven: bool(driven) and not driven[0].overridden)
+            sim.unit.override = 1
+            await until_driven(controllers, lambda driven: driven[0].overridden)
+            sim.unit.override = 0
+            await until_driven(controllers, lambda driven: not driven[0].overridden)
 
     asyncio.run(scenario())
 
@@ -192,6 +250,7 @@ def info(**changes: object) -> bytes:
         pytest.param(response(b'"' + b"x" * 200_000 + b'"'), "faulty", id="long"),
         pytest.param(response(b"[]"), "faulty", id="a list"),
         pytest.param(response(b"", "500 Oh"), "faulty", id="a failure"),
+        pytest.param(response(b"", "503 Busy"), "absent", id="busy"),
         pytest.param(response(b"", "302 Found", "Location: http://127.0.0.1:9/\r\n"), "faulty", id="a redirect"),
         pytest.param(response(b"", extra="X: " + "y" * 100_000 + "\r\n"), "absent", id="a long header"),
         pytest.param(info(leds={"count": 0}), "faulty", id="no pixels"),
@@ -288,6 +347,26 @@ def test_an_announced_one_is_driven_if_it_is_chosen(entry: dict[str, object] | N
             discovering(section, macs, ours) as (_, controllers),
         ):
             assert (await until_driven(controllers, bool)).mac == mac_of("Announced strip")
+
+    asyncio.run(scenario())
+
+
+def test_of_two_of_one_name_only_the_first_is_driven_and_both_are_warned_of() -> None:
+    async def scenario() -> None:
+        section = LightConfig(controllers=[ControllerConfig(name="Twin")])
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            loopback() as theirs,
+            loopback() as ours,
+            open_sim(10, "Twin", announce=True, zeroconf=theirs),
+            discovering(section, (), ours) as (discovery, controllers),
+        ):
+            await until_driven(controllers, bool)
+            async with open_sim(10, "Twin", mac="020000000077", announce=True, zeroconf=theirs):
+                found = await until_found(discovery, lambda found: sum(bool(one.warnings) for one in found) == 2)
+            twins = {one.mac: one.state for one in found if one.name == "Twin"}
+            assert twins == {mac_of("Twin"): "driven", "020000000077": "listed"}
+            assert [one.mac for one in controllers.value] == [mac_of("Twin")]
 
     asyncio.run(scenario())
 

@@ -218,17 +218,31 @@ def test_when_the_main_process_is_gone_the_strips_are_released() -> None:
     asyncio.run(scenario())
 
 
-def test_killed_it_is_started_again_and_goes_on() -> None:
+def test_killed_the_strip_is_released_at_once_and_another_goes_on() -> None:
     async def scenario() -> None:
-        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30, timeout_s=3600) as sim:
             rig, health = Rig(sim), Health("light")
             async with background(supervise(health, rig.open), play(rig.player())):
                 await sim.until(is_violet)
                 os.kill(rig.present[0].pid, signal.SIGKILL)
-                await eventually(lambda: len(rig.present) > 1)
-                killed = time.monotonic()
-                await sim.until(lambda shown: is_violet(shown) and shown.at > killed)
+                own = await sim.until(lambda shown: not shown.live)
+                await sim.until(lambda shown: is_violet(shown) and shown.at > own.at)
                 assert health.restarts == 1
+            streamed = [shown.pixels for shown in sim.shown if shown.live and shown.at < own.at]
+            assert any(streamed[-1]), "no black frame"
+
+    asyncio.run(scenario())
+
+
+def test_over_e131_the_strip_shows_the_tone_and_is_released() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(300, timeout_s=3600) as sim:
+            rig = Rig()
+            rig.controllers.set((replace(controller(sim), protocol="e131", data_port=sim.e131_port),))
+            async with rig.open() as lights, background(lights.run(), play(rig.player())):
+                await sim.until(lambda shown: is_violet(shown) and shown.pixels[:3] == shown.pixels[-3:])
+            await sim.until(lambda shown: not shown.live)
+            assert not [one for one in sim.received if one.protocol == "ddp"]
 
     asyncio.run(scenario())
 
