@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jambridge import identity, keeping, sections, sound, stopping
+from jambridge import claiming, identity, keeping, sections, sound, stopping
 from jambridge.audio.card.control import PlaybackReport, PlaybackSettings
 from jambridge.audio.card.service import CardService
 from jambridge.audio.feed import Feeds
@@ -25,7 +25,7 @@ from jambridge.edges import Latest
 from jambridge.errors import ExitStatus, Text
 from jambridge.hub_host import HubAddress, open_hub
 from jambridge.light.control import LightSettings
-from jambridge.light.discovery import Discovery, open_discovery
+from jambridge.light.discovery import Agreement, Discovery, open_discovery
 from jambridge.light.process import Lights, open_light, release
 from jambridge.light.wled import Controller
 from jambridge.peers.channels import SYNC
@@ -77,6 +77,7 @@ class _Edges:
     remote: Latest[Endpoint | None]
     controllers: Latest[tuple[Controller, ...]]
     settings: Latest[LightSettings]
+    agreement: Agreement
     setup: Latest[Setup]
     sound: Sound
     alerts: Alerts
@@ -159,6 +160,7 @@ async def run(
     beside = asyncio.gather(
         services.until_one_gives_up(),
         _follow_hub(edges, config, code, is_hosted=supabase is not None),
+        claiming.claim(room, edges.settings, edges.agreement),
         keeping.describe(edges.setup, edges.settings, box.discovery),
         keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
         sound.keep(edges.sound, room, box.mesh, box.line_out, config.webrtc.max_peers),
@@ -199,6 +201,7 @@ def _edges(config: Config, me: Participant, supabase: Address | None, resume: Re
         remote=Latest(Endpoint(supabase.url, supabase.key) if supabase else None),
         controllers=Latest(()),
         settings=Latest(sections.light_settings(config)),
+        agreement=Agreement(),
         setup=Latest(Setup(master_volume=volume)),
         sound=sound.edges(config.audio, volume, is_musician=me.sends),
         alerts=Alerts(),
@@ -228,9 +231,8 @@ def _start_box(
     line_out = sound.start(services, edges.sound, config.audio, feeds, open_line_in)
     adopted = partial(identity.adopted, state)
     sent_fps = partial(_sent_fps, light)
-    discovery = services.start(
-        "discovery", partial(open_discovery, config.light, adopted, edges.controllers, sent_fps=sent_fps)
-    )
+    look_for_lights = partial(open_discovery, config.light, adopted, edges.controllers)
+    discovery = services.start("discovery", partial(look_for_lights, sent_fps=sent_fps, agreement=edges.agreement))
     ice_servers = IceServers(sections.ice_servers(config), relay_only=config.webrtc.policy == "relay")
     sync = Sync(
         me.id, lambda: room.view.value.host, lambda to, text: bool(mesh.present and mesh.present.send_sync(to, text))

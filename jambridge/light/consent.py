@@ -4,7 +4,7 @@ The rules are the contract's: one found alone is driven; of several only those n
 one that somebody else streams to is left alone.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,6 +48,12 @@ def decide(
     known = {sighting.wled.info.mac for sighting in sightings if sighting.present or sighting.named} | set(adopted)
     alone = len(known) + expected == 1
     return {sighting.wled.info.mac: _verdict(sighting, discover, adopted, alone, settled) for sighting in sightings}
+
+
+def agreed(verdicts: Mapping[str, Verdict], taken: Collection[str]) -> dict[str, Verdict]:
+    """The same, but that other bridges of the room drive what they have `taken`."""
+    theirs = Verdict("foreign", "another bridge in this room drives it")
+    return {mac: theirs if one.state == "driven" and mac in taken else one for mac, one in verdicts.items()}
 
 
 def is_foreign(wled: Wled, sent_from: str) -> bool:

@@ -5,14 +5,14 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 from zeroconf.asyncio import AsyncZeroconf
 
 from jambridge import addresses
 from jambridge.config import ControllerConfig, LightConfig
-from jambridge.edges import Latest
+from jambridge.edges import Latest, values
 from jambridge.errors import LinkError, WireError
 from jambridge.light import consent, driving, mdns, probe, wled
 from jambridge.light.consent import Sighting, Verdict
@@ -43,6 +43,14 @@ class Found:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """With the other bridges of the room, by MAC: what we would drive, and what one of them does."""
+
+    wanted: Latest[frozenset[str]] = field(default_factory=lambda: Latest(frozenset()))
+    taken: Latest[frozenset[str]] = field(default_factory=lambda: Latest(frozenset()))
+
+
 class Discovery:
     """Looks after every WLED; `controllers` are those to be driven."""
 
@@ -55,6 +63,7 @@ class Discovery:
         session: aiohttp.ClientSession,
         patience: Patience,
         sent_fps: Callable[[], Mapping[str, float]],
+        agreement: Agreement,
     ) -> None:
         self._section = section
         self._adopted = adopted
@@ -64,6 +73,7 @@ class Discovery:
         self._session = session
         self._patience = patience
         self._sent_fps = sent_fps
+        self._agreement = agreement
         self._watches: dict[str, Watch] = {}
         self._tasks: asyncio.TaskGroup
         self._settled = section.discover == "off"
@@ -82,7 +92,8 @@ class Discovery:
             self._decide()
             if not self._watches and self._section.discover != "off":
                 log.warning("no WLED found yet: connect one, or name its host under light.controllers")
-            await asyncio.Event().wait()
+            async for _ in values(self._agreement.taken):
+                self._decide()
 
     async def _browse(self) -> None:
         """Keep looking, anew on every network that comes up; without one, try again."""
@@ -197,7 +208,9 @@ class Discovery:
             for mac, (unit, watch) in heard.items()
         ]
         unheard = sum(entry not in entries.values() for entry in self._section.controllers)
-        verdicts = consent.decide(sightings, self._section.discover, self._adopted(), unheard, settled=self._settled)
+        wishes = consent.decide(sightings, self._section.discover, self._adopted(), unheard, settled=self._settled)
+        self._agreement.wanted.set(frozenset(mac for mac, wish in wishes.items() if wish.state == "driven"))
+        verdicts = consent.agreed(wishes, self._agreement.taken.value)
         ways = {
             mac: driving.controller(
                 *(unit, entries[mac], self._section.protocol),
@@ -286,6 +299,7 @@ async def open_discovery(
     zeroconf: AsyncZeroconf | None = None,
     patience: Patience = _PATIENCE,
     sent_fps: Callable[[], Mapping[str, float]] = dict,
+    agreement: Agreement | None = None,
 ) -> AsyncIterator[Discovery]:
     """Look for WLEDs and keep `controllers` those that are to be driven.
 
@@ -296,9 +310,10 @@ async def open_discovery(
         zeroconf: shared with others; else its own.
         patience: with those who do not answer.
         sent_fps: by MAC, how many frames each was sent in the last second.
+        agreement: with the other bridges of the room; else there are none.
     """
     async with probe.open_session(patience.answer_s) as session:
-        yield Discovery(section, adopted, controllers, zeroconf, session, patience, sent_fps)
+        yield Discovery(section, adopted, controllers, zeroconf, session, patience, sent_fps, agreement or Agreement())
 
 
 def _mac(entry: ControllerConfig) -> str | None:

@@ -169,10 +169,13 @@ class RoomClient:
         if not self._tracked or not isinstance(event, str) or not isinstance(payload, dict):
             return
         is_signal = event == messages.SIGNAL_EVENT
-        if event not in EVENTS and not (is_signal and payload.get("targetPeerId") == self._me.id):
+        reader = self._edges.readers.get(event)
+        if event not in EVENTS and reader is None and not (is_signal and payload.get("targetPeerId") == self._me.id):
             return
         if reason := self._arrivals.refusal(event, payload, _now()):
             self._edges.count(reason)
+        elif reader is not None:
+            reader({**payload}, sender_of(payload))
         elif not is_signal:
             self._edges.heard(event, {**payload}, sender_of(payload))
         elif not self._edges.signals.offer(messages.parse_signal(payload)):
