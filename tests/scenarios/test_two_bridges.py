@@ -21,6 +21,7 @@ def light(daemon: Daemon) -> Status:
     return dict(one)
 
 
+@pytest.mark.slow
 def test_a_strip_that_two_could_drive_has_one_source_and_the_other_follows(tmp_path: Path) -> None:
     with network(4) as (first, second, strip, musician):
         lights = {"light": {"controllers": [{"host": strip.address}], "discover": "off"}}
