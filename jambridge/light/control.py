@@ -1,6 +1,6 @@
 """What the main process and the light process tell each other: one JSON object a packet. Pure.
 
-Down go the sources, the controllers and the settings, each the whole of it whenever it changes, and Quit; up go
+Down go the sources, the controllers and the settings, each the whole of it whenever it changes, Try and Quit; up go
 reports.
 """
 
@@ -9,6 +9,7 @@ from typing import Literal
 
 from jambridge.audio.source import Source
 from jambridge.light.colour import ColorMode
+from jambridge.light.patterns import PatternName
 from jambridge.light.safety import MOST_FLASHES_PER_S
 from jambridge.light.wled import Controller
 from jambridge.notes.tracker import Threshold
@@ -36,6 +37,15 @@ class LightSettings:
     max_fps: float = 60.0
     flashes_per_s: float = MOST_FLASHES_PER_S
     threshold: Threshold = "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Show a pattern on one WLED, whether it is driven or not. `number` tells it from the one before."""
+
+    controller: Controller
+    pattern: PatternName
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +91,16 @@ class Report:
     outputs: tuple[OutputReport, ...]
 
 
-Message = Sources | Controllers | LightSettings | Quit | Report
+Message = Sources | Controllers | LightSettings | Try | Quit | Report
 _CODEC: Codec[Message] = Codec(
-    {"sources": Sources, "controllers": Controllers, "settings": LightSettings, "quit": Quit, "report": Report}
+    {
+        "sources": Sources,
+        "controllers": Controllers,
+        "settings": LightSettings,
+        "try": Try,
+        "quit": Quit,
+        "report": Report,
+    }
 )
 encode = _CODEC.encode
 decode = _CODEC.decode

@@ -20,10 +20,11 @@ from jambridge.audio.source import Source
 from jambridge.errors import WireError
 from jambridge.light import control, scene
 from jambridge.light.colour import Colours
-from jambridge.light.control import Controllers, LightSettings, Quit, Report, Sources
+from jambridge.light.control import Controllers, LightSettings, Quit, Report, Sources, Try
 from jambridge.light.ensemble import Ensemble
 from jambridge.light.hearing import Hearing
 from jambridge.light.link import UdpLink
+from jambridge.light.patterns import PATTERNS
 from jambridge.light.rig import Rig
 from jambridge.notes.detector import Detector
 from jambridge.notes.onset import ONSET_BLOCK, OnsetDetector
@@ -62,7 +63,7 @@ class Engine:
                 self._show()
                 self._report()
         finally:
-            self._rig.release()
+            self._rig.close()
 
     def _wait(self) -> None:
         """Until the next deadline or until there is news, which is taken in."""
@@ -92,22 +93,20 @@ class Engine:
 
     def _show(self) -> None:
         now = _now()
-        if not self._running or not self._drives(now):
+        drives = self._running and self._drives(now)
+        if not drives:
             self._rig.release()
-            return
         notes, flash = self._ensemble.loudest(now), self._ensemble.flash(now)
 
         def draw(pixels: int) -> Colours:
             return scene.draw(notes, flash, pixels, self._settings.color_mode)
 
-        if self._rig.show(draw, _now, self._urgent_at, sounding=self._sounds(now)):
+        if self._rig.show(draw, _now, self._urgent_at, sounding=self._sounds(now), drives=drives):
             self._ticks += 1
             self._late_ticks += now - self._promised_at > LATE_S
 
     def _due(self, now: LocalSeconds) -> LocalSeconds:
-        if not self._drives(now):
-            return LocalSeconds(math.inf)
-        return self._rig.due(self._urgent_at, sounding=self._sounds(now))
+        return self._rig.due(self._urgent_at, sounding=self._sounds(now), drives=self._drives(now))
 
     def _sounds(self, now: LocalSeconds) -> bool:
         if self._ensemble.sounds(now):
@@ -148,6 +147,8 @@ class Engine:
                     self._ensemble.set_listen(partial(listen, threshold=message.threshold))
                 self._settings = message
                 self._rig.set_settings(message)
+            case Try(controller, pattern):
+                self._rig.begin_trial(controller, PATTERNS[pattern], _now())
             case Quit():
                 self._running = False
 

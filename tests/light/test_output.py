@@ -221,3 +221,41 @@ def test_an_attack_makes_a_frame_due_early() -> None:
     assert rig.due(at(1.001), sounding=False) == pytest.approx(1.0155)
     assert rig.show(lambda pixels: RED[:pixels], still(1.016), at(1.001), sounding=False)
     assert rig.due(at(1.001), sounding=False) == pytest.approx(2.016)
+
+
+def swelling(elapsed_s: float, pixels: int) -> Colours | None:
+    return RED[:pixels] if elapsed_s < 1 else None
+
+
+def test_a_pattern_is_shown_on_one_strip_and_then_it_is_released() -> None:
+    strips = Strips()
+    rig = Rig(strips.connect)
+    rig.set_controllers([replace(ONE, host="10.0.0.9", mac="c" * 12)])
+    rig.begin_trial(replace(ONE, gamma=1.0), swelling, at(5))
+
+    def show_black(seconds: float) -> bool:
+        return rig.show(lambda pixels: 0 * RED[:pixels], still(seconds), NEVER, sounding=False, drives=False)
+
+    assert rig.due(NEVER, sounding=False, drives=False) < 5
+    assert show_black(5.0) and show_black(5.5)
+    assert strips.by_host["10.0.0.1"].shown == [bytes([255, 0, 0]) * 600] * 2
+    assert strips.by_host["10.0.0.9"].shown == []
+    assert not show_black(6.0)
+    assert strips.by_host["10.0.0.1"].releases == 1
+    assert rig.due(NEVER, sounding=False, drives=False) == math.inf
+
+
+def test_behind_a_pattern_the_music_goes_on_and_what_is_stopped_releases_all() -> None:
+    strips = Strips()
+    rig = Rig(strips.connect)
+    rig.set_controllers([ONE])
+    rig.begin_trial(ONE, lambda _, pixels: 0 * RED[:pixels], at(5))
+
+    tick(rig, 5)
+    rig.release()
+    assert strips.by_host["10.0.0.1"].releases == 0, "not while it is tried"
+    rig.close()
+
+    assert strips.by_host["10.0.0.1"].releases == 1
+    tick(rig, 8)
+    assert [frame[0] for frame in strips.by_host["10.0.0.1"].shown] == [0, 255]
