@@ -22,8 +22,9 @@ from jambridge.audio.card.service import CardService
 from jambridge.audio.feed import Feeds
 from jambridge.config import Config
 from jambridge.edges import Latest
-from jambridge.errors import ExitStatus, Text
+from jambridge.errors import ExitStatus, LinkError, Text, WireError
 from jambridge.hub_host import HubAddress, open_hub
+from jambridge.light import patterns
 from jambridge.light.control import LightSettings
 from jambridge.light.discovery import Agreement, Discovery, open_discovery
 from jambridge.light.process import Lights, open_light, release
@@ -37,7 +38,7 @@ from jambridge.room.announce import find_hubs
 from jambridge.room.client import ROOM_RETRY_S, open_room, topic_of
 from jambridge.room.edges import HUB, SUPABASE, Address, RoomEdges, open_sharing
 from jambridge.room.lan_seat import keep_lan_seat
-from jambridge.room.messages import Participant
+from jambridge.room.messages import MAX_TEXT, Participant
 from jambridge.services import Running, Services
 from jambridge.sound import Sound
 from jambridge.status import audio, invitation, snapshot
@@ -151,6 +152,7 @@ async def run(
     control = Control(
         Room(lambda: room.state.value, room.change_all, stopping.stop, partial(keeping.sessions, box.store), stats),
         Volumes(partial(sound.describe, edges.sound), partial(_set_volumes, edges)),
+        try_light=partial(_try_light, box),
     )
     status = StatusServer(
         whole, faults, lambda: room.view.value.connection == "connected", sections.hosts(config.http), control.routes()
@@ -301,6 +303,24 @@ def _set_volumes(edges: _Edges, wanted: JsonObject) -> None:
 def _sent_fps(light: Running[Lights]) -> dict[str, float]:
     report = light.present.report if light.present else None
     return {output.mac: output.fps for output in report.outputs} if report else {}
+
+
+def _try_light(box: _Box, wanted: JsonObject) -> JsonObject:
+    """Raises WireError for what makes no sense, LinkError where it cannot be now."""
+    name, pattern = wanted.get("controller"), patterns.named(wanted.get("pattern"))
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_TEXT:
+        raise WireError("controller is a name, a MAC or an address")
+    lights, discovery = box.light.present, box.discovery.present
+    if lights is None or discovery is None:
+        raise LinkError("the lights are just starting")
+    controller = discovery.way_to(name)
+    lights.show_pattern(controller, pattern)
+    return {
+        "controller": controller.name,
+        "mac": controller.mac,
+        "pattern": pattern,
+        "seconds": patterns.LASTS_S[pattern],
+    }
 
 
 def _release(light: Lights | None, controllers: tuple[Controller, ...]) -> None:

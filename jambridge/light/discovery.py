@@ -77,7 +77,29 @@ class Discovery:
         self._watches: dict[str, Watch] = {}
         self._tasks: asyncio.TaskGroup
         self._settled = section.discover == "off"
+        self._ways: dict[str, Controller] = {}
         self.found: Latest[tuple[Found, ...]] = Latest(())
+
+    def way_to(self, name: str) -> Controller:
+        """How to drive the one of this name, MAC or address, for its owner wants to see it: adopted or not.
+
+        Raises:
+            LinkError: there is none, or several, or it is not there, or somebody else streams to it.
+        """
+        wanted = {name.casefold()}
+        with suppress(WireError):
+            wanted.add(wled.parse_mac(name))
+        called = [one for one in self.found.value if wanted & {one.name.casefold(), one.mac, one.host}]
+        if len(called) > 1:
+            raise LinkError(
+                f"several WLEDs are called {name}: give one's MAC, {' or '.join(one.mac for one in called)}"
+            )
+        if not called:
+            raise LinkError(f"no WLED called {name} was found; found: {', '.join(self._names()) or 'none'}")
+        (one,) = called
+        if one.state in ("absent", "faulty", "foreign"):
+            raise LinkError(f"{one.name}: {one.reason}")
+        return self._ways[one.mac]
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -219,6 +241,7 @@ class Discovery:
             )
             for mac, (unit, watch) in heard.items()
         }
+        self._ways = ways
         before = {controller.mac for controller in self._controllers.value if not controller.yielded}
         controllers = []
         for mac, (_, watch) in sorted(heard.items()):
@@ -275,6 +298,9 @@ class Discovery:
 
     def _places_of(self, mac: str) -> list[Watch]:
         return [watch for watch in self._watches.values() if watch.wled and watch.wled.info.mac == mac]
+
+    def _names(self) -> list[str]:
+        return [one.name for one in self.found.value]
 
     def _show(self, found: tuple[Found, ...]) -> None:
         """Replace the status; a line for each that is new, moved or treated otherwise than before."""

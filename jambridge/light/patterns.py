@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from jambridge.errors import WireError
 from jambridge.light.colour import Colours
 
 PatternName = Literal["identify", "test"]
@@ -48,3 +49,11 @@ def test(elapsed_s: float, pixels: int) -> Colours | None:
 
 PATTERNS: Mapping[PatternName, Pattern] = {"identify": identify, "test": test}
 LASTS_S: Mapping[PatternName, float] = {"identify": IDENTIFY_S, "test": TEST_S}
+
+
+def named(name: object) -> PatternName:
+    """Raises WireError if there is none of this name."""
+    for known in PATTERNS:
+        if known == name:
+            return known
+    raise WireError(f"pattern is one of {', '.join(PATTERNS)}")

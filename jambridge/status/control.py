@@ -81,9 +81,24 @@ class _Done:
     at_s: float
 
 
+Try = Callable[[JsonObject], JsonObject]
+"""Show a pattern on one controller: WireError for what makes no sense, LinkError where it cannot be now."""
+
+
+def _without_lights(_wanted: JsonObject) -> JsonObject:
+    raise LinkError("there are no lights")
+
+
 class Control:
-    def __init__(self, room: Room, volumes: Volumes, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        room: Room,
+        volumes: Volumes,
+        monotonic: Callable[[], float] = time.monotonic,
+        try_light: Try = _without_lights,
+    ) -> None:
         self._room = room
+        self._try_light = try_light
         self._volumes = volumes
         self._monotonic = monotonic
         self._done: OrderedDict[str, _Done] = OrderedDict()
@@ -96,6 +111,7 @@ class Control:
             web.post("/api/leave", self._leave),
             web.get("/api/audio", self._audio),
             web.post("/api/audio", self._change_audio),
+            web.post("/api/light/try", self._try),
             web.get("/api/sessions", self._sessions),
             web.get("/api/stats", self._stats),
         ]
@@ -127,6 +143,9 @@ class Control:
 
     async def _change_audio(self, request: web.Request) -> web.Response:
         return await self._once(request, self._audio_changed)
+
+    async def _try(self, request: web.Request) -> web.Response:
+        return await self._once(request, self._tried)
 
     async def _leave(self, request: web.Request) -> web.Response:
         return await self._once(request, self._left)
@@ -175,6 +194,14 @@ class Control:
         except WireError as exc:
             return _refused(400, str(exc))
         return _Answer(200, self._volumes.values())
+
+    def _tried(self, _request: web.Request, body: JsonObject) -> _Answer:
+        try:
+            return _Answer(202, self._try_light(body))
+        except WireError as exc:
+            return _refused(400, str(exc))
+        except LinkError as exc:
+            return _refused(409, str(exc))
 
     def _left(self, _request: web.Request, _body: JsonObject) -> _Answer:
         """Once: to be told twice is to end at once, without a goodbye."""

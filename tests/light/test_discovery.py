@@ -17,6 +17,7 @@ from zeroconf.asyncio import AsyncZeroconf
 
 from jambridge.config import ControllerConfig, LightConfig
 from jambridge.edges import Latest
+from jambridge.errors import LinkError
 from jambridge.light import ddp
 from jambridge.light.discovery import Discovery, Found, open_discovery
 from jambridge.light.watch import Patience
@@ -183,6 +184,27 @@ def test_off_and_on_again_it_is_absent_and_then_found(caplog: pytest.LogCaptureF
         asyncio.run(scenario())
     states = [record.getMessage().split()[1] for record in caplog.records if record.getMessage().startswith("WLED ")]
     assert states == ["driven", "absent", "driven"], "one line a transition"
+
+
+def test_one_is_found_to_be_tried_by_name_mac_or_address_unless_it_is_somebody_elses() -> None:
+    async def scenario() -> None:
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            open_sim(10, "Stage", timeout_s=1.0) as sim,
+            discovering(only(named(sim))) as (discovery, _),
+        ):
+            await until_found(discovery, bool)
+            mac = mac_of("Stage")
+            spelled = ":".join(mac[place : place + 2] for place in range(0, 12, 2)).upper()
+            assert {discovery.way_to(name).mac for name in ("stage", mac, spelled, "127.0.0.1")} == {mac}
+            with pytest.raises(LinkError, match="no WLED called x was found; found: Stage"):
+                discovery.way_to("x")
+            stream_from("127.0.0.77", sim)
+            await until_found(discovery, lambda found: found[0].state == "foreign")
+            with pytest.raises(LinkError, match="live from"):
+                discovery.way_to("Stage")
+
+    asyncio.run(scenario())
 
 
 def test_one_that_was_off_at_the_start_is_driven_when_it_comes() -> None:
