@@ -206,6 +206,7 @@ class ControllerConfig(Section):
     """null: 2.2 where WLED leaves gamma to the sender, else 1."""
     brightness: Unit = 1.0
     offset_ms: Annotated[float, Field(ge=-500, le=500)] = 0.0
+    """Sent later than the others by this; negative: the others later than it."""
     max_fps: Annotated[int, Field(ge=1, le=60)] | None = None
 
     @field_validator("host")

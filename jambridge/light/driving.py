@@ -41,6 +41,7 @@ def controller(
         brightness=entry.brightness,
         max_fps=min(fps, entry.max_fps or wled.MOST_FPS),
         keepalive_s=wled.keepalive_s(config.timeout_s),
+        offset_s=entry.offset_ms / 1000,
         protocol=protocol,
         universe=entry.universe or config.universe,
         priority=entry.priority,

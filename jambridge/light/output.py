@@ -20,32 +20,35 @@ from jambridge.light.wled import MOST_FPS, Controller
 from jambridge.units import LocalSeconds
 
 _FPS_OVER_S = 1.0
+_MOST_LATER = 64  # frames of the longest delay at the highest rate
 
 Clock = Callable[[], LocalSeconds]
 
 
 class Output:
-    """The newest picture wins: a frame that cannot leave now is dropped and counted, never queued."""
+    """The newest picture wins: a frame that cannot leave when it is due is dropped and counted, never queued."""
 
     def __init__(self, controller: Controller, link: Link, settings: LightSettings) -> None:
         self._limiter = FlashLimiter()
         self._frame: NDArray[np.uint8] | None = None
+        self._driving = False
+        self._pace = Pace(MOST_FPS, keepalive_s=1.0)
         self._tick = -1
         self._frames_sent = self._skipped = self._errors = 0
         self._error: str | None = None
         self._times: deque[LocalSeconds] = deque(maxlen=int(MOST_FPS * _FPS_OVER_S))
+        self._later: deque[tuple[LocalSeconds, NDArray[np.uint8]]] = deque(maxlen=_MOST_LATER)
+        self.delay_s = 0.0
+        """Of each frame, 0..1."""
         self.sent_at = LocalSeconds(-math.inf)
         self._set_way(controller, link)
         self.set(settings)
 
-    @property
-    def is_driven(self) -> bool:
-        """A frame was sent since the last release."""
-        return self._frame is not None
-
     def set(self, settings: LightSettings) -> None:
         controller = self.controller
-        self._pace = Pace(min(settings.max_fps, controller.max_fps), controller.keepalive_s)
+        pace = Pace(min(settings.max_fps, controller.max_fps), controller.keepalive_s)
+        if pace != self._pace:
+            self._pace, self._tick = pace, -1  # ticks of another rate have other numbers
         self._brightness = settings.brightness * controller.brightness
         self._limiter.set_rate(settings.flashes_per_s)
 
@@ -56,19 +59,31 @@ class Output:
         self.set(settings)
 
     def due(self, *, sounding: bool, urgent: bool) -> LocalSeconds:
+        """When the next frame is to be prepared."""
         watched = not self.controller.overridden
         return self._pace.due(self.sent_at, self._tick, sounding=sounding and watched, urgent=urgent and watched)
 
+    def send_due(self) -> LocalSeconds:
+        """When a frame that was prepared is to be sent."""
+        return self._later[0][0] if self._later else LocalSeconds(math.inf)
+
     def prepare(self, colours: Colours, now: LocalSeconds) -> None:
-        """Make `colours`, shape (pixels, 3), 0..1, the frame that `send` sends."""
+        """Make `colours`, shape (pixels, 3), 0..1, a frame that `send` sends when it is due."""
         safe = self._limiter.limit(colours * self._brightness, now)
-        self._frame = colour.encode(safe, self.controller.channels, self.controller.gamma)
+        frame = colour.encode(safe, self.controller.channels, self.controller.gamma)
+        self._later.append((LocalSeconds(now + self.delay_s), frame))
         self._tick = self._pace.tick(now, self._tick)
+        self.sent_at = now
 
     def send(self, clock: Clock) -> None:
-        """In one burst."""
-        if self._frame is None:
+        """What is due, in one burst."""
+        now = clock()
+        due = [frame for at, frame in self._later if at <= now]
+        if not due:
             return
+        for _ in due:
+            self._later.popleft()
+        self._frame, self._driving = due[-1], True
         try:
             self._link.send(self._packets(self._frame, self._frames_sent))
         except BlockingIOError:
@@ -79,8 +94,9 @@ class Output:
         else:
             self._frames_sent += 1
             self._error = None
-            self._times.append(clock())
-        self.sent_at = clock()  # the strip's time begins when the frame has left, however long that took
+            self._times.append(now)
+        if not self._later:
+            self.sent_at = clock()  # the strip's time begins when the frame has left, however long that took
 
     def end_stream(self) -> bool:
         """Say the end of the stream, where its protocol has one, by the last frame again; whether it was said."""
@@ -94,8 +110,10 @@ class Output:
 
     def release(self) -> None:
         """Give the WLED its own state back, without a black frame; nothing if it was not driven."""
-        if self.is_driven:
-            self._frame = None
+        self._later.clear()
+        self._frame = None
+        if self._driving:
+            self._driving = False
             self.sent_at = LocalSeconds(-math.inf)
             with suppress(OSError):
                 self._link.release()
@@ -112,6 +130,8 @@ class Output:
 
     def _set_way(self, controller: Controller, link: Link) -> None:
         self.controller, self._link = controller, link
+        self._frame = None  # what was sent another way is no end of this one
+        self._later.clear()
         self._universes = _universes(controller) if controller.protocol == "e131" else None
 
     def _packets(self, frame: NDArray[np.uint8], index: int) -> Iterator[bytes]:

@@ -49,8 +49,9 @@ class Rig:
 
     def due(self, urgent_at: LocalSeconds, *, sounding: bool, drives: bool = True) -> LocalSeconds:
         """When the next frame may leave for any of them; without `drives` only trials are shown."""
-        shown = (output for mac, output in self._outputs.items() if drives or mac in self._trials)
-        return min((self._due(output, urgent_at, sounding) for output in shown), default=LocalSeconds(math.inf))
+        shown = [output for mac, output in self._outputs.items() if drives or mac in self._trials]
+        frames = [self._due(output, urgent_at, sounding) for output in shown]
+        return min(frames + [output.send_due() for output in shown], default=LocalSeconds(math.inf))
 
     def show(
         self,
@@ -76,7 +77,7 @@ class Rig:
         for output in ready:
             picture = pictures.get(output.controller.mac)
             output.prepare(drawn[output.controller.pixels] if picture is None else picture, now)
-        for output in ready:  # one behind the other: they show the same moment
+        for output in self._outputs.values():  # one behind the other: they show the same moment
             output.send(clock)
         return bool(ready)
 
@@ -122,11 +123,14 @@ class Rig:
                 self._outputs[mac] = Output(controller, self._connect(controller), self._settings)
             elif before.controller != controller:
                 before.rewire(controller, self._connect(controller), self._settings)
+        earliest_s = min((one.offset_s for one in wanted.values()), default=0.0)
+        for mac, controller in wanted.items():
+            self._outputs[mac].delay_s = controller.offset_s - min(earliest_s, 0.0)
 
 
 def _release(outputs: Iterable[Output]) -> None:
-    driven = [output for output in outputs if output.is_driven]
-    if sum([output.end_stream() for output in driven]):
+    ending = list(outputs)
+    if sum([output.end_stream() for output in ending]):
         time.sleep(_END_READ_S)
-    for output in driven:
+    for output in ending:
         output.release()

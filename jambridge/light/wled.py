@@ -112,6 +112,8 @@ class Controller:
     """Frames a second that it can show."""
     keepalive_s: float = 1.0
     """The longest, when nothing changes: below WLED's timeout."""
+    offset_s: float = 0.0
+    """How much later than others it is sent each frame; negative: earlier."""
     protocol: Protocol = "ddp"
     universe: int = 1
     """Of the first pixel, for E1.31; so are the next two."""

@@ -259,3 +259,53 @@ def test_behind_a_pattern_the_music_goes_on_and_what_is_stopped_releases_all() -
     assert strips.by_host["10.0.0.1"].releases == 1
     tick(rig, 8)
     assert [frame[0] for frame in strips.by_host["10.0.0.1"].shown] == [0, 255]
+
+
+def levels(strip: FakeStrip) -> list[int]:
+    return [frame[0] for frame in strip.shown]
+
+
+def test_a_strip_with_an_offset_shows_each_frame_that_much_later() -> None:
+    strips = Strips()
+    rig = Rig(strips.connect)
+    others = [replace(ONE, mac="b" * 12, host="10.0.0.2", gamma=1.0), replace(ONE, gamma=1.0, offset_s=-0.1)]
+    rig.set_controllers(others)
+    shown_at: dict[str, list[float]] = {"10.0.0.1": [], "10.0.0.2": []}
+    now = 1.0
+    while now < 2.0:
+        before = {host: len(strip.shown) for host, strip in strips.by_host.items()}
+        picture = RED * min(1.0, (now - 1) / 2)
+        rig.show({600: picture}.__getitem__, still(now), NEVER, sounding=True)
+        for host, strip in strips.by_host.items():
+            shown_at[host] += [now] * (len(strip.shown) - before[host])
+        now = max(now + 1e-4, rig.due(NEVER, sounding=True))
+
+    early, late = strips.by_host["10.0.0.1"], strips.by_host["10.0.0.2"]
+    assert levels(early)[: len(late.shown)] == levels(late), "the same frames"
+    delays = [after - before for before, after in zip(shown_at["10.0.0.1"], shown_at["10.0.0.2"], strict=False)]
+    assert len(delays) > 50 and all(abs(delay - 0.1) < 0.001 for delay in delays)
+
+
+def test_what_waits_is_not_sent_behind_a_release() -> None:
+    strips = Strips()
+    rig = Rig(strips.connect)
+    rig.set_controllers([replace(ONE, offset_s=0.2)])
+    tick(rig, 1.0)
+    rig.release()
+    tick(rig, 1.5)
+
+    assert strips.by_host["10.0.0.1"].shown == []
+    assert strips.by_host["10.0.0.1"].releases == 0, "it was not driven yet"
+
+
+@pytest.mark.parametrize(("before", "after"), [(60, 20), (20, 60)])
+def test_frames_go_on_when_the_rate_changes(before: float, after: float) -> None:
+    strips = Strips()
+    rig = Rig(strips.connect)
+    rig.set_controllers([replace(ONE, max_fps=before)])
+    assert tick(rig, 5000.0)
+
+    rig.set_controllers([replace(ONE, max_fps=after)])
+
+    assert rig.due(NEVER, sounding=True) < 5000.1
+    assert sum(tick(rig, 5000.0 + count / 240) for count in range(1, 241)) in (after, after + 1)
