@@ -15,9 +15,10 @@ from jambridge.config import ControllerConfig, LightConfig
 from jambridge.edges import Latest, values
 from jambridge.errors import LinkError, WireError
 from jambridge.light import consent, driving, mdns, probe, wled
+from jambridge.light.adapting import Adaptation
 from jambridge.light.consent import Sighting, Verdict
 from jambridge.light.watch import ABSENT_AFTER, Patience, Watch
-from jambridge.light.wled import Controller, Wled
+from jambridge.light.wled import Controller, Info, Wled
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Discovery:
         self._tasks: asyncio.TaskGroup
         self._settled = section.discover == "off"
         self._ways: dict[str, Controller] = {}
+        self._adaptations: dict[str, Adaptation] = {}
         self.found: Latest[tuple[Found, ...]] = Latest(())
 
     def way_to(self, name: str) -> Controller:
@@ -167,8 +169,9 @@ class Discovery:
         while self._watches.get(name) is watch:
             watch.news.clear()
             try:
-                watch.answered(await self._ask(name, watch))
-                self._adapt(watch)
+                answer = await self._ask(name, watch)
+                watch.answered(answer)
+                self._adapt(answer.info)
             except (LinkError, WireError) as exc:
                 watch.failed(exc)
                 if watch.left and watch.entry is None:
@@ -178,17 +181,17 @@ class Discovery:
                 async with asyncio.timeout(watch.pause_s()):
                     await watch.news.wait()
 
-    def _adapt(self, watch: Watch) -> None:
+    def _adapt(self, info: Info) -> None:
         """Send it no more than it shows."""
-        way = next((one for one in self._controllers.value if watch.wled and one.mac == watch.wled.info.mac), None)
-        if way is None or watch.wled is None or way.yielded or way.overridden:
+        driven = next((one for one in self._controllers.value if one.mac == info.mac), None)
+        if driven is None or driven.yielded or driven.overridden:
             return
-        asked_fps = min(way.max_fps, self._section.max_fps)
-        shown_fps = watch.wled.info.fps
-        if watch.adaptation.follow(asked_fps, self._sent_fps().get(way.mac, 0.0), shown_fps):
+        adaptation = self._adaptations.setdefault(info.mac, Adaptation())
+        asked_fps = min(driven.max_fps, self._section.max_fps)
+        if adaptation.follow(asked_fps, self._sent_fps().get(info.mac, 0.0), info.fps):
             log.info(
                 "WLED %s shows %d frames a second of %d and gets %d %% of what its length allows",
-                *(way.name, shown_fps, round(asked_fps), round(100 * watch.adaptation.share)),
+                *(driven.name, info.fps, round(asked_fps), round(100 * adaptation.share)),
             )
 
     async def _ask(self, name: str, watch: Watch) -> Wled:
@@ -233,13 +236,14 @@ class Discovery:
         wishes = consent.decide(sightings, self._section.discover, self._adopted(), unheard, settled=self._settled)
         self._agreement.wanted.set(frozenset(mac for mac, wish in wishes.items() if wish.state == "driven"))
         verdicts = consent.agreed(wishes, self._agreement.taken.value)
+        self._adaptations = {mac: one for mac, one in self._adaptations.items() if mac in heard}
         ways = {
             mac: driving.controller(
                 *(unit, entries[mac], self._section.protocol),
                 yielded=verdicts[mac].state == "foreign",
-                shown_share=watch.adaptation.share,
+                shown_share=self._adaptations[mac].share if mac in self._adaptations else 1.0,
             )
-            for mac, (unit, watch) in heard.items()
+            for mac, (unit, _) in heard.items()
         }
         self._ways = ways
         before = {controller.mac for controller in self._controllers.value if not controller.yielded}

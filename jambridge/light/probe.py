@@ -43,7 +43,7 @@ class Probe:
             WireError: what answers is no WLED.
         """
         try:
-            info = wled.parse_info(await self._get(host, port, "info"))
+            info, overridden = wled.parse_state_and_info(await self._get(host, port, "si"))
         except (LinkError, WireError):
             self._known = None  # it may come back changed
             raise
@@ -56,7 +56,7 @@ class Probe:
         if self._known is None or self._known[0] != key or self._probes % _CFG_EVERY == 0:
             self._known = (key, await self._live_config(host, port))
         self._probes += 1
-        return Wled(host, info, self._known[1], await self._overridden(host, port))
+        return Wled(host, info, self._known[1], overridden)
 
     async def _live_config(self, host: str, port: int) -> LiveConfig:
         """Its defaults where it will not say: some lock /json/cfg with a PIN."""
@@ -64,12 +64,6 @@ class Probe:
             return wled.parse_live_config(await self._get(host, port, "cfg"))
         except (LinkError, WireError):
             return LiveConfig()
-
-    async def _overridden(self, host: str, port: int) -> bool:
-        try:
-            return wled.parse_override(await self._get(host, port, "state"))
-        except (LinkError, WireError):
-            return False
 
     async def _get(self, host: str, port: int, what: str) -> JsonObject:
         url = f"http://[{host}]:{port}/json/{what}" if ":" in host else f"http://{host}:{port}/json/{what}"

@@ -10,7 +10,6 @@ import aiohttp
 from jambridge.config import ControllerConfig
 from jambridge.errors import WireError
 from jambridge.light import consent, link, probe, wled
-from jambridge.light.adapting import Adaptation
 from jambridge.light.wled import Wled
 
 ABSENT_AFTER = 2  # probes in vain
@@ -36,7 +35,6 @@ class Watch:
         self.entry = entry
         self._patience = patience
         self.probe = probe.Probe(session)
-        self.adaptation = Adaptation()
         self.port = entry.http_port if entry else wled.HTTP_PORT
         self.news = asyncio.Event()
         self.wled: Wled | None = None

@@ -36,7 +36,7 @@ _MAC = re.compile(r"[0-9a-f]{12}")
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """/json/info"""
+    """`info` of /json/si: one question for that and `state`, for WLED's server is weak while it streams."""
 
     mac: str
     """12 lower-case hexadecimal digits."""
@@ -146,6 +146,11 @@ def parse_info(answer: JsonObject) -> Info:
     )
 
 
+def parse_state_and_info(answer: JsonObject) -> tuple[Info, bool]:
+    """/json/si, and whether its user overrides realtime data; raises as `parse_info`."""
+    return parse_info(_object(answer, "info")), _integer(_object(answer, "state"), "lor", 0, 0, 2) > 0
+
+
 def parse_live_config(answer: JsonObject) -> LiveConfig:
     """Never raises: what is missing or out of range has WLED's default."""
     outputs = _object(_object(answer, "hw"), "led").get("ins")
@@ -167,11 +172,6 @@ def parse_live_config(answer: JsonObject) -> LiveConfig:
         e131_port=_integer(live, "port", e131.PORT, 1, 65_535),
         multicast=live.get("mc") is True,
     )
-
-
-def parse_override(state: JsonObject) -> bool:
-    """/json/state: whether its user overrides realtime data."""
-    return _integer(state, "lor", 0, 0, 2) > 0
 
 
 def warnings(unit: Wled, driven: Controller) -> tuple[str, ...]:

@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 
 from jambridge.audio.feed import Feeds
 from jambridge.audio.file import open_sound
-from jambridge.audio.pace import paced, stereo_blocks
+from jambridge.audio.pace import BLOCK_FRAMES, paced, stereo_blocks
 from jambridge.audio.ring import Feed
 from jambridge.edges import Latest
 from jambridge.errors import DeviceError
+from jambridge.light import ddp, e131
 from jambridge.light.control import LightSettings, Report
 from jambridge.light.link import UdpLink
-from jambridge.light.output import Output
 from jambridge.light.process import Lights, open_light
 from jambridge.light.wled import Protocol
-from jambridge.units import LocalSeconds, PeerId
+from jambridge.units import PeerId
 from tests.bench import fleet
 from tests.bench.stage import table
 from tests.bench.strips import Showing, Strip, listening
@@ -35,6 +35,8 @@ from tests.bench.strips import Showing, Strip, listening
 SECONDS = 30.0
 SETTLE_S = 2.0
 SENT = 600
+HUM = (0.003 * np.sin(2 * np.pi * 100 * np.arange(BLOCK_FRAMES) / 48_000))[:, np.newaxis].astype(np.float32)
+"""Below the music, which pauses: frames go on where anything sounds."""
 MUSIC = Path(__file__).parents[1] / "fixtures" / "music" / "bach_guitar.flac"
 FOUR_OUTPUTS = (375, 375, 375, 375)
 
@@ -63,7 +65,7 @@ async def lighting(strips: Sequence[Strip]) -> AsyncIterator[tuple[Lights, "asyn
 async def _play(feed: Feed) -> None:
     while True:
         async for block in paced(stereo_blocks(open_sound(MUSIC))):
-            feed.write(block)
+            feed.write(block + HUM)
 
 
 async def showings(strips: Sequence[Strip], seconds: float) -> list[Showing]:
@@ -86,14 +88,15 @@ async def cores(strip: Strip, seconds: float) -> tuple[float, float]:
 def sending_core(protocol: Protocol) -> float:
     """Of 1500 pixels, 60 frames a second: from finished bytes to the network."""
     strip = Strip(FOUR_OUTPUTS, protocol)
+    controller, frame = strip.controller, np.ones((strip.traits.pixels, 3), np.uint8)
+    universes = e131.Encoder(e131.Sender(bytes(16), "bench"), 1, strip.traits.pixels, 3)
     with listening([strip]):
-        output = Output(strip.controller, UdpLink(strip.controller), LightSettings())
-        output.prepare(np.ones((1500, 3), np.float32), LocalSeconds(time.monotonic()))
+        link = UdpLink(controller)
         began_s = time.thread_time()
-        for _ in range(SENT):
-            output.send(lambda: LocalSeconds(time.monotonic()))
+        for index in range(SENT):
+            link.send(ddp.encode(frame, index) if protocol == "ddp" else universes.encode(frame, index))
         taken_s = time.thread_time() - began_s
-        output.close()
+        link.close()
     return 60 * taken_s / SENT
 
 

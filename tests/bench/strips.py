@@ -60,12 +60,14 @@ class Strip:
         frames: set[bytes] = set()
         pushed: list[float] = []
         shown = torn = 0
+        fed_at = LocalSeconds(0.0)
         for arrival in self.arrivals:
-            while (due := unit.due()) <= arrival.at:
+            while (due := LocalSeconds(max(unit.due(), fed_at))) <= arrival.at:
                 picture = unit.advance(due)
                 if picture is not None and picture.at >= since:
                     shown += 1
                     torn += picture.pixels not in frames
+            fed_at = arrival.at
             packet = unit.receive_ddp(arrival.payload, "127.0.0.1", arrival.at)
             if packet is not None:
                 light[3 * packet.first_pixel : 3 * packet.first_pixel + len(packet.data)] = packet.data

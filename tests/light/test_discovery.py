@@ -259,7 +259,7 @@ INFO = {"mac": "0200000000aa", "name": "evil", "leds": {"count": 10}}
 
 
 def info(**changes: object) -> bytes:
-    return response(json.dumps({**INFO, **changes}).encode())
+    return response(json.dumps({"info": {**INFO, **changes}, "state": {}}).encode())
 
 
 @pytest.mark.parametrize(

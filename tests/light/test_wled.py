@@ -174,7 +174,7 @@ def test_two_keepalives_may_be_lost(timeout_s: float, keepalive_s: float) -> Non
 
 
 @pytest.mark.parametrize(
-    ("state", "overridden"), [({"lor": 0}, False), ({"lor": 2}, True), ({}, False), ({"lor": "1"}, False)]
+    ("state", "overridden"), [({"lor": 0}, False), ({"lor": 2}, True), ({}, False), ({"lor": "1"}, False), ([], False)]
 )
-def test_a_users_override_is_seen(state: dict[str, object], overridden: bool) -> None:
-    assert wled.parse_override(state) is overridden
+def test_a_users_override_is_seen(state: object, overridden: bool) -> None:
+    assert wled.parse_state_and_info({"info": INFO, "state": state}) == (wled.parse_info(INFO), overridden)
