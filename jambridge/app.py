@@ -224,9 +224,12 @@ def _start_box(
 ) -> _Box:
     """Everything that works with or without a room."""
     feeds, room = edges.feeds, edges.room
+    sync = Sync(
+        me.id, lambda: room.view.value.host, lambda to, text: bool(mesh.present and mesh.present.send_sync(to, text))
+    )
     light = services.start(
         "light",
-        partial(open_light, feeds.rings, feeds.wakes, feeds.sources, edges.controllers, edges.settings),
+        partial(open_light, feeds.rings, feeds.wakes, feeds.sources, edges.controllers, edges.settings, sync.report),
         longest_delay_s=LIGHT_RETRY_S,
     )
     open_line_in = partial(feeds.open, me.id, me.name, is_line_in=True)
@@ -236,9 +239,6 @@ def _start_box(
     look_for_lights = partial(open_discovery, config.light, adopted, edges.controllers)
     discovery = services.start("discovery", partial(look_for_lights, sent_fps=sent_fps, agreement=edges.agreement))
     ice_servers = IceServers(sections.ice_servers(config), relay_only=config.webrtc.policy == "relay")
-    sync = Sync(
-        me.id, lambda: room.view.value.host, lambda to, text: bool(mesh.present and mesh.present.send_sync(to, text))
-    )
     readers = {SYNC: sync.receive}
     around = Surroundings(
         me.id,

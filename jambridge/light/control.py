@@ -1,7 +1,7 @@
 """What the main process and the light process tell each other: one JSON object a packet. Pure.
 
-Down go the sources, the controllers and the settings, each the whole of it whenever it changes, Try and Quit; up go
-reports.
+Down go the sources, the controllers, the settings and the room clock's course, each the whole of it whenever it
+changes, Try and Quit; up go reports.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from jambridge.light.patterns import PatternName
 from jambridge.light.safety import MOST_FLASHES_PER_S
 from jambridge.light.wled import Controller
 from jambridge.notes.tracker import Threshold
+from jambridge.sync.clock import Course
 from jambridge.typed_json import Codec
 
 
@@ -91,12 +92,13 @@ class Report:
     outputs: tuple[OutputReport, ...]
 
 
-Message = Sources | Controllers | LightSettings | Try | Quit | Report
+Message = Sources | Controllers | LightSettings | Course | Try | Quit | Report
 _CODEC: Codec[Message] = Codec(
     {
         "sources": Sources,
         "controllers": Controllers,
         "settings": LightSettings,
+        "course": Course,
         "try": Try,
         "quit": Quit,
         "report": Report,

@@ -29,11 +29,13 @@ from jambridge.light.rig import Rig
 from jambridge.notes.detector import Detector
 from jambridge.notes.onset import ONSET_BLOCK, OnsetDetector
 from jambridge.notes.tracker import Threshold
+from jambridge.sync.clock import Course
 from jambridge.typed_json import MAX_BYTES
 from jambridge.units import LocalSeconds, PeerId
 
 REPORT_S = 0.1
 IDLE_REPORT_S = 0.5  # with the lights off
+TICK_S = 1 / 60  # of room time, in every bridge of the room
 LATE_S = 0.004  # a quarter of a frame
 LINGER_S = 1.0  # frames go on at the full rate behind the last sound, so that a lost one leaves nothing lit
 RELEASE_AFTER_S = 5.0  # without a room, and without a sound from the line-in
@@ -147,6 +149,9 @@ class Engine:
                     self._ensemble.set_listen(partial(listen, threshold=message.threshold))
                 self._settings = message
                 self._rig.set_settings(message)
+            case Course():
+                now = _now()
+                self._rig.set_phase((message.room_s(now) - now) % TICK_S)
             case Try(controller, pattern):
                 self._rig.begin_trial(controller, PATTERNS[pattern], _now())
             case Quit():

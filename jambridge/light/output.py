@@ -6,6 +6,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +47,15 @@ class Output:
 
     def set(self, settings: LightSettings) -> None:
         controller = self.controller
-        pace = Pace(min(settings.max_fps, controller.max_fps), controller.keepalive_s)
-        if pace != self._pace:
-            self._pace, self._tick = pace, -1  # ticks of another rate have other numbers
+        fps = min(settings.max_fps, controller.max_fps)
+        if fps != self._pace.fps:
+            self._tick = -1  # ticks of another rate have other numbers
+        self._pace = Pace(fps, controller.keepalive_s, self._pace.phase_s)
         self._brightness = settings.brightness * controller.brightness
         self._limiter.set_rate(settings.flashes_per_s)
+
+    def set_phase(self, phase_s: float) -> None:
+        self._pace = replace(self._pace, phase_s=phase_s)
 
     def rewire(self, controller: Controller, link: Link, settings: LightSettings) -> None:
         """The same WLED in another way; what it has shown still counts for the flashes to come."""

@@ -1,8 +1,8 @@
 """When the next frame leaves for one strip. Pure.
 
-Each frame stands for one tick, a multiple of 1/`fps`, and leaves on it. One that must leave early (an attack) takes the
-next tick's place, as soon as the strip can take it and at most one tick ahead: so there are never more than `fps`
-frames a second. Strips of one rate have the same ticks. Nothing is ever queued.
+Each frame stands for one tick, a multiple of 1/`fps` of room time, and leaves on it. One that must leave early (an
+attack) takes the next tick's place, as soon as the strip can take it and at most one tick ahead: so there are never
+more than `fps` frames a second. Strips of one rate have the same ticks. Nothing is ever queued.
 """
 
 import math
@@ -23,14 +23,16 @@ class Pace:
     Args:
         fps: frames a second while anything sounds: at most what the strip can show.
         keepalive_s: seconds between two frames in silence.
+        phase_s: room time is that much ahead of ours, whole ticks apart.
     """
 
     fps: float
     keepalive_s: float
+    phase_s: float = 0.0
 
     def tick(self, now: LocalSeconds, before: int) -> int:
         """The tick that a frame leaving now stands for; `before` is that of the frame before."""
-        return max(before + 1, math.floor(now * self.fps + _SAME_TICK))
+        return max(before + 1, math.floor((now + self.phase_s) * self.fps + _SAME_TICK))
 
     def due(self, sent_at: LocalSeconds, tick: int, *, sounding: bool, urgent: bool) -> LocalSeconds:
         """When the frame after the one of `sent_at`, which stood for `tick`, may leave; the past means at once."""
@@ -38,7 +40,10 @@ class Pace:
         if math.isinf(sent_at):
             return LocalSeconds(soonest)
         if urgent:
-            return LocalSeconds(max(soonest, tick / self.fps))
+            return LocalSeconds(max(soonest, self._at(tick)))
         if not sounding:
             return LocalSeconds(sent_at + self.keepalive_s)
-        return LocalSeconds(max(soonest, (tick + 1) / self.fps))
+        return LocalSeconds(max(soonest, self._at(tick + 1)))
+
+    def _at(self, tick: int) -> float:
+        return tick / self.fps - self.phase_s

@@ -18,6 +18,7 @@ from jambridge.light.control import Controllers, LightSettings, Quit, Report, So
 from jambridge.light.link import UdpLink
 from jambridge.light.patterns import PatternName
 from jambridge.light.wled import Controller
+from jambridge.sync.service import ClockReport
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +35,10 @@ class Lights:
         sources: Latest[tuple[Source, ...]],
         controllers: Latest[tuple[Controller, ...]],
         settings: Latest[LightSettings],
+        clock: Latest[ClockReport] | None,
     ) -> None:
         self._process = process
+        self._clock = clock
         self._sources = sources
         self._controllers = controllers
         self._settings = settings
@@ -72,6 +75,8 @@ class Lights:
             group.create_task(self._tell_sources())
             group.create_task(self._tell_controllers())
             group.create_task(self._tell_tries())
+            if self._clock is not None:
+                group.create_task(self._tell_time(self._clock))
             group.create_task(self._collect())
 
     async def _tell_settings(self) -> None:
@@ -85,6 +90,10 @@ class Lights:
     async def _tell_controllers(self) -> None:
         async for controllers in values(self._controllers):
             await self._process.tell(control.encode(Controllers(controllers)))
+
+    async def _tell_time(self, clock: Latest[ClockReport]) -> None:
+        async for report in values(clock):
+            await self._process.tell(control.encode(report.course))
 
     async def _tell_tries(self) -> None:
         async for one in values(self._try):
@@ -118,10 +127,13 @@ async def open_light(
     sources: Latest[tuple[Source, ...]],
     controllers: Latest[tuple[Controller, ...]],
     settings: Latest[LightSettings],
+    clock: Latest[ClockReport] | None = None,
     *,
     command: Sequence[str] = ENGINE,
 ) -> AsyncIterator[Lights]:
     """Start the light process on the present sources, controllers and settings; end it, releasing every WLED.
+
+    Its ticks are those of the room's `clock`, else its own.
 
     Raises:
         DeviceError: it cannot be started.
@@ -133,7 +145,7 @@ async def open_light(
         release(controllers.value)
 
     async with open_child("light", (*command, *map(str, numbers)), descriptors, _QUIT, release_here) as process:
-        yield Lights(process, sources, controllers, settings)
+        yield Lights(process, sources, controllers, settings, clock)
 
 
 def release(controllers: Iterable[Controller]) -> None:

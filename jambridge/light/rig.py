@@ -29,6 +29,7 @@ class Rig:
     def __init__(self, connect: Callable[[Controller], Link]) -> None:
         self._connect = connect
         self._settings = LightSettings()
+        self._phase_s = 0.0
         self._wanted: dict[str, Controller] = {}
         self._trials: dict[str, _Trial] = {}
         self._outputs: dict[str, Output] = {}
@@ -37,6 +38,12 @@ class Rig:
         self._settings = settings
         for output in self._outputs.values():
             output.set(settings)
+
+    def set_phase(self, phase_s: float) -> None:
+        """How far room time is ahead of ours, whole ticks apart."""
+        self._phase_s = phase_s
+        for output in self._outputs.values():
+            output.set_phase(phase_s)
 
     def set_controllers(self, controllers: Iterable[Controller]) -> None:
         self._wanted = {controller.mac: controller for controller in controllers}
@@ -121,6 +128,7 @@ class Rig:
             before = self._outputs.get(mac)
             if before is None:
                 self._outputs[mac] = Output(controller, self._connect(controller), self._settings)
+                self._outputs[mac].set_phase(self._phase_s)
             elif before.controller != controller:
                 before.rewire(controller, self._connect(controller), self._settings)
         earliest_s = min((one.offset_s for one in wanted.values()), default=0.0)

@@ -65,3 +65,26 @@ def test_lateness_does_not_add_up(start: float, late_s: list[float]) -> None:
     times = frames(FAST, start, late_s, [False] * len(late_s))
 
     assert times[-1] - start <= 60 / 60 + 0.02
+
+
+@given(
+    st.floats(0, 1 / 60, exclude_max=True), st.floats(0, 1000), st.lists(st.floats(0, 1e-4), min_size=24, max_size=24)
+)
+def test_frames_leave_on_the_rooms_ticks(phase_s: float, start: float, late_s: list[float]) -> None:
+    pace = Pace(60, 1.0, phase_s)
+    times = frames(pace, start, late_s, [False] * len(late_s))
+
+    for left_at, behind_s in zip(times[20:], late_s[19:], strict=True):  # the first one left at once
+        place = (left_at - behind_s + phase_s) * 60
+        assert abs(place - round(place)) < 1e-3
+
+
+@given(st.lists(st.floats(0, 1 / 60, exclude_max=True), min_size=2, max_size=30))
+def test_however_the_rooms_clock_turns_frames_go_on(phases_s: list[float]) -> None:
+    pace = Pace(60, 1.0, phases_s[0])
+    sent_at, tick = LocalSeconds(1000.0), pace.tick(LocalSeconds(1000.0), 0)
+    for phase_s in phases_s[1:]:
+        pace = Pace(60, 1.0, phase_s)
+        due = pace.due(sent_at, tick, sounding=True, urgent=False)
+        assert 0.015 < due - sent_at < 3.1 / 60
+        sent_at, tick = due, pace.tick(due, tick)
