@@ -18,7 +18,10 @@ from jambridge.light.link import UdpLink
 from jambridge.light.output import Output
 from jambridge.light.wled import Controller
 from jambridge.units import LocalSeconds
+from tests.scenarios.daemon import until
 from tests.scenarios.namespaces import Host, network
+
+pytestmark = pytest.mark.scenario
 
 PIXELS = 200  # of RGBW, two universes: 128 and 72 pixels
 WARM = np.tile(np.array([1.0, 0.5, 0.25], np.float32), (PIXELS, 1))
@@ -32,7 +35,6 @@ STRIP = Controller(
     universe=1,
 )
 AS_NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")  # olad does not run as root
-PATIENCE_S = 20.0
 
 
 @contextmanager
@@ -63,13 +65,6 @@ def sending(host: Host, controller: Controller) -> Iterator[None]:
 
 def clock() -> LocalSeconds:
     return LocalSeconds(time.monotonic())
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 @contextmanager
