@@ -1,5 +1,6 @@
 """The datagrams' way to one WLED."""
 
+import errno
 import itertools
 import socket
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ class Link(Protocol):
     """Nothing of it blocks."""
 
     def send(self, packets: Iterable[bytes]) -> None:
-        """Send one frame; raises OSError, and then the rest of it is not sent."""
+        """Send one frame; raises OSError, BlockingIOError where the way is full, and then the rest of it is not sent."""
 
     def release(self) -> None:
         """Raises OSError."""
@@ -49,7 +50,9 @@ class UdpLink:
                 self._socket.sendto(packet, address)
         except BlockingIOError:
             raise
-        except OSError:
+        except OSError as exc:
+            if exc.errno == errno.ENOBUFS:
+                raise BlockingIOError(exc.errno, exc.strerror) from exc
             self.close()
             raise
 
