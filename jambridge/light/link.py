@@ -17,7 +17,7 @@ class Link(Protocol):
     """Nothing of it blocks."""
 
     def send(self, packets: Iterable[bytes]) -> None:
-        """Send one frame; raises OSError, BlockingIOError where the way is full, and then the rest of it is not sent."""
+        """Send one frame; OSError, BlockingIOError where the way is full, and then the rest of it is not sent."""
 
     def release(self) -> None:
         """Raises OSError."""
