@@ -39,8 +39,7 @@ class Output:
         self._error: str | None = None
         self._times: deque[LocalSeconds] = deque(maxlen=int(MOST_FPS * _FPS_OVER_S))
         self._later: deque[tuple[LocalSeconds, NDArray[np.uint8]]] = deque(maxlen=_MOST_LATER)
-        self.delay_s = 0.0
-        """Of each frame, 0..1."""
+        self._delay_s = 0.0
         self.sent_at = LocalSeconds(-math.inf)
         self._set_way(controller, link)
         self.set(settings)
@@ -56,6 +55,12 @@ class Output:
 
     def set_phase(self, phase_s: float) -> None:
         self._pace = replace(self._pace, phase_s=phase_s)
+
+    def set_delay(self, delay_s: float) -> None:
+        """Of each frame, 0..1; those that wait are dropped when it changes, for they must leave in order."""
+        if delay_s != self._delay_s:
+            self._delay_s = delay_s
+            self._later.clear()
 
     def rewire(self, controller: Controller, link: Link, settings: LightSettings) -> None:
         """The same WLED in another way; what it has shown still counts for the flashes to come."""
@@ -76,7 +81,7 @@ class Output:
         """Make `colours`, shape (pixels, 3), 0..1, a frame that `send` sends when it is due."""
         safe = self._limiter.limit(colours * self._brightness, now)
         frame = colour.encode(safe, self.controller.channels, self.controller.gamma)
-        self._later.append((LocalSeconds(now + self.delay_s), frame))
+        self._later.append((LocalSeconds(now + self._delay_s), frame))
         self._tick = self._pace.tick(now, self._tick)
         self.sent_at = now
 

@@ -133,7 +133,7 @@ class Rig:
                 before.rewire(controller, self._connect(controller), self._settings)
         earliest_s = min((one.offset_s for one in wanted.values()), default=0.0)
         for mac, controller in wanted.items():
-            self._outputs[mac].delay_s = controller.offset_s - min(earliest_s, 0.0)
+            self._outputs[mac].set_delay(controller.offset_s - min(earliest_s, 0.0))
 
 
 def _release(outputs: Iterable[Output]) -> None:

@@ -286,6 +286,21 @@ def test_a_strip_with_an_offset_shows_each_frame_that_much_later() -> None:
     assert len(delays) > 50 and all(abs(delay - 0.1) < 0.001 for delay in delays)
 
 
+def test_when_an_offset_changes_no_frame_overtakes_another() -> None:
+    strips = Strips()
+    rig = Rig(strips.connect)
+    late = replace(ONE, gamma=1.0, offset_s=0.0)
+    rig.set_controllers([late, replace(ONE, mac="b" * 12, host="10.0.0.2", offset_s=-0.1)])
+    for count in range(60):
+        if count == 30:
+            rig.set_controllers([late])
+        picture = RED * (count / 60)
+        rig.show({600: picture}.__getitem__, still(1 + count / 60), NEVER, sounding=True)
+
+    shown = levels(strips.by_host["10.0.0.1"])
+    assert shown == sorted(shown) and len(shown) > 50 and shown[-1] == 251
+
+
 def test_what_waits_is_not_sent_behind_a_release() -> None:
     strips = Strips()
     rig = Rig(strips.connect)
