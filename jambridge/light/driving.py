@@ -5,6 +5,7 @@ from jambridge.light import ddp, wled
 from jambridge.light.colour import GAMMA
 from jambridge.light.wled import Controller, Protocol, Wled
 
+_LEAST_FPS = 2.0  # WLED gives a stream up after 2.5 s, unless told otherwise
 _AS_IT_SAYS = ControllerConfig()
 
 
@@ -28,7 +29,8 @@ def controller(
     entry, info, config = entry or _AS_IT_SAYS, unit.info, unit.config
     protocol = entry.protocol or protocol
     pixels = entry.pixels or info.pixels
-    fps = shown_share * wled.fps(min(unit.longest_output, pixels), esp8266=info.esp8266)
+    most_fps = wled.fps(min(unit.longest_output, pixels), esp8266=info.esp8266)
+    fps = max(shown_share * most_fps, min(most_fps, _LEAST_FPS))
     return Controller(
         mac=info.mac,
         name=info.name,
