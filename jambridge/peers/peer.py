@@ -101,6 +101,7 @@ class Peer:
         self._steps = 0
         self._connections: dict[int, Connection] = {}
         self._work: dict[int, set[asyncio.Task[None]]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._unsaid: Signal | None = None
         self._last_path: str | None = None
         self._sounding = 0  # the newest attempt that carries sound; only that one is heard
@@ -149,7 +150,7 @@ class Peer:
         self._carry_out(self._negotiation.leave())
         for number in tuple(self._work):
             self._stop_work(number)
-        await asyncio.gather(*(connection.close() for connection in self._connections.values()))
+        await asyncio.gather(*(connection.close() for connection in self._connections.values()), *self._closing)
         self._connections.clear()
 
     @property
@@ -296,7 +297,9 @@ class Peer:
             if connection.path is None:
                 self._around.ice_servers.pass_over(connection.servers)
             self._around.drops.data += connection.channels.dropped
-            self._group.create_task(connection.close())
+            closing = self._group.create_task(connection.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
         if number == self._sounding:
             self._sounding = 0
 
