@@ -92,7 +92,7 @@ async def _run_once(health: Health, open_service: Callable[[], AbstractAsyncCont
 
 
 def _report(health: Health, exc: BaseException, now_s: float) -> None:
-    """Log a deliberate error as one line, a bug with its traceback, and who has left as it should only after a while."""
+    """Log a deliberate error as one line, a bug with its traceback, who has left as it should only after a while."""
     while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
         exc = exc.exceptions[0]
     group = exc if isinstance(exc, BaseExceptionGroup) else BaseExceptionGroup("", [exc])
