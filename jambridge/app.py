@@ -16,17 +16,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jambridge import identity, instruments, keeping, sections, sound, stopping
+from jambridge import claiming, identity, instruments, keeping, sections, sound, stopping
 from jambridge.audio.card.control import PlaybackReport, PlaybackSettings
 from jambridge.audio.card.service import CardService
 from jambridge.audio.feed import Feeds
 from jambridge.config import Config
 from jambridge.edges import Latest
-from jambridge.errors import ExitStatus, Text
+from jambridge.errors import ExitStatus, LinkError, Text, WireError
 from jambridge.hub_host import HubAddress, open_hub
 from jambridge.instruments import Instruments
+from jambridge.light import patterns
 from jambridge.light.control import LightSettings
-from jambridge.light.discovery import Discovery, open_discovery
+from jambridge.light.discovery import Agreement, Discovery, open_discovery
 from jambridge.light.process import Lights, open_light, release
 from jambridge.light.wled import Controller
 from jambridge.peers.channels import MIDI, SYNC, SYSEX
@@ -38,7 +39,7 @@ from jambridge.room.announce import find_hubs
 from jambridge.room.client import ROOM_RETRY_S, open_room, topic_of
 from jambridge.room.edges import HUB, SUPABASE, Address, RoomEdges, open_sharing
 from jambridge.room.lan_seat import keep_lan_seat
-from jambridge.room.messages import Participant
+from jambridge.room.messages import MAX_TEXT, Participant
 from jambridge.services import Running, Services
 from jambridge.sound import Sound
 from jambridge.status import audio, invitation, snapshot
@@ -79,6 +80,7 @@ class _Edges:
     remote: Latest[Endpoint | None]
     controllers: Latest[tuple[Controller, ...]]
     settings: Latest[LightSettings]
+    agreement: Agreement
     setup: Latest[Setup]
     sound: Sound
     alerts: Alerts
@@ -109,8 +111,10 @@ async def run(
         resume: the session to go on with; its code is the room's.
 
     Raises:
+        ConfigError: a key or credential is missing, cannot be read or must not be used.
         OccupiedError: `new_room`, and somebody is in it.
     """
+    sections.check(config)
     stopped = stopping.on_signals(with_parent=with_parent)
     started = time.monotonic()
     state = identity.state_directory()
@@ -153,6 +157,7 @@ async def run(
     control = Control(
         Room(lambda: room.state.value, room.change_all, stopping.stop, partial(keeping.sessions, box.store), stats),
         Volumes(partial(sound.describe, edges.sound), partial(_set_volumes, edges)),
+        try_light=partial(_try_light, box),
         panic=box.instruments.bridge.panic,
     )
     status = StatusServer(
@@ -163,6 +168,7 @@ async def run(
     beside = asyncio.gather(
         services.until_one_gives_up(),
         _follow_hub(edges, config, code, is_hosted=supabase is not None),
+        claiming.claim(room, edges.settings, edges.agreement),
         keeping.describe(edges.setup, edges.settings, box.discovery),
         keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
         sound.keep(edges.sound, room, box.mesh, box.line_out, config.webrtc.max_peers),
@@ -204,6 +210,7 @@ def _edges(config: Config, me: Participant, supabase: Address | None, resume: Re
         remote=Latest(Endpoint(supabase.url, supabase.key) if supabase else None),
         controllers=Latest(()),
         settings=Latest(sections.light_settings(config)),
+        agreement=Agreement(),
         setup=Latest(Setup(master_volume=volume)),
         sound=sound.edges(config.audio, volume, is_musician=me.sends),
         alerts=Alerts(),
@@ -224,19 +231,21 @@ def _start_box(
 ) -> _Box:
     """Everything that works with or without a room."""
     feeds, room = edges.feeds, edges.room
+    sync = Sync(
+        me.id, lambda: room.view.value.host, lambda to, text: bool(mesh.present and mesh.present.send_sync(to, text))
+    )
     light = services.start(
         "light",
-        partial(open_light, feeds.rings, feeds.wakes, feeds.sources, edges.controllers, edges.settings),
+        partial(open_light, feeds.rings, feeds.wakes, feeds.sources, edges.controllers, edges.settings, sync.report),
         longest_delay_s=LIGHT_RETRY_S,
     )
     open_line_in = partial(feeds.open, me.id, me.name, is_line_in=True)
     line_out = sound.start(services, edges.sound, config.audio, feeds, open_line_in)
     adopted = partial(identity.adopted, state)
-    discovery = services.start("discovery", partial(open_discovery, config.light, adopted, edges.controllers))
+    sent_fps = partial(_sent_fps, light)
+    look_for_lights = partial(open_discovery, config.light, adopted, edges.controllers)
+    discovery = services.start("discovery", partial(look_for_lights, sent_fps=sent_fps, agreement=edges.agreement))
     ice_servers = IceServers(sections.ice_servers(config), relay_only=config.webrtc.policy == "relay")
-    sync = Sync(
-        me.id, lambda: room.view.value.host, lambda to, text: bool(mesh.present and mesh.present.send_sync(to, text))
-    )
     played = instruments.start(services, config.midi, room, sync, lambda: mesh.present, state / MIDI_MARK)
     readers = {SYNC: sync.receive, MIDI: played.bridge.receive, SYSEX: played.bridge.receive_sysex}
     around = Surroundings(
@@ -298,6 +307,29 @@ def _set_volumes(edges: _Edges, wanted: JsonObject) -> None:
     """Raises WireError for what makes no sense."""
     sound.change(edges.sound, wanted)
     edges.setup.set(replace(edges.setup.value, master_volume=edges.sound.desk.settings.value.master_volume))
+
+
+def _sent_fps(light: Running[Lights]) -> dict[str, float]:
+    report = light.present.report if light.present else None
+    return {output.mac: output.fps for output in report.outputs} if report else {}
+
+
+def _try_light(box: _Box, wanted: JsonObject) -> JsonObject:
+    """Raises WireError for what makes no sense, LinkError where it cannot be now."""
+    name, pattern = wanted.get("controller"), patterns.named(wanted.get("pattern"))
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_TEXT:
+        raise WireError("controller is a name, a MAC or an address")
+    lights, discovery = box.light.present, box.discovery.present
+    if lights is None or discovery is None:
+        raise LinkError("the lights are just starting")
+    controller = discovery.way_to(name)
+    lights.show_pattern(controller, pattern)
+    return {
+        "controller": controller.name,
+        "mac": controller.mac,
+        "pattern": pattern,
+        "seconds": patterns.LASTS_S[pattern],
+    }
 
 
 def _release(light: Lights | None, controllers: tuple[Controller, ...]) -> None:

@@ -83,7 +83,7 @@ class Child:
         return await self._process.wait()
 
     async def close(self, on_kill: Callable[[], None]) -> None:
-        """Ask it to end, and insist after a second; `on_kill` does what it could not do any more."""
+        """Ask it to end, and insist after a second; `on_kill` does what one killed or crashed could not do any more."""
         self.leave()
         try:
             async with asyncio.timeout(_LEAVE_WITHIN_S):
@@ -94,8 +94,9 @@ class Child:
             if self._process.returncode is None:
                 with suppress(ProcessLookupError):
                     self._process.kill()
+            if self._process.returncode != 0:
                 on_kill()
-                await self._process.wait()
+            await self._process.wait()
 
 
 @asynccontextmanager
@@ -113,7 +114,7 @@ async def open_child(
         command: what to start.
         descriptors: what it inherits.
         farewell: the message that asks it to end.
-        on_kill: called if it had to be killed.
+        on_kill: called if it had to be killed, or has not ended well.
 
     Raises:
         DeviceError: it cannot be started.

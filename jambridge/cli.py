@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jambridge import __version__, config_sources
+from jambridge.commands import leds
 from jambridge.commands.doctor import doctors
 from jambridge.commands.latency import latency
 from jambridge.commands.midi import instruments
@@ -61,6 +62,8 @@ command.add_typer(doctors, name="doctor")
 command.add_typer(lights, name="leds")
 command.add_typer(instruments, name="midi")
 command.command()(latency)
+lights.command("identify")(leds.show_which)
+lights.command("test")(leds.show_all)
 
 _MOST_CODES = 5
 _CLICK_USAGE = 2  # what the command-line library exits with
@@ -142,10 +145,12 @@ def create(name: NameOption = None, config: ConfigOption = None, listen_only: Li
 @command.command("check-config")
 def check_config(config: ConfigOption = None) -> None:
     """Say every problem of the configuration with its line."""
-    configuration(config)
-    typer.echo(
-        f"{config_path(config) or 'no configuration file, the defaults are in force'}: nothing to complain about"
-    )
+    from jambridge import sections
+
+    sections.check(configuration(config))
+    overrides = ", ".join(config_sources.from_environment(os.environ).origins.values())
+    file = config_path(config) or "no configuration file, the defaults are in force"
+    typer.echo(f"{file}{overrides and f', but for {overrides}'}: nothing to complain about")
 
 
 @command.command("config")
@@ -207,6 +212,8 @@ def leds_adopt(name: Annotated[str, typer.Argument(metavar="NAME|MAC|all")], con
 
     seen = [one for one in asyncio.run(found.find_lights(configuration(config).light, _adopted())) if one.mac]
     chosen = [one for one in seen if name in ("all", one.name, one.mac)]
+    if name != "all" and len(chosen) > 1:
+        raise UsageError(f"{len(chosen)} WLEDs are called {name}: adopt one by its MAC, as {chosen[0].mac}")
     if not chosen:
         names = ", ".join(one.name for one in seen) or "none"
         raise UnavailableError(f"no WLED called {name!r} was found; found: {names}")

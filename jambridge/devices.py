@@ -49,7 +49,10 @@ def as_text(found: JsonObject) -> str:
 
 
 def lights_as_text(lights: list[JsonObject]) -> list[str]:
-    return [
-        f"  {one['name']}  {one['mac'] or '-'}  {one['host']}  {one['pixels']} pixels  {one['state']}: {one['reason']}"
-        for one in lights
-    ] or ["  none found in this network"]
+    return [line for one in lights for line in _light_as_text(one)] or ["  none found in this network"]
+
+
+def _light_as_text(one: JsonObject) -> list[str]:
+    size = f"{one['pixels']} pixels over {one['protocol']}"
+    line = f"  {one['name']}  {one['mac'] or '-'}  {one['host']}  {size}  {one['state']}: {one['reason']}"
+    return [line, *(f"    {warning}" for warning in one["warnings"])]

@@ -1,6 +1,8 @@
 """The command line as a person types it: sentences and exit statuses."""
 
+import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from jambridge.sim.wled import mac_of, open_sim
 
 
 def run(*arguments: str, state: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -29,7 +33,7 @@ def run(*arguments: str, state: Path, **environment: str) -> subprocess.Complete
         (["--rom", "x"], 64, "No such option"),
         (["nonsense"], 64, "No such command"),
         (["check-config", "--config", "/nowhere.yaml"], 78, "/nowhere.yaml: No such file"),
-        (["check-config"], 0, "nothing to complain about"),
+        (["check-config"], 0, "in force, but for JAMBRIDGE_HTTP__PORT: nothing to complain about"),
         (["status"], 69, "is it running?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -49,6 +53,18 @@ def test_a_wrong_file_stops_the_daemon_with_every_problem(tmp_path: Path) -> Non
     assert done.stderr.splitlines() == [
         f"{file}:1: light.protocol: must be 'ddp' or 'e131', not \"artnet\"",
         f"{file}:2: hub.prt: unknown key (did you mean 'port'?)",
+    ]
+
+
+@pytest.mark.parametrize("command", ["check-config", "run"])
+def test_a_secret_that_is_not_there_is_told_though_this_room_does_not_use_it(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text('webrtc: {ice_servers: [{urls: "turn:t", secret_file: /nix}, {urls: "turn:u", secret_file: /no}]}')
+    done = run(command, "--config", str(file), state=tmp_path)
+    assert done.returncode == 78
+    assert done.stderr.splitlines() == [
+        "webrtc.ice_servers[0].secret_file: /nix: No such file or directory",
+        "webrtc.ice_servers[1].secret_file: /no: No such file or directory",
     ]
 
 
@@ -85,3 +101,37 @@ def test_a_signal_during_the_imports_is_a_clean_exit(delay_s: float, tmp_path: P
     daemon.send_signal(signal.SIGTERM)
     _, said = daemon.communicate(timeout=10)
     assert daemon.returncode == 0, said.decode()
+
+
+def test_a_pattern_is_shown_on_a_strip_and_it_is_handed_back(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        config = tmp_path / "config.yaml"
+        async with asyncio.timeout(60), open_sim(30, "Stage", timeout_s=3600) as sim:
+            entry = {"host": "127.0.0.1", "http_port": sim.http_port, "data_port": sim.ddp_port}
+            config.write_text(json.dumps({"light": {"discover": "off", "controllers": [entry]}}))
+            done = await asyncio.to_thread(run, "leds", "identify", "stage", "--config", str(config), state=tmp_path)
+            await sim.until(lambda shown: not shown.live)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(f"Stage ({mac_of('Stage')}) at 127.0.0.1, 30 pixels: ")
+        assert done.stdout.endswith(" frames sent over ddp\n")
+        ends = [(shown.pixels[:3], shown.pixels[-3:]) for shown in sim.shown if shown.live]
+        assert len(ends) > 60 and all(first[1] and last[0] for first, last in ends), "green first, red last"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nothing", "no WLED called nothing was found; found: 127.0.0.1:9"),
+        ("127.0.0.1:9", "does not answer"),
+    ],
+)
+def test_a_pattern_on_a_strip_that_is_not_there_says_so(name: str, said: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("light: {discover: off, controllers: [{host: 127.0.0.1, http_port: 9}]}")
+
+    done = run("leds", "test", name, "--config", str(config), state=tmp_path)
+
+    assert done.returncode == 69
+    assert said in done.stderr

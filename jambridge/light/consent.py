@@ -4,7 +4,7 @@ The rules are the contract's: one found alone is driven; of several only those n
 one that somebody else streams to is left alone.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +20,7 @@ class Sighting:
 
     wled: Wled
     sent_from: str
-    """Our own address towards it."""
+    """Our own address towards it; empty without a route."""
     named: bool
     """It is in the configuration."""
     present: bool
@@ -45,14 +45,20 @@ def decide(
         expected: how many controllers named in the configuration have not been seen.
         settled: whether others had the time to answer; until then nothing is "the only one".
     """
-    known = {sighting.wled.mac for sighting in sightings if sighting.present or sighting.named} | set(adopted)
+    known = {sighting.wled.info.mac for sighting in sightings if sighting.present or sighting.named} | set(adopted)
     alone = len(known) + expected == 1
-    return {sighting.wled.mac: _verdict(sighting, discover, adopted, alone, settled) for sighting in sightings}
+    return {sighting.wled.info.mac: _verdict(sighting, discover, adopted, alone, settled) for sighting in sightings}
+
+
+def agreed(verdicts: Mapping[str, Verdict], taken: Collection[str]) -> dict[str, Verdict]:
+    """The same, but that other bridges of the room drive what they have `taken`."""
+    theirs = Verdict("foreign", "another bridge in this room drives it")
+    return {mac: theirs if one.state == "driven" and mac in taken else one for mac, one in verdicts.items()}
 
 
 def is_foreign(wled: Wled, sent_from: str) -> bool:
     """Somebody at another address streams to it. One that is live and will not say from where is not foreign."""
-    return wled.live and bool(wled.lip) and wled.lip != sent_from
+    return wled.info.live and bool(wled.info.lip) and wled.info.lip != sent_from
 
 
 def _verdict(sighting: Sighting, discover: Discover, adopted: Collection[str], alone: bool, settled: bool) -> Verdict:
@@ -61,14 +67,14 @@ def _verdict(sighting: Sighting, discover: Discover, adopted: Collection[str], a
         return Verdict("absent", "does not answer")
     if discover == "list":
         return Verdict("listed", "light.discover is list: nothing is driven")
-    chosen = sighting.named or wled.mac in adopted
+    chosen = sighting.named or wled.info.mac in adopted
     if not chosen and not settled:
         return Verdict("listed", "waiting whether others answer")
     if not chosen and not alone:
         return Verdict(
-            "listed", f"one of several: name it under light.controllers or run jambridge leds adopt {wled.mac}"
+            "listed", f"one of several: name it under light.controllers or run jambridge leds adopt {wled.info.mac}"
         )
     if is_foreign(wled, sighting.sent_from):
-        return Verdict("foreign", f"live from {wled.lip}: left alone")
+        return Verdict("foreign", f"live from {wled.info.lip}: left alone")
     why = "named in the configuration" if sighting.named else "adopted" if chosen else "the only one found"
     return Verdict("driven", f"{why}; overridden in WLED by its user" if wled.overridden else why)

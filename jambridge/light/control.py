@@ -1,7 +1,7 @@
 """What the main process and the light process tell each other: one JSON object a packet. Pure.
 
-Down go the sources, the controllers and the settings, each the whole of it whenever it changes, and Quit; up go
-reports.
+Down go the sources, the controllers, the settings and the room clock's course, each the whole of it whenever it
+changes, Try and Quit; up go reports.
 """
 
 from dataclasses import dataclass
@@ -9,9 +9,11 @@ from typing import Literal
 
 from jambridge.audio.source import Source
 from jambridge.light.colour import ColorMode
+from jambridge.light.patterns import PatternName
 from jambridge.light.safety import MOST_FLASHES_PER_S
 from jambridge.light.wled import Controller
 from jambridge.notes.tracker import Threshold
+from jambridge.sync.clock import Course
 from jambridge.typed_json import Codec
 
 
@@ -36,6 +38,15 @@ class LightSettings:
     max_fps: float = 60.0
     flashes_per_s: float = MOST_FLASHES_PER_S
     threshold: Threshold = "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Show a pattern on one WLED, whether it is driven or not. `number` tells it from the one before."""
+
+    controller: Controller
+    pattern: PatternName
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +92,17 @@ class Report:
     outputs: tuple[OutputReport, ...]
 
 
-Message = Sources | Controllers | LightSettings | Quit | Report
+Message = Sources | Controllers | LightSettings | Course | Try | Quit | Report
 _CODEC: Codec[Message] = Codec(
-    {"sources": Sources, "controllers": Controllers, "settings": LightSettings, "quit": Quit, "report": Report}
+    {
+        "sources": Sources,
+        "controllers": Controllers,
+        "settings": LightSettings,
+        "course": Course,
+        "try": Try,
+        "quit": Quit,
+        "report": Report,
+    }
 )
 encode = _CODEC.encode
 decode = _CODEC.decode

@@ -3,22 +3,22 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 from zeroconf.asyncio import AsyncZeroconf
 
 from jambridge import addresses
 from jambridge.config import ControllerConfig, LightConfig
-from jambridge.edges import Latest
+from jambridge.edges import Latest, values
 from jambridge.errors import LinkError, WireError
-from jambridge.light import consent, ddp, mdns, probe, wled
-from jambridge.light.colour import GAMMA
+from jambridge.light import consent, driving, mdns, probe, wled
+from jambridge.light.adapting import Adaptation
 from jambridge.light.consent import Sighting, Verdict
 from jambridge.light.watch import ABSENT_AFTER, Patience, Watch
-from jambridge.light.wled import Controller, Wled
+from jambridge.light.wled import Controller, Info, Wled
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,14 @@ class Found:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """With the other bridges of the room, by MAC: what we would drive, and what one of them does."""
+
+    wanted: Latest[frozenset[str]] = field(default_factory=lambda: Latest(frozenset()))
+    taken: Latest[frozenset[str]] = field(default_factory=lambda: Latest(frozenset()))
+
+
 class Discovery:
     """Looks after every WLED; `controllers` are those to be driven."""
 
@@ -55,6 +63,8 @@ class Discovery:
         zeroconf: AsyncZeroconf | None,
         session: aiohttp.ClientSession,
         patience: Patience,
+        sent_fps: Callable[[], Mapping[str, float]],
+        agreement: Agreement,
     ) -> None:
         self._section = section
         self._adopted = adopted
@@ -63,10 +73,35 @@ class Discovery:
         self._zeroconf: AsyncZeroconf | None = None
         self._session = session
         self._patience = patience
+        self._sent_fps = sent_fps
+        self._agreement = agreement
         self._watches: dict[str, Watch] = {}
         self._tasks: asyncio.TaskGroup
         self._settled = section.discover == "off"
+        self._ways: dict[str, Controller] = {}
+        self._adaptations: dict[str, Adaptation] = {}
         self.found: Latest[tuple[Found, ...]] = Latest(())
+
+    def way_to(self, name: str) -> Controller:
+        """How to drive the one of this name, MAC or address, for its owner wants to see it: adopted or not.
+
+        Raises:
+            LinkError: there is none, or several, or it is not there, or somebody else streams to it.
+        """
+        wanted = {name.casefold()}
+        with suppress(WireError):
+            wanted.add(wled.parse_mac(name))
+        called = [one for one in self.found.value if wanted & {one.name.casefold(), one.mac, one.host}]
+        if len(called) > 1:
+            raise LinkError(
+                f"several WLEDs are called {name}: give one's MAC, {' or '.join(one.mac for one in called)}"
+            )
+        if not called:
+            raise LinkError(f"no WLED called {name} was found; found: {', '.join(self._names()) or 'none'}")
+        (one,) = called
+        if one.state in ("absent", "faulty", "foreign"):
+            raise LinkError(f"{one.name}: {one.reason}")
+        return self._ways[one.mac]
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -81,7 +116,8 @@ class Discovery:
             self._decide()
             if not self._watches and self._section.discover != "off":
                 log.warning("no WLED found yet: connect one, or name its host under light.controllers")
-            await asyncio.Event().wait()
+            async for _ in values(self._agreement.taken):
+                self._decide()
 
     async def _browse(self) -> None:
         """Keep looking, anew on every network that comes up; without one, try again."""
@@ -133,7 +169,9 @@ class Discovery:
         while self._watches.get(name) is watch:
             watch.news.clear()
             try:
-                watch.answered(await self._ask(name, watch))
+                answer = await self._ask(name, watch)
+                watch.answered(answer)
+                self._adapt(answer.info)
             except (LinkError, WireError) as exc:
                 watch.failed(exc)
                 if watch.left and watch.entry is None:
@@ -142,6 +180,19 @@ class Discovery:
             with suppress(TimeoutError):
                 async with asyncio.timeout(watch.pause_s()):
                     await watch.news.wait()
+
+    def _adapt(self, info: Info) -> None:
+        """Send it no more than it shows."""
+        driven = next((one for one in self._controllers.value if one.mac == info.mac), None)
+        if driven is None or driven.yielded or driven.overridden:
+            return
+        adaptation = self._adaptations.setdefault(info.mac, Adaptation())
+        asked_fps = min(driven.max_fps, self._section.max_fps)
+        if adaptation.follow(asked_fps, self._sent_fps().get(info.mac, 0.0), info.fps):
+            log.info(
+                "WLED %s shows %d frames a second of %d and gets %d %% of what its length allows",
+                *(driven.name, info.fps, round(asked_fps), round(100 * adaptation.share)),
+            )
 
     async def _ask(self, name: str, watch: Watch) -> Wled:
         """Try each address; the last error if none is it."""
@@ -163,9 +214,9 @@ class Discovery:
         except LinkError:
             if watch.wled is None:
                 raise
-            return [watch.wled.host], watch.wled.mac
+            return [watch.wled.host], watch.wled.info.mac
         watch.port = announced.port
-        return announced.addresses, watch.wled.mac if watch.wled else announced.mac
+        return announced.addresses, watch.wled.info.mac if watch.wled else announced.mac
 
     async def _addresses(self, host: str) -> Sequence[str]:
         known = []
@@ -176,21 +227,36 @@ class Discovery:
     def _decide(self) -> None:
         """Draw the consequences of what is known now."""
         heard = self._heard()
-        entries = {mac: self._entry_of(mac) for mac in heard}
+        entries = self._entries(heard)
         sightings = [
-            Sighting(unit, probe.sent_from(unit.host), entries[mac] is not None, watch.present)
+            Sighting(unit, watch.sent_from, entries[mac] is not None, watch.present)
             for mac, (unit, watch) in heard.items()
         ]
         unheard = sum(entry not in entries.values() for entry in self._section.controllers)
-        verdicts = consent.decide(sightings, self._section.discover, self._adopted(), unheard, settled=self._settled)
+        wishes = consent.decide(sightings, self._section.discover, self._adopted(), unheard, settled=self._settled)
+        self._agreement.wanted.set(frozenset(mac for mac, wish in wishes.items() if wish.state == "driven"))
+        verdicts = consent.agreed(wishes, self._agreement.taken.value)
+        self._adaptations = {mac: one for mac, one in self._adaptations.items() if mac in heard}
+        ways = {
+            mac: driving.controller(
+                *(unit, entries[mac], self._section.protocol),
+                yielded=verdicts[mac].state == "foreign",
+                shown_share=self._adaptations[mac].share if mac in self._adaptations else 1.0,
+            )
+            for mac, (unit, _) in heard.items()
+        }
+        self._ways = ways
         before = {controller.mac for controller in self._controllers.value if not controller.yielded}
         controllers = []
-        for mac, (unit, watch) in sorted(heard.items()):
+        for mac, (_, watch) in sorted(heard.items()):
             state = verdicts[mac].state
             kept = state == "absent" and mac in before and time.monotonic() - watch.answered_at < _KEPT_S
             if state in ("driven", "foreign") or kept:
-                controllers.append(_controller(unit, entries[mac], yielded=state == "foreign"))
-        found = [_found(unit, verdicts[mac]) for mac, (unit, _) in sorted(heard.items())]
+                controllers.append(ways[mac])
+        found = [
+            _found(unit, ways[mac], verdicts[mac], (*wled.warnings(unit, ways[mac]), *self._namesakes(mac, heard)))
+            for mac, (unit, _) in sorted(heard.items())
+        ]
         silent = [watch for watch in self._watches.values() if watch.wled is None and (watch.entry or watch.faulty)]
         self._show((*found, *map(_never_heard, silent)))
         self._controllers.set(tuple(controllers))
@@ -198,18 +264,47 @@ class Discovery:
     def _heard(self) -> dict[str, tuple[Wled, Watch]]:
         """By MAC: of several places where it was, the one where it answered last."""
         places = sorted(self._watches.values(), key=lambda watch: watch.answered_at)
-        return {watch.wled.mac: (watch.wled, watch) for watch in places if watch.wled}
+        return {watch.wled.info.mac: (watch.wled, watch) for watch in places if watch.wled}
 
-    def _entry_of(self, mac: str) -> ControllerConfig | None:
-        """The configuration's entry of the WLED with this MAC, by that, by its name, or by where it was found."""
-        places = [watch for watch in self._watches.values() if watch.wled and watch.wled.mac == mac]
-        names = {name.casefold() for watch in places if watch.wled for name in (watch.label, watch.wled.name)}
+    def _entries(self, heard: Collection[str]) -> dict[str, ControllerConfig | None]:
+        """By MAC the configuration's entry of each, by that, by where it was found, or by a name that is its alone.
+
+        Of several of one name the one that is driven keeps it: anybody can give a WLED a name.
+        """
+        driven = {controller.mac for controller in self._controllers.value if not controller.yielded}
+        entries = {mac: self._entry_by_place(mac) for mac in heard}
         for entry in self._section.controllers:
-            at_host = any(watch.entry is entry for watch in places)
-            by_name = entry.host is None and entry.name is not None and entry.name.casefold() in names
-            if at_host or by_name or _mac(entry) == mac:
-                return entry
-        return None
+            called = [mac for mac in heard if self._is_called(mac, entry)]
+            before = driven.intersection(called)
+            for mac in called if len(called) == 1 else before if len(before) == 1 else ():
+                entries[mac] = entries[mac] or entry
+        return entries
+
+    def _entry_by_place(self, mac: str) -> ControllerConfig | None:
+        places = self._places_of(mac)
+        of_it = (one for one in self._section.controllers if _mac(one) == mac)
+        return next(of_it, None) or next((watch.entry for watch in places if watch.entry), None)
+
+    def _is_called(self, mac: str, entry: ControllerConfig) -> bool:
+        """Whether `entry` means it, or another of that name, by the name alone."""
+        if entry.name is None or entry.host is not None or entry.mac is not None:
+            return False
+        labels = {name for watch in self._places_of(mac) if watch.wled for name in (watch.label, watch.wled.info.name)}
+        return entry.name.casefold() in map(str.casefold, labels)
+
+    def _namesakes(self, mac: str, heard: Collection[str]) -> list[str]:
+        """A warning, where the configuration names it by a name that another has as well."""
+        return [
+            f"another WLED is called {entry.name} as well: give its mac in the configuration"
+            for entry in self._section.controllers
+            if self._is_called(mac, entry) and any(self._is_called(other, entry) for other in heard if other != mac)
+        ]
+
+    def _places_of(self, mac: str) -> list[Watch]:
+        return [watch for watch in self._watches.values() if watch.wled and watch.wled.info.mac == mac]
+
+    def _names(self) -> list[str]:
+        return [one.name for one in self.found.value]
 
     def _show(self, found: tuple[Found, ...]) -> None:
         """Replace the status; a line for each that is new, moved or treated otherwise than before."""
@@ -233,6 +328,8 @@ async def open_discovery(
     controllers: Latest[tuple[Controller, ...]],
     zeroconf: AsyncZeroconf | None = None,
     patience: Patience = _PATIENCE,
+    sent_fps: Callable[[], Mapping[str, float]] = dict,
+    agreement: Agreement | None = None,
 ) -> AsyncIterator[Discovery]:
     """Look for WLEDs and keep `controllers` those that are to be driven.
 
@@ -242,47 +339,28 @@ async def open_discovery(
         controllers: kept when this service ends: a strip need not go dark because discovery starts again.
         zeroconf: shared with others; else its own.
         patience: with those who do not answer.
+        sent_fps: by MAC, how many frames each was sent in the last second.
+        agreement: with the other bridges of the room; else there are none.
     """
     async with probe.open_session(patience.answer_s) as session:
-        yield Discovery(section, adopted, controllers, zeroconf, session, patience)
+        yield Discovery(section, adopted, controllers, zeroconf, session, patience, sent_fps, agreement or Agreement())
 
 
 def _mac(entry: ControllerConfig) -> str | None:
     return wled.parse_mac(entry.mac) if entry.mac else None
 
 
-def _controller(unit: Wled, entry: ControllerConfig | None, *, yielded: bool) -> Controller:
-    """What WLED says of itself, unless the configuration says otherwise."""
-    pixels = (entry and entry.pixels) or unit.pixels
-    gamma = entry.gamma if entry and entry.gamma else GAMMA if unit.no_gc else 1.0
-    return Controller(
-        mac=unit.mac,
-        name=unit.name,
-        host=unit.host,
-        pixels=pixels,
-        channels=4 if unit.rgbw else 3,
-        data_port=(entry and entry.data_port) or ddp.PORT,
-        udp_port=(entry and entry.udp_port) or unit.udp_port,
-        gamma=gamma,
-        brightness=entry.brightness if entry else 1.0,
-        interval_s=wled.interval_s(min(unit.longest_output, pixels), esp8266=unit.esp8266),
-        max_fps=float((entry and entry.max_fps) or 60),
-        keepalive_s=wled.keepalive_s(unit.timeout_s),
-        yielded=yielded,
-    )
-
-
-def _found(unit: Wled, verdict: Verdict) -> Found:
+def _found(unit: Wled, way: Controller, verdict: Verdict, warnings: tuple[str, ...]) -> Found:
     return Found(
-        name=unit.name,
-        mac=unit.mac,
+        name=unit.info.name,
+        mac=unit.info.mac,
         host=unit.host,
-        pixels=unit.pixels,
-        protocol="ddp",
+        pixels=unit.info.pixels,
+        protocol=way.protocol,
         state=verdict.state,
         reason=verdict.reason,
-        fps_shown=unit.fps,
-        warnings=unit.warnings,
+        fps_shown=unit.info.fps,
+        warnings=warnings,
     )
 
 

@@ -20,19 +20,22 @@ from jambridge.audio.source import Source
 from jambridge.errors import WireError
 from jambridge.light import control, scene
 from jambridge.light.colour import Colours
-from jambridge.light.control import Controllers, LightSettings, Quit, Report, Sources
+from jambridge.light.control import Controllers, LightSettings, Quit, Report, Sources, Try
 from jambridge.light.ensemble import Ensemble
 from jambridge.light.hearing import Hearing
-from jambridge.light.output import UdpLink
+from jambridge.light.link import UdpLink
+from jambridge.light.patterns import PATTERNS
 from jambridge.light.rig import Rig
 from jambridge.notes.detector import Detector
 from jambridge.notes.onset import ONSET_BLOCK, OnsetDetector
 from jambridge.notes.tracker import Threshold
+from jambridge.sync.clock import Course
 from jambridge.typed_json import MAX_BYTES
 from jambridge.units import LocalSeconds, PeerId
 
 REPORT_S = 0.1
 IDLE_REPORT_S = 0.5  # with the lights off
+TICK_S = 1 / 60  # of room time, in every bridge of the room
 LATE_S = 0.004  # a quarter of a frame
 LINGER_S = 1.0  # frames go on at the full rate behind the last sound, so that a lost one leaves nothing lit
 RELEASE_AFTER_S = 5.0  # without a room, and without a sound from the line-in
@@ -62,7 +65,7 @@ class Engine:
                 self._show()
                 self._report()
         finally:
-            self._rig.release()
+            self._rig.close()
 
     def _wait(self) -> None:
         """Until the next deadline or until there is news, which is taken in."""
@@ -92,22 +95,20 @@ class Engine:
 
     def _show(self) -> None:
         now = _now()
-        if not self._running or not self._drives(now):
+        drives = self._running and self._drives(now)
+        if not drives:
             self._rig.release()
-            return
         notes, flash = self._ensemble.loudest(now), self._ensemble.flash(now)
 
         def draw(pixels: int) -> Colours:
             return scene.draw(notes, flash, pixels, self._settings.color_mode)
 
-        if self._rig.show(draw, _now, self._urgent_at, sounding=self._sounds(now)):
+        if self._rig.show(draw, _now, self._urgent_at, sounding=self._sounds(now), drives=drives):
             self._ticks += 1
             self._late_ticks += now - self._promised_at > LATE_S
 
     def _due(self, now: LocalSeconds) -> LocalSeconds:
-        if not self._drives(now):
-            return LocalSeconds(math.inf)
-        return self._rig.due(self._urgent_at, sounding=self._sounds(now))
+        return self._rig.due(self._urgent_at, sounding=self._sounds(now), drives=self._drives(now))
 
     def _sounds(self, now: LocalSeconds) -> bool:
         if self._ensemble.sounds(now):
@@ -148,13 +149,17 @@ class Engine:
                     self._ensemble.set_listen(partial(listen, threshold=message.threshold))
                 self._settings = message
                 self._rig.set_settings(message)
+            case Course():
+                now = _now()
+                self._rig.set_phase((message.room_s(now) - now) % TICK_S)
+            case Try(controller, pattern):
+                self._rig.begin_trial(controller, PATTERNS[pattern], _now())
             case Quit():
                 self._running = False
 
     def _report(self) -> None:
         now = _now()
-        elapsed_s = now - self._reported_at
-        if elapsed_s < self._report_every_s or not self._running:
+        if now - self._reported_at < self._report_every_s or not self._running:
             return
         self._reported_at = now
         report = Report(
@@ -164,7 +169,7 @@ class Engine:
             cpu_s=round(time.process_time(), 3),
             detector_s=round(self._ensemble.detector_s, 3),
             sources=self._ensemble.report(now),
-            outputs=self._rig.report(elapsed_s),
+            outputs=self._rig.report(now),
         )
         with suppress(OSError):  # a main process that does not read now is told later; one that is gone, _obey sees
             self._control.send(control.encode(report))

@@ -2,110 +2,100 @@
 
 import math
 import socket
-from collections.abc import Callable
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Protocol
+from dataclasses import replace
 
-from jambridge.light import colour, ddp
+import numpy as np
+from numpy.typing import NDArray
+
+from jambridge.light import colour, ddp, e131
 from jambridge.light.colour import Colours
 from jambridge.light.control import LightSettings, OutputReport
+from jambridge.light.link import Link
 from jambridge.light.pacing import Pace
 from jambridge.light.safety import FlashLimiter
-from jambridge.light.wled import RELEASE, Controller
+from jambridge.light.wled import MOST_FPS, Controller
 from jambridge.units import LocalSeconds
 
-_RELEASES = 3  # in one burst: a lost one would be two and a half seconds of a frozen picture
-
+_FPS_OVER_S = 1.0
+_MOST_LATER = 64  # frames of the longest delay at the highest rate
 
 Clock = Callable[[], LocalSeconds]
 
 
-class Link(Protocol):
-    """The datagrams' way to one WLED. Nothing of it blocks; sending raises OSError."""
-
-    def send(self, packet: bytes) -> None: ...
-
-    def release(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class UdpLink:
-    """Its socket is connected, so that what the network says of the address comes back, and anew after an error."""
-
-    def __init__(self, controller: Controller) -> None:
-        self._family = socket.AF_INET6 if ":" in controller.host else socket.AF_INET
-        self._data = (controller.host, controller.data_port)
-        self._udp = (controller.host, controller.udp_port)
-        self._socket: socket.socket | None = None
-
-    def send(self, packet: bytes) -> None:
-        try:
-            if self._socket is None:
-                self._socket = self._open()
-                self._socket.connect(self._data)
-            self._socket.send(packet)
-        except BlockingIOError:
-            raise
-        except OSError:
-            self.close()
-            raise
-
-    def release(self) -> None:
-        with self._open() as sender:
-            for _ in range(_RELEASES):
-                sender.sendto(RELEASE, self._udp)
-
-    def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    def _open(self) -> socket.socket:
-        return socket.socket(self._family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-
-
 class Output:
-    """The newest picture wins: a frame that cannot leave now is dropped and counted, never queued."""
+    """The newest picture wins: a frame that cannot leave when it is due is dropped and counted, never queued."""
 
     def __init__(self, controller: Controller, link: Link, settings: LightSettings) -> None:
-        self.controller = controller
-        self._link = link
         self._limiter = FlashLimiter()
+        self._frame: NDArray[np.uint8] | None = None
         self._driving = False
-        self.sent_at = LocalSeconds(-math.inf)
+        self._pace = Pace(MOST_FPS, keepalive_s=1.0)
         self._tick = -1
         self._frames_sent = self._skipped = self._errors = 0
         self._error: str | None = None
-        self._frames_before = 0
+        self._times: deque[LocalSeconds] = deque(maxlen=int(MOST_FPS * _FPS_OVER_S))
+        self._later: deque[tuple[LocalSeconds, NDArray[np.uint8]]] = deque(maxlen=_MOST_LATER)
+        self._delay_s = 0.0
+        self.sent_at = LocalSeconds(-math.inf)
+        self._set_way(controller, link)
         self.set(settings)
 
     def set(self, settings: LightSettings) -> None:
         controller = self.controller
         fps = min(settings.max_fps, controller.max_fps)
-        self._pace = Pace(controller.interval_s, fps, controller.keepalive_s)
+        if fps != self._pace.fps:
+            self._tick = -1  # ticks of another rate have other numbers
+        self._pace = Pace(fps, controller.keepalive_s, self._pace.phase_s)
         self._brightness = settings.brightness * controller.brightness
         self._limiter.set_rate(settings.flashes_per_s)
+
+    def set_phase(self, phase_s: float) -> None:
+        self._pace = replace(self._pace, phase_s=phase_s)
+
+    def set_delay(self, delay_s: float) -> None:
+        """Of each frame, 0..1; those that wait are dropped when it changes, for they must leave in order."""
+        if delay_s != self._delay_s:
+            self._delay_s = delay_s
+            self._later.clear()
 
     def rewire(self, controller: Controller, link: Link, settings: LightSettings) -> None:
         """The same WLED in another way; what it has shown still counts for the flashes to come."""
         self._link.close()
-        self.controller, self._link = controller, link
+        self._set_way(controller, link)
         self.set(settings)
 
     def due(self, *, sounding: bool, urgent: bool) -> LocalSeconds:
-        return self._pace.due(self.sent_at, self._tick, sounding=sounding, urgent=urgent)
+        """When the next frame is to be prepared."""
+        watched = not self.controller.overridden
+        return self._pace.due(self.sent_at, self._tick, sounding=sounding and watched, urgent=urgent and watched)
 
-    def show(self, colours: Colours, clock: Clock) -> None:
-        """Send `colours`, shape (pixels, 3), 0..1, as one burst."""
-        now = clock()
-        controller = self.controller
+    def send_due(self) -> LocalSeconds:
+        """When a frame that was prepared is to be sent."""
+        return self._later[0][0] if self._later else LocalSeconds(math.inf)
+
+    def prepare(self, colours: Colours, now: LocalSeconds) -> None:
+        """Make `colours`, shape (pixels, 3), 0..1, a frame that `send` sends when it is due."""
         safe = self._limiter.limit(colours * self._brightness, now)
-        frame = colour.encode(safe, controller.channels, controller.gamma)
-        self._tick, self._driving = self._pace.tick(now, self._tick), True
+        frame = colour.encode(safe, self.controller.channels, self.controller.gamma)
+        self._later.append((LocalSeconds(now + self._delay_s), frame))
+        self._tick = self._pace.tick(now, self._tick)
+        self.sent_at = now
+
+    def send(self, clock: Clock) -> None:
+        """What is due, in one burst."""
+        now = clock()
+        due = [frame for at, frame in self._later if at <= now]
+        if not due:
+            return
+        for _ in due:
+            self._later.popleft()
+        self._frame, self._driving = due[-1], True
         try:
-            for packet in ddp.encode(frame, self._frames_sent):
-                self._link.send(packet)
+            self._link.send(self._packets(self._frame, self._frames_sent))
         except BlockingIOError:
             self._skipped += 1  # the interface is busy: the next frame says more
         except OSError as exc:
@@ -114,10 +104,24 @@ class Output:
         else:
             self._frames_sent += 1
             self._error = None
-        self.sent_at = clock()  # the strip's time begins when the frame has left, however long that took
+            self._times.append(now)
+        if not self._later:
+            self.sent_at = clock()  # the strip's time begins when the frame has left, however long that took
+
+    def end_stream(self) -> bool:
+        """Say the end of the stream, where its protocol has one, by the last frame again; whether it was said."""
+        if self._universes is None or self._frame is None:
+            return False
+        with suppress(OSError):
+            for repeat in range(e131.TERMINATIONS):
+                index = self._frames_sent + repeat
+                self._link.send(self._universes.encode(self._frame, index, terminated=True))
+        return True
 
     def release(self) -> None:
         """Give the WLED its own state back, without a black frame; nothing if it was not driven."""
+        self._later.clear()
+        self._frame = None
         if self._driving:
             self._driving = False
             self.sent_at = LocalSeconds(-math.inf)
@@ -128,10 +132,24 @@ class Output:
         """End without a word: releases nothing."""
         self._link.close()
 
-    def report(self, elapsed_s: float) -> OutputReport:
-        """`elapsed_s`: since the last report."""
-        fps = (self._frames_sent - self._frames_before) / elapsed_s if elapsed_s > 0 else 0.0
-        self._frames_before = self._frames_sent
+    def report(self, now: LocalSeconds) -> OutputReport:
+        recent = sum(at > now - _FPS_OVER_S for at in self._times)
         return OutputReport(
-            self.controller.mac, self._frames_sent, round(fps, 1), self._skipped, self._errors, self._error
+            self.controller.mac, self._frames_sent, recent / _FPS_OVER_S, self._skipped, self._errors, self._error
         )
+
+    def _set_way(self, controller: Controller, link: Link) -> None:
+        self.controller, self._link = controller, link
+        self._frame = None  # what was sent another way is no end of this one
+        self._later.clear()
+        self._universes = _universes(controller) if controller.protocol == "e131" else None
+
+    def _packets(self, frame: NDArray[np.uint8], index: int) -> Iterator[bytes]:
+        return ddp.encode(frame, index) if self._universes is None else self._universes.encode(frame, index)
+
+
+def _universes(controller: Controller) -> e131.Encoder:
+    host = socket.gethostname()
+    cid = uuid.uuid5(uuid.NAMESPACE_DNS, f"{host} {controller.mac}").bytes
+    sender = e131.Sender(cid, f"jambridge {host}", controller.priority)
+    return e131.Encoder(sender, controller.universe, controller.pixels, controller.channels)

@@ -13,6 +13,7 @@ from jambridge.strict_json import JsonObject
 
 _CONNECT_WITHIN_S = 1.5  # one that comes back is asked again soon
 _CFG_EVERY = 5  # probes: a changed configuration is noticed after a minute, without asking too much of a weak server
+_BUSY = 503  # WLED's, when two want its one buffer at once
 
 
 def open_session(answer_s: float) -> aiohttp.ClientSession:
@@ -31,7 +32,7 @@ class Probe:
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
-        self._probes = 0
+        self._probes = self._uptime_s = 0
         self._known: tuple[str, LiveConfig] | None = None
 
     async def ask(self, host: str, port: int, expected_mac: str | None = None) -> Wled:
@@ -42,17 +43,20 @@ class Probe:
             WireError: what answers is no WLED.
         """
         try:
-            info = wled.parse_info(await self._get(host, port, "info"))
+            info, overridden = wled.parse_state_and_info(await self._get(host, port, "si"))
         except (LinkError, WireError):
             self._known = None  # it may come back changed
             raise
         if expected_mac and info.mac != expected_mac:
             raise LinkError(f"{host} is now another WLED")
+        if info.uptime_s < self._uptime_s:
+            self._known = None  # it started again, perhaps with other settings
+        self._uptime_s = info.uptime_s
         key = f"{info.mac}@{host}"
         if self._known is None or self._known[0] != key or self._probes % _CFG_EVERY == 0:
             self._known = (key, await self._live_config(host, port))
         self._probes += 1
-        return wled.combine(host, info, self._known[1], await self._overridden(host, port))
+        return Wled(host, info, self._known[1], overridden)
 
     async def _live_config(self, host: str, port: int) -> LiveConfig:
         """Its defaults where it will not say: some lock /json/cfg with a PIN."""
@@ -61,31 +65,17 @@ class Probe:
         except (LinkError, WireError):
             return LiveConfig()
 
-    async def _overridden(self, host: str, port: int) -> bool:
-        try:
-            return wled.parse_override(await self._get(host, port, "state"))
-        except (LinkError, WireError):
-            return False
-
     async def _get(self, host: str, port: int, what: str) -> JsonObject:
         url = f"http://[{host}]:{port}/json/{what}" if ":" in host else f"http://{host}:{port}/json/{what}"
         try:
             async with self._session.get(url, allow_redirects=False) as response:
+                if response.status == _BUSY:
+                    raise LinkError(f"{host}:{port} is busy")
                 if response.status != 200:  # noqa: PLR2004  OK
                     raise WireError(f"HTTP status {response.status}")
                 return strict_json.loads_object(await _bounded(response), wled.MAX_BYTES)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
             raise LinkError(f"{host}:{port} does not answer ({str(exc)[:80] or type(exc).__name__})") from exc
-
-
-def sent_from(host: str) -> str:
-    """Our own address towards `host`; empty without a route."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as route:
-        try:
-            route.connect((host, wled.UDP_PORT))
-        except OSError:
-            return ""
-        return str(route.getsockname()[0])
 
 
 async def addresses(name: str) -> list[str]:

@@ -14,9 +14,11 @@ from jambridge.child import Child, open_child
 from jambridge.edges import Latest, values
 from jambridge.errors import WireError
 from jambridge.light import control
-from jambridge.light.control import Controllers, LightSettings, Quit, Report, Sources
-from jambridge.light.output import UdpLink
+from jambridge.light.control import Controllers, LightSettings, Quit, Report, Sources, Try
+from jambridge.light.link import UdpLink
+from jambridge.light.patterns import PatternName
 from jambridge.light.wled import Controller
+from jambridge.sync.service import ClockReport
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +35,14 @@ class Lights:
         sources: Latest[tuple[Source, ...]],
         controllers: Latest[tuple[Controller, ...]],
         settings: Latest[LightSettings],
+        clock: Latest[ClockReport] | None,
     ) -> None:
         self._process = process
+        self._clock = clock
         self._sources = sources
         self._controllers = controllers
         self._settings = settings
+        self._try: Latest[Try | None] = Latest(None)
         self._reported_at = -math.inf
         self.report: Report | None = None
         """The newest; at most a tenth of a second old while the service runs."""
@@ -55,6 +60,11 @@ class Lights:
         """Have every WLED released and the process leave, at once: the first thing to do at SIGTERM."""
         self._process.leave()
 
+    def show_pattern(self, controller: Controller, pattern: PatternName) -> None:
+        """On this WLED, once."""
+        number = self._try.value.number + 1 if self._try.value else 0
+        self._try.set(Try(controller, pattern, number))
+
     async def ended(self) -> int:
         """Its exit status, as soon as there is one."""
         return await self._process.ended()
@@ -64,6 +74,9 @@ class Lights:
             group.create_task(self._tell_settings())
             group.create_task(self._tell_sources())
             group.create_task(self._tell_controllers())
+            group.create_task(self._tell_tries())
+            if self._clock is not None:
+                group.create_task(self._tell_time(self._clock))
             group.create_task(self._collect())
 
     async def _tell_settings(self) -> None:
@@ -77,6 +90,15 @@ class Lights:
     async def _tell_controllers(self) -> None:
         async for controllers in values(self._controllers):
             await self._process.tell(control.encode(Controllers(controllers)))
+
+    async def _tell_time(self, clock: Latest[ClockReport]) -> None:
+        async for report in values(clock):
+            await self._process.tell(control.encode(report.course))
+
+    async def _tell_tries(self) -> None:
+        async for one in values(self._try):
+            if one is not None:
+                await self._process.tell(control.encode(one))
 
     async def _collect(self) -> None:
         while True:
@@ -105,10 +127,13 @@ async def open_light(
     sources: Latest[tuple[Source, ...]],
     controllers: Latest[tuple[Controller, ...]],
     settings: Latest[LightSettings],
+    clock: Latest[ClockReport] | None = None,
     *,
     command: Sequence[str] = ENGINE,
 ) -> AsyncIterator[Lights]:
     """Start the light process on the present sources, controllers and settings; end it, releasing every WLED.
+
+    Its ticks are those of the room's `clock`, else its own.
 
     Raises:
         DeviceError: it cannot be started.
@@ -120,7 +145,7 @@ async def open_light(
         release(controllers.value)
 
     async with open_child("light", (*command, *map(str, numbers)), descriptors, _QUIT, release_here) as process:
-        yield Lights(process, sources, controllers, settings)
+        yield Lights(process, sources, controllers, settings, clock)
 
 
 def release(controllers: Iterable[Controller]) -> None:

@@ -1,13 +1,26 @@
 """All WLEDs that the light process drives."""
 
 import math
+import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from jambridge.light.colour import Colours
 from jambridge.light.control import LightSettings, OutputReport
-from jambridge.light.output import Clock, Link, Output
+from jambridge.light.link import Link
+from jambridge.light.output import Clock, Output
+from jambridge.light.patterns import Pattern
 from jambridge.light.wled import Controller
 from jambridge.units import LocalSeconds
+
+_END_READ_S = 0.005  # a release that is read before the end of a stream would be undone by it
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    controller: Controller
+    pattern: Pattern
+    since: LocalSeconds
 
 
 class Rig:
@@ -16,6 +29,9 @@ class Rig:
     def __init__(self, connect: Callable[[Controller], Link]) -> None:
         self._connect = connect
         self._settings = LightSettings()
+        self._phase_s = 0.0
+        self._wanted: dict[str, Controller] = {}
+        self._trials: dict[str, _Trial] = {}
         self._outputs: dict[str, Output] = {}
 
     def set_settings(self, settings: LightSettings) -> None:
@@ -23,54 +39,106 @@ class Rig:
         for output in self._outputs.values():
             output.set(settings)
 
-    def set_controllers(self, controllers: Iterable[Controller]) -> None:
-        wanted = {controller.mac: controller for controller in controllers}
-        for mac, output in list(self._outputs.items()):
-            controller = wanted.get(mac)
-            if controller == output.controller:
-                continue
-            if controller is None:
-                output.release()
-            if controller is None or controller.yielded:
-                output.close()
-                del self._outputs[mac]
-        for mac, controller in wanted.items():
-            if not controller.yielded:
-                self._drive(mac, controller)
-
-    def due(self, urgent_at: LocalSeconds, *, sounding: bool) -> LocalSeconds:
-        """When the next frame may leave for any of them."""
-        return min(
-            (output.due(sounding=sounding, urgent=output.sent_at < urgent_at) for output in self._outputs.values()),
-            default=LocalSeconds(math.inf),
-        )
-
-    def show(self, draw: Callable[[int], Colours], clock: Clock, urgent_at: LocalSeconds, *, sounding: bool) -> bool:
-        """Send a frame to every WLED that can take one now; whether any did. `draw` is given a number of pixels."""
-        pictures: dict[int, Colours] = {}
-        sent = False
+    def set_phase(self, phase_s: float) -> None:
+        """How far room time is ahead of ours, whole ticks apart."""
+        self._phase_s = phase_s
         for output in self._outputs.values():
-            if output.due(sounding=sounding, urgent=output.sent_at < urgent_at) <= clock():
-                pixels = output.controller.pixels
-                if pixels not in pictures:
-                    pictures[pixels] = draw(pixels)
-                output.show(pictures[pixels], clock)
-                sent = True
-        return sent
+            output.set_phase(phase_s)
+
+    def set_controllers(self, controllers: Iterable[Controller]) -> None:
+        self._wanted = {controller.mac: controller for controller in controllers}
+        self._rewire()
+
+    def begin_trial(self, controller: Controller, pattern: Pattern, now: LocalSeconds) -> None:
+        """Show `pattern` on it instead of anything else, to its end."""
+        self._trials[controller.mac] = _Trial(controller, pattern, now)
+        self._rewire()
+
+    def due(self, urgent_at: LocalSeconds, *, sounding: bool, drives: bool = True) -> LocalSeconds:
+        """When the next frame may leave for any of them; without `drives` only trials are shown."""
+        shown = [output for mac, output in self._outputs.items() if drives or mac in self._trials]
+        frames = [self._due(output, urgent_at, sounding) for output in shown]
+        return min(frames + [output.send_due() for output in shown], default=LocalSeconds(math.inf))
+
+    def show(
+        self,
+        draw: Callable[[int], Colours],
+        clock: Clock,
+        urgent_at: LocalSeconds,
+        *,
+        sounding: bool,
+        drives: bool = True,
+    ) -> bool:
+        """Send a frame to every WLED that can take one now; whether any did. `draw` is given a number of pixels."""
+        now = clock()
+        pictures = self._trial_pictures(now)
+        ready = [
+            output
+            for mac, output in self._outputs.items()
+            if (drives or mac in pictures) and self._due(output, urgent_at, sounding) <= now
+        ]
+        drawn = {
+            pixels: draw(pixels)
+            for pixels in {output.controller.pixels for output in ready if output.controller.mac not in pictures}
+        }
+        for output in ready:
+            picture = pictures.get(output.controller.mac)
+            output.prepare(drawn[output.controller.pixels] if picture is None else picture, now)
+        for output in self._outputs.values():  # one behind the other: they show the same moment
+            output.send(clock)
+        return bool(ready)
 
     def release(self) -> None:
-        for output in self._outputs.values():
-            output.release()
+        """All but trials."""
+        _release(output for mac, output in self._outputs.items() if mac not in self._trials)
 
-    def report(self, elapsed_s: float) -> tuple[OutputReport, ...]:
-        return tuple(output.report(elapsed_s) for output in self._outputs.values())
+    def close(self) -> None:
+        """Release all, trials as well."""
+        self._trials.clear()
+        self.release()
 
-    def _drive(self, mac: str, controller: Controller) -> None:
-        before = self._outputs.get(mac)
-        if before and before.controller == controller:
-            return
-        link = self._connect(controller)
-        if before:
-            before.rewire(controller, link, self._settings)
-        else:
-            self._outputs[mac] = Output(controller, link, self._settings)
+    def report(self, now: LocalSeconds) -> tuple[OutputReport, ...]:
+        return tuple(output.report(now) for output in self._outputs.values())
+
+    def _due(self, output: Output, urgent_at: LocalSeconds, sounding: bool) -> LocalSeconds:
+        sounding = sounding or output.controller.mac in self._trials
+        return output.due(sounding=sounding, urgent=output.sent_at < urgent_at)
+
+    def _trial_pictures(self, now: LocalSeconds) -> dict[str, Colours]:
+        pictures = {
+            mac: trial.pattern(now - trial.since, self._outputs[mac].controller.pixels)
+            for mac, trial in self._trials.items()
+        }
+        shown = {mac: picture for mac, picture in pictures.items() if picture is not None}
+        if len(shown) < len(pictures):
+            self._trials = {mac: trial for mac, trial in self._trials.items() if mac in shown}
+            self._rewire()
+        return shown
+
+    def _rewire(self) -> None:
+        """Make the outputs those that are wanted or tried."""
+        tried = {mac: trial.controller for mac, trial in self._trials.items()}
+        wanted = {mac: one for mac, one in {**tried, **self._wanted}.items() if mac in tried or not one.yielded}
+        for mac in self._outputs.keys() - wanted.keys():
+            output = self._outputs.pop(mac)
+            if mac not in self._wanted:  # else somebody else streams to it
+                _release([output])
+            output.close()
+        for mac, controller in wanted.items():
+            before = self._outputs.get(mac)
+            if before is None:
+                self._outputs[mac] = Output(controller, self._connect(controller), self._settings)
+                self._outputs[mac].set_phase(self._phase_s)
+            elif before.controller != controller:
+                before.rewire(controller, self._connect(controller), self._settings)
+        earliest_s = min((one.offset_s for one in wanted.values()), default=0.0)
+        for mac, controller in wanted.items():
+            self._outputs[mac].set_delay(controller.offset_s - min(earliest_s, 0.0))
+
+
+def _release(outputs: Iterable[Output]) -> None:
+    ending = list(outputs)
+    if sum([output.end_stream() for output in ending]):
+        time.sleep(_END_READ_S)
+    for output in ending:
+        output.release()

@@ -2,16 +2,17 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import aiohttp
 
 from jambridge.config import ControllerConfig
 from jambridge.errors import WireError
-from jambridge.light import consent, probe, wled
+from jambridge.light import consent, link, probe, wled
 from jambridge.light.wled import Wled
 
-ABSENT_AFTER = 3  # probes in vain
+ABSENT_AFTER = 2  # probes in vain
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Patience:
     """How often a WLED is asked, in seconds, and how long one answer may take."""
 
     present_s: float = 10.0  # WLED's server is weak while it streams
-    foreign_s: float = 3.0
+    taken_s: float = 3.0  # by somebody else's stream, or by its user
     absent_s: float = 2.0
     answer_s: float = 4.0
 
@@ -48,6 +49,13 @@ class Watch:
     def present(self) -> bool:
         return self.wled is not None and self.failures < ABSENT_AFTER and not (self.left and self.failures)
 
+    @property
+    def sent_from(self) -> str:
+        """Our own address towards it; empty without a route."""
+        with suppress(OSError):
+            return link.sent_from(self.wled.host) if self.wled else ""
+        return ""
+
     def answered(self, answer: Wled) -> None:
         self.wled, self.answered_at, self.failures, self.faulty, self.left = answer, time.monotonic(), 0, False, False
 
@@ -57,7 +65,9 @@ class Watch:
         self.faulty = isinstance(exc, WireError)
 
     def pause_s(self) -> float:
+        patience = self._patience
         if self.failures:
-            return self._patience.present_s if self.faulty else self._patience.absent_s
-        foreign = self.wled is not None and consent.is_foreign(self.wled, probe.sent_from(self.wled.host))
-        return self._patience.foreign_s if foreign else self._patience.present_s
+            again_s = patience.absent_s / (2 if self.failures < ABSENT_AFTER else 1)
+            return patience.present_s if self.faulty else again_s
+        taken = self.wled is not None and (self.wled.overridden or consent.is_foreign(self.wled, self.sent_from))
+        return patience.taken_s if taken else patience.present_s

@@ -7,10 +7,10 @@ Source: WLED 6d16dc2 (17.0.0-dev), also checked in 0.14.4, 0.15.5 and 16.0.1: js
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from jambridge.errors import WireError
-from jambridge.light import ddp
+from jambridge.light import ddp, e131
 from jambridge.light.colour import GAMMA
 from jambridge.strict_json import JsonObject
 
@@ -21,18 +21,22 @@ MAX_BYTES = 64 * 1024  # of one answer
 RELEASE = bytes([2, 0])
 """To `udp_port`: ends realtime at once, a DDP lock too (0.9 ms measured), and WLED shows its own state again."""
 
+MOST_FPS = 60.0
 SHOW_INTERVAL_S = 0.015  # WLED shows at most once in 15 ms
 _PIXEL_S = 30e-6  # a WS281x bus clocks 24 bits at 800 kHz
 _RESET_S = 0.3e-3
 _LOAD = 0.9  # of the time the output may be busy: measured, 600 pixels lose no frame at 50 fps and 10 % at 60
 _ESP8266_LOAD = 0.6  # its one core does Wi-Fi as well; cautious, not measured
 _SHIFTING_ADDRESS = 3  # a DMX start address from here on shifts DDP too
+_MULTI_RGB, _MULTI_RGBW = 4, 6  # const.h DMX_MODE_*: the two that take a picture pixel by pixel
+_MOST_UNIVERSES = 12  # on an ESP32; 20 with Ethernet, which it does not say
+_MOST_UNIVERSES_ESP8266 = 9
 _MAC = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """/json/info"""
+    """`info` of /json/si: one question for that and `state`, for WLED's server is weak while it streams."""
 
     mac: str
     """12 lower-case hexadecimal digits."""
@@ -58,31 +62,37 @@ class LiveConfig:
     no_gc: bool = True
     """Gamma is left to the sender."""
     timeout_s: float = 2.5
-    dmx_address: int = 1
     receives: bool = True
+    dmx_address: int = 1
+    dmx_mode: int = _MULTI_RGB
+    universe: int = 1
+    e131_port: int = e131.PORT
+    multicast: bool = False
+    """E1.31 is taken from multicast groups as well."""
+
+
+Protocol = Literal["ddp", "e131"]
 
 
 @dataclass(frozen=True, slots=True)
 class Wled:
     """One WLED, as it was last heard."""
 
-    name: str
-    mac: str
     host: str
-    version: str
-    pixels: int
-    rgbw: bool
-    longest_output: int
-    live: bool
-    lip: str
-    no_gc: bool
-    udp_port: int
-    fps: int
-    esp8266: bool
-    timeout_s: float
-    overridden: bool
-    """Its user has chosen not to show the stream (`lor`), which is respected: WLED ignores it by itself."""
-    warnings: tuple[str, ...]
+    info: Info
+    config: LiveConfig
+    overridden: bool = False
+    """Its user has chosen not to show the stream (`lor`): WLED ignores it by itself."""
+
+    @property
+    def longest_output(self) -> int:
+        """Pixels; all of them where it does not say."""
+        return min(self.config.longest_output or self.info.pixels, self.info.pixels)
+
+    def channels(self, protocol: Protocol) -> int:
+        """A pixel's on the wire. E1.31 carries what its DMX mode says, whatever the strip is."""
+        rgbw = self.info.rgbw if protocol == "ddp" else self.config.dmx_mode == _MULTI_RGBW
+        return 4 if rgbw else 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +108,19 @@ class Controller:
     udp_port: int = UDP_PORT
     gamma: float = GAMMA
     brightness: float = 1.0
-    interval_s: float = SHOW_INTERVAL_S
-    """The shortest time between two frames that it can show."""
-    max_fps: float = 60.0
+    max_fps: float = MOST_FPS
+    """Frames a second that it can show."""
     keepalive_s: float = 1.0
     """The longest, when nothing changes: below WLED's timeout."""
+    offset_s: float = 0.0
+    """How much later than others it is sent each frame; negative: earlier."""
+    protocol: Protocol = "ddp"
+    universe: int = 1
+    """Of the first pixel, for E1.31; so are the next two."""
+    priority: int = e131.PRIORITY
+    multicast: bool = False
+    overridden: bool = False
+    """It shows its user's own choice: the stream is kept awake, no more."""
     yielded: bool = False
     """Someone else streams to it: send nothing, not even a release, which would end theirs."""
 
@@ -128,10 +146,16 @@ def parse_info(answer: JsonObject) -> Info:
     )
 
 
+def parse_state_and_info(answer: JsonObject) -> tuple[Info, bool]:
+    """/json/si, and whether its user overrides realtime data; raises as `parse_info`."""
+    return parse_info(_object(answer, "info")), _integer(_object(answer, "state"), "lor", 0, 0, 2) > 0
+
+
 def parse_live_config(answer: JsonObject) -> LiveConfig:
     """Never raises: what is missing or out of range has WLED's default."""
     outputs = _object(_object(answer, "hw"), "led").get("ins")
     live = _object(_object(answer, "if"), "live")
+    dmx = _object(live, "dmx")
     lengths = (
         [_integer(output, "len", 0, 0, MOST_PIXELS) for output in outputs[:64] if isinstance(output, dict)]
         if isinstance(outputs, list)
@@ -141,49 +165,48 @@ def parse_live_config(answer: JsonObject) -> LiveConfig:
         longest_output=max(lengths, default=0) or None,
         no_gc=live.get("no-gc") is not False,
         timeout_s=_integer(live, "timeout", 25, 1, 65_000) / 10,
-        dmx_address=_integer(_object(live, "dmx"), "addr", 1, 0, 510),
         receives=live.get("en") is not False,
+        dmx_address=_integer(dmx, "addr", 1, 0, 510),
+        dmx_mode=_integer(dmx, "mode", _MULTI_RGB, 0, 255),
+        universe=_integer(dmx, "uni", 1, 1, e131.LAST_UNIVERSE),
+        e131_port=_integer(live, "port", e131.PORT, 1, 65_535),
+        multicast=live.get("mc") is True,
     )
 
 
-def parse_override(state: JsonObject) -> bool:
-    """/json/state: whether its user overrides realtime data."""
-    return _integer(state, "lor", 0, 0, 2) > 0
+def warnings(unit: Wled, driven: Controller) -> tuple[str, ...]:
+    """Settings of this WLED that spoil the picture when it is driven so."""
+    config, universes = unit.config, e131.universes(driven.pixels, driven.channels, driven.universe)
+    most = _MOST_UNIVERSES_ESP8266 if unit.info.esp8266 else _MOST_UNIVERSES
+    is_e131 = driven.protocol == "e131"
+    spoiling = {
+        f"its DMX start address {config.dmx_address} shifts the picture: set it to 1 in WLED's sync settings": (
+            config.dmx_address > 1 if is_e131 else config.dmx_address >= _SHIFTING_ADDRESS
+        ),
+        "it does not receive realtime data: allow it in WLED's sync settings": not config.receives,
+        f"its DMX mode {config.dmx_mode} shows no picture: choose Multi RGB or Multi RGBW in WLED's sync settings": (
+            is_e131 and config.dmx_mode not in (_MULTI_RGB, _MULTI_RGBW)
+        ),
+        "its DMX mode leaves white dark: choose Multi RGBW in WLED's sync settings": (
+            is_e131 and unit.info.rgbw and config.dmx_mode == _MULTI_RGB
+        ),
+        f"its pixels take {len(universes)} universes, of which WLED reads {most}, with Ethernet 20: use ddp": (
+            is_e131 and len(universes) > most
+        ),
+        f"it reads universes from {config.universe} on, and is sent them from {driven.universe} on": (
+            is_e131 and config.universe != driven.universe
+        ),
+        "it does not listen to multicast: allow it in WLED's sync settings": (
+            is_e131 and driven.multicast and not config.multicast
+        ),
+    }
+    return tuple(text for text, applies in spoiling.items() if applies)
 
 
-def combine(host: str, info: Info, live: LiveConfig, overridden: bool) -> Wled:
-    warnings = []
-    if live.dmx_address >= _SHIFTING_ADDRESS:
-        warnings.append(
-            f"its DMX start address {live.dmx_address} shifts the picture: set it to 1 in WLED's sync settings"
-        )
-    if not live.receives:
-        warnings.append("it does not receive realtime data: allow it in WLED's sync settings")
-    longest = min(live.longest_output or info.pixels, info.pixels)
-    return Wled(
-        name=info.name,
-        mac=info.mac,
-        host=host,
-        version=info.version,
-        pixels=info.pixels,
-        rgbw=info.rgbw,
-        longest_output=longest,
-        live=info.live,
-        lip=info.lip,
-        no_gc=live.no_gc,
-        udp_port=info.udp_port,
-        fps=info.fps,
-        esp8266=info.esp8266,
-        timeout_s=live.timeout_s,
-        overridden=overridden,
-        warnings=tuple(warnings),
-    )
-
-
-def interval_s(longest_output: int, esp8266: bool = False) -> float:
-    """The shortest time between two frames that the strip can show all of."""
+def fps(longest_output: int, *, esp8266: bool = False) -> float:
+    """Frames a second of which the strip shows every one."""
     busy_s = _PIXEL_S * longest_output + _RESET_S
-    return max(SHOW_INTERVAL_S, busy_s / (_ESP8266_LOAD if esp8266 else _LOAD))
+    return min(MOST_FPS, (_ESP8266_LOAD if esp8266 else _LOAD) / busy_s)
 
 
 def keepalive_s(timeout_s: float) -> float:

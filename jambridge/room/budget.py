@@ -33,6 +33,7 @@ _SUPERSEDED = frozenset(
         "playback-control",
         "state-digest",
         "host-change",
+        "light-claims",
         LED_EVENT,
     }
 )

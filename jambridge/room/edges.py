@@ -91,6 +91,8 @@ class RoomEdges:
         self.state: Latest[RoomState] = Latest(self.sharing.state)
         self.hosting = Latest(False)
         self.deadline: Latest[LocalSeconds | None] = Latest(None)
+        self.readers: dict[str, Callable[[JsonObject, PeerId], None]] = {}
+        """Who takes what is broadcast besides, by event; they raise WireError for nonsense, and nothing else."""
         self._seats: dict[str, Seat] = {}
         self._dropped: Counter[str] = Counter()
 

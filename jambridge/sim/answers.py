@@ -10,6 +10,7 @@ from jambridge.strict_json import JsonObject
 
 _VERSION = "0.15.5"
 _WS2812_RGB, _SK6812_RGBW = 22, 30  # const.h
+_MULTI_RGB, _MULTI_RGBW = 4, 6
 
 
 def info(unit: VirtualWled, udp_port: int, address: str, fps: int, uptime_s: int) -> JsonObject:
@@ -44,10 +45,11 @@ def state(unit: VirtualWled) -> JsonObject:
     return {"on": True, "bri": 255, "transition": 7, "ps": -1, "lor": unit.override}
 
 
-def cfg(unit: VirtualWled, udp_port: int) -> JsonObject:
+def cfg(unit: VirtualWled, udp_port: int, e131_port: int) -> JsonObject:
     traits = unit.traits
     starts = accumulate(traits.outputs[:-1], initial=0)
     kind = _SK6812_RGBW if traits.rgbw else _WS2812_RGB
+    mode = _MULTI_RGBW if traits.rgbw else _MULTI_RGB
     outputs = [
         {"start": start, "len": length, "type": kind} for start, length in zip(starts, traits.outputs, strict=True)
     ]
@@ -58,8 +60,8 @@ def cfg(unit: VirtualWled, udp_port: int) -> JsonObject:
             "sync": {"port0": udp_port},
             "live": {
                 "en": True,
-                "port": 5568,
-                "dmx": {"uni": traits.universe, "seqskip": False, "addr": 1, "mode": 4},
+                "port": e131_port,
+                "dmx": {"uni": traits.universe, "seqskip": False, "addr": 1, "mode": mode},
                 "timeout": round(traits.timeout_s * 10),
                 "maxbri": False,
                 "no-gc": traits.no_gc,

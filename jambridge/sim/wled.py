@@ -101,7 +101,7 @@ class SimulatedWled:
         return answers.info(self.unit, self.udp_port, self.address, self.fps, int(_now() - self._started_at))
 
     def cfg(self) -> JsonObject:
-        return answers.cfg(self.unit, self.udp_port)
+        return answers.cfg(self.unit, self.udp_port, self.e131_port)
 
     def state(self) -> JsonObject:
         return answers.state(self.unit)

@@ -81,6 +81,14 @@ class _Done:
     at_s: float
 
 
+Try = Callable[[JsonObject], JsonObject]
+"""Show a pattern on one controller: WireError for what makes no sense, LinkError where it cannot be now."""
+
+
+def _without_lights(_wanted: JsonObject) -> JsonObject:
+    raise LinkError("there are no lights")
+
+
 class Control:
     """`panic` ends every note of MIDI."""
 
@@ -89,10 +97,11 @@ class Control:
         room: Room,
         volumes: Volumes,
         monotonic: Callable[[], float] = time.monotonic,
-        *,
+        try_light: Try = _without_lights,
         panic: Callable[[], None] = lambda: None,
     ) -> None:
         self._room = room
+        self._try_light = try_light
         self._panic = panic
         self._volumes = volumes
         self._monotonic = monotonic
@@ -106,6 +115,7 @@ class Control:
             web.post("/api/leave", self._leave),
             web.get("/api/audio", self._audio),
             web.post("/api/audio", self._change_audio),
+            web.post("/api/light/try", self._try),
             web.post("/api/midi/panic", self._silence),
             web.get("/api/sessions", self._sessions),
             web.get("/api/stats", self._stats),
@@ -138,6 +148,9 @@ class Control:
 
     async def _change_audio(self, request: web.Request) -> web.Response:
         return await self._once(request, self._audio_changed)
+
+    async def _try(self, request: web.Request) -> web.Response:
+        return await self._once(request, self._tried)
 
     async def _silence(self, request: web.Request) -> web.Response:
         return await self._once(request, self._silenced)
@@ -193,6 +206,14 @@ class Control:
         except WireError as exc:
             return _refused(400, str(exc))
         return _Answer(200, self._volumes.values())
+
+    def _tried(self, _request: web.Request, body: JsonObject) -> _Answer:
+        try:
+            return _Answer(202, self._try_light(body))
+        except WireError as exc:
+            return _refused(400, str(exc))
+        except LinkError as exc:
+            return _refused(409, str(exc))
 
     def _left(self, _request: web.Request, _body: JsonObject) -> _Answer:
         """Once: to be told twice is to end at once, without a goodbye."""

@@ -1,6 +1,7 @@
 """/status for people at a terminal."""
 
 import http.client
+import json
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -35,17 +36,48 @@ def fetch(bind: str, port: int) -> JsonObject:
     Raises:
         UnavailableError: none answers.
     """
-    host = "127.0.0.1" if bind == "0.0.0.0" else bind
+    status = _ask(_address(bind, port), "/status")
+    if "schema_version" not in status:
+        raise UnavailableError(
+            f"what answers on {_address(bind, port)} is not jambridge: set http.port to a port of its own"
+        )
+    return status
+
+
+def show_pattern(bind: str, port: int, controller: str, pattern: str) -> JsonObject:
+    """Have the daemon on this machine show it.
+
+    Raises:
+        UnavailableError: none answers, or it cannot, and why.
+    """
+    return _ask(_address(bind, port), "/api/light/try", {"controller": controller, "pattern": pattern})
+
+
+def _address(bind: str, port: int) -> str:
+    return f"{'127.0.0.1' if bind == '0.0.0.0' else bind}:{port}"
+
+
+def _ask(address: str, path: str, body: JsonObject | None = None) -> JsonObject:
+    """GET, or POST of `body`."""
+    posted = None if body is None else json.dumps(body).encode()
+    url = f"http://{address}{path}"
+    request = urllib.request.Request(url, posted, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(f"http://{host}:{port}/status", timeout=_TIMEOUT_S) as answer:
-            status = strict_json.loads_object(answer.read(_MAX_BYTES), _MAX_BYTES)
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+            return strict_json.loads_object(answer.read(_MAX_BYTES), _MAX_BYTES)
+    except urllib.error.HTTPError as exc:
+        raise UnavailableError(_reason(exc)) from exc
     except (urllib.error.URLError, http.client.HTTPException, OSError, WireError) as exc:
         raise UnavailableError(
-            f"no jambridge answers on {host}:{port}: is it running? Start it with: jambridge --room ABC123"
+            f"no jambridge answers on {address}: is it running? Start it with: jambridge --room ABC123"
         ) from exc
-    if "schema_version" not in status:
-        raise UnavailableError(f"what answers on {host}:{port} is not jambridge: set http.port to a port of its own")
-    return status
+
+
+def _reason(refusal: urllib.error.HTTPError) -> str:
+    try:
+        return str(strict_json.loads_object(refusal.read(_MAX_BYTES), _MAX_BYTES).get("error", refusal.reason))
+    except (OSError, WireError):
+        return str(refusal.reason)
 
 
 def render(status: JsonObject) -> RenderableType:

@@ -28,6 +28,7 @@ def main() -> None:
     rows = [
         ("frames a second", f"{len(frames) / seconds:.2f}", "60"),
         ("between frames p1 / p50 / p99, ms", f"{p1:.1f} / {p50:.1f} / {p99:.1f}", ""),
+        ("    sd, ms", f"{gaps_ms.std():.2f}", "0.5"),
         ("longest gap, ms", f"{gaps_ms.max():.1f}", "50"),
         ("shortest gap, ms", f"{gaps_ms.min():.1f}", f"{1000 * SHOW_S:.0f}"),
         (f"gaps under {1000 * SHOW_S:.0f} ms", f"{int((gaps_ms < 1000 * SHOW_S).sum())} of {len(gaps_ms)}", ""),

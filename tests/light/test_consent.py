@@ -10,7 +10,7 @@ A, B = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 
 def unit(mac: str, *, lip: str = "", overridden: bool = False) -> Wled:
     answer = {"mac": mac, "name": f"WLED {mac[0]}", "leds": {"count": 30}, "live": bool(lip), "lip": lip}
-    return wled.combine("10.0.0.9", wled.parse_info(answer), wled.LiveConfig(), overridden=overridden)
+    return Wled("10.0.0.9", wled.parse_info(answer), wled.LiveConfig(), overridden)
 
 
 def seen(mac: str, *, named: bool = False, present: bool = True, lip: str = "") -> Sighting:
@@ -86,3 +86,12 @@ def test_a_users_override_is_told() -> None:
     (verdict,) = consent.decide([sighting], "auto", (), 0, settled=True).values()
 
     assert verdict == consent.Verdict("driven", "the only one found; overridden in WLED by its user")
+
+
+def test_what_another_bridge_of_the_room_drives_is_left_alone() -> None:
+    wishes = consent.decide([seen(A, named=True), seen(B)], "auto", (), 0, settled=True)
+
+    verdicts = consent.agreed(wishes, {A, B})
+
+    assert {mac: one.state for mac, one in verdicts.items()} == {A: "foreign", B: "listed"}
+    assert verdicts[A].reason == "another bridge in this room drives it"

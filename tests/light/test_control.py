@@ -9,8 +9,18 @@ from hypothesis import strategies as st
 from jambridge.audio.source import Source
 from jambridge.errors import WireError
 from jambridge.light import control
-from jambridge.light.control import Controllers, LightSettings, OutputReport, Quit, Report, SourceReport, Sources
+from jambridge.light.control import (
+    Controllers,
+    LightSettings,
+    OutputReport,
+    Quit,
+    Report,
+    SourceReport,
+    Sources,
+    Try,
+)
 from jambridge.light.wled import Controller
+from jambridge.sync.clock import Course
 from jambridge.typed_json import MAX_BYTES
 from jambridge.units import PeerId
 
@@ -50,6 +60,8 @@ messages = st.one_of(
     st.lists(sources, max_size=5).map(tuple).map(Sources),
     st.lists(controllers, max_size=5).map(tuple).map(Controllers),
     settings,
+    st.builds(Course, finite, finite, finite, finite, finite),
+    st.builds(Try, controllers, st.sampled_from(["identify", "test"]), counts),
     st.just(Quit()),
     reports,
 )

@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -17,6 +17,7 @@ from zeroconf.asyncio import AsyncZeroconf
 
 from jambridge.config import ControllerConfig, LightConfig
 from jambridge.edges import Latest
+from jambridge.errors import LinkError
 from jambridge.light import ddp
 from jambridge.light.discovery import Discovery, Found, open_discovery
 from jambridge.light.watch import Patience
@@ -25,7 +26,7 @@ from jambridge.sim.wled import SimulatedWled, mac_of, open_sim
 from tests.fakes.hostile_http import open_hostile, response
 
 PATIENCE_S = 30
-QUICK = Patience(present_s=0.1, foreign_s=0.1, absent_s=0.05, answer_s=1.0)
+QUICK = Patience(present_s=0.1, taken_s=0.1, absent_s=0.05, answer_s=1.0)
 Controllers = Latest[tuple[Controller, ...]]
 
 
@@ -40,9 +41,10 @@ async def discovering(
     section: LightConfig,
     adopted: tuple[str, ...] = (),
     zeroconf: AsyncZeroconf | None = None,
+    sent_fps: Callable[[], Mapping[str, float]] = dict,
 ) -> AsyncIterator[tuple[Discovery, Controllers]]:
     controllers: Controllers = Latest(())
-    async with open_discovery(section, lambda: adopted, controllers, zeroconf, QUICK) as discovery:
+    async with open_discovery(section, lambda: adopted, controllers, zeroconf, QUICK, sent_fps) as discovery:
         running = asyncio.create_task(discovery.run())
         try:
             yield discovery, controllers
@@ -85,7 +87,7 @@ def test_one_named_by_its_host_is_asked_the_rest_and_driven() -> None:
                 data_port=sim.ddp_port,
                 udp_port=sim.udp_port,
                 gamma=2.2,
-                interval_s=pytest.approx(0.0203, abs=1e-4),  # type: ignore[arg-type]
+                max_fps=pytest.approx(49.2, abs=0.1),  # type: ignore[arg-type]
                 keepalive_s=pytest.approx(0.83, abs=0.01),  # type: ignore[arg-type]
             )
             assert (found.state, found.reason, found.pixels) == ("driven", "named in the configuration", 900)
@@ -101,6 +103,63 @@ def test_the_configuration_has_the_last_word() -> None:
                 driven = await until_driven(controllers, bool)
             assert (driven.pixels, driven.brightness, driven.max_fps, driven.udp_port) == (50, 0.5, 30, 999)
             assert driven.gamma == 1.0, "this one applies gamma itself"
+
+    asyncio.run(scenario())
+
+
+def test_over_e131_its_own_universe_is_used_unless_another_is_given() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(100, rgbw=True) as sim:
+            entry = ControllerConfig(host="127.0.0.1", http_port=sim.http_port, protocol="e131")
+            given = entry.model_copy(update={"universe": 9, "multicast": True, "priority": 120, "data_port": 1})
+            async with discovering(only(entry)) as (discovery, controllers):
+                driven = await until_driven(controllers, bool)
+                assert (driven.protocol, driven.universe, driven.channels) == ("e131", 1, 4)
+                assert (driven.data_port, driven.multicast, driven.priority) == (sim.e131_port, False, 100)
+                assert [one.protocol for one in discovery.found.value] == ["e131"]
+            async with discovering(only(given)) as (discovery, controllers):
+                driven = await until_driven(controllers, bool)
+                assert (driven.universe, driven.data_port, driven.multicast, driven.priority) == (9, 1, True, 120)
+                assert len(discovery.found.value[0].warnings) == 2, "it listens to others, and not to groups"
+
+    asyncio.run(scenario())
+
+
+def test_one_that_shows_fewer_frames_than_it_is_sent_is_sent_fewer() -> None:
+    async def stream(sim: SimulatedWled) -> None:
+        while True:
+            stream_from("127.0.0.1", sim)
+            await asyncio.sleep(1 / 60)
+
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(1500) as sim:
+            entry = named(sim, pixels=10)  # so it seems short, but shows 22 frames a second
+            streaming = asyncio.create_task(stream(sim))
+
+            def sent_fps() -> Mapping[str, float]:
+                return {sim.unit.traits.mac: 60.0}
+
+            async with discovering(only(entry), sent_fps=sent_fps) as (_, controllers):
+                assert (await until_driven(controllers, bool)).max_fps == 60
+                slower = await until_driven(controllers, lambda driven: driven[0].max_fps < 60)
+                assert slower.max_fps < 48
+            streaming.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_one_whose_user_overrides_the_stream_is_told_from_others() -> None:
+    async def scenario() -> None:
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            open_sim(10) as sim,
+            discovering(only(named(sim))) as (_, controllers),
+        ):
+            await until_driven(controllers, lambda driven: bool(driven) and not driven[0].overridden)
+            sim.unit.override = 1
+            await until_driven(controllers, lambda driven: driven[0].overridden)
+            sim.unit.override = 0
+            await until_driven(controllers, lambda driven: not driven[0].overridden)
 
     asyncio.run(scenario())
 
@@ -125,6 +184,27 @@ def test_off_and_on_again_it_is_absent_and_then_found(caplog: pytest.LogCaptureF
         asyncio.run(scenario())
     states = [record.getMessage().split()[1] for record in caplog.records if record.getMessage().startswith("WLED ")]
     assert states == ["driven", "absent", "driven"], "one line a transition"
+
+
+def test_one_is_found_to_be_tried_by_name_mac_or_address_unless_it_is_somebody_elses() -> None:
+    async def scenario() -> None:
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            open_sim(10, "Stage", timeout_s=1.0) as sim,
+            discovering(only(named(sim))) as (discovery, _),
+        ):
+            await until_found(discovery, bool)
+            mac = mac_of("Stage")
+            spelled = ":".join(mac[place : place + 2] for place in range(0, 12, 2)).upper()
+            assert {discovery.way_to(name).mac for name in ("stage", mac, spelled, "127.0.0.1")} == {mac}
+            with pytest.raises(LinkError, match="no WLED called x was found; found: Stage"):
+                discovery.way_to("x")
+            stream_from("127.0.0.77", sim)
+            await until_found(discovery, lambda found: found[0].state == "foreign")
+            with pytest.raises(LinkError, match="live from"):
+                discovery.way_to("Stage")
+
+    asyncio.run(scenario())
 
 
 def test_one_that_was_off_at_the_start_is_driven_when_it_comes() -> None:
@@ -179,7 +259,7 @@ INFO = {"mac": "0200000000aa", "name": "evil", "leds": {"count": 10}}
 
 
 def info(**changes: object) -> bytes:
-    return response(json.dumps({**INFO, **changes}).encode())
+    return response(json.dumps({"info": {**INFO, **changes}, "state": {}}).encode())
 
 
 @pytest.mark.parametrize(
@@ -192,6 +272,7 @@ def info(**changes: object) -> bytes:
         pytest.param(response(b'"' + b"x" * 200_000 + b'"'), "faulty", id="long"),
         pytest.param(response(b"[]"), "faulty", id="a list"),
         pytest.param(response(b"", "500 Oh"), "faulty", id="a failure"),
+        pytest.param(response(b"", "503 Busy"), "absent", id="busy"),
         pytest.param(response(b"", "302 Found", "Location: http://127.0.0.1:9/\r\n"), "faulty", id="a redirect"),
         pytest.param(response(b"", extra="X: " + "y" * 100_000 + "\r\n"), "absent", id="a long header"),
         pytest.param(info(leds={"count": 0}), "faulty", id="no pixels"),
@@ -288,6 +369,26 @@ def test_an_announced_one_is_driven_if_it_is_chosen(entry: dict[str, object] | N
             discovering(section, macs, ours) as (_, controllers),
         ):
             assert (await until_driven(controllers, bool)).mac == mac_of("Announced strip")
+
+    asyncio.run(scenario())
+
+
+def test_of_two_of_one_name_only_the_first_is_driven_and_both_are_warned_of() -> None:
+    async def scenario() -> None:
+        section = LightConfig(controllers=[ControllerConfig(name="Twin")])
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            loopback() as theirs,
+            loopback() as ours,
+            open_sim(10, "Twin", announce=True, zeroconf=theirs),
+            discovering(section, (), ours) as (discovery, controllers),
+        ):
+            await until_driven(controllers, bool)
+            async with open_sim(10, "Twin", mac="020000000077", announce=True, zeroconf=theirs):
+                found = await until_found(discovery, lambda found: sum(bool(one.warnings) for one in found) == 2)
+            twins = {one.mac: one.state for one in found if one.name == "Twin"}
+            assert twins == {mac_of("Twin"): "driven", "020000000077": "listed"}
+            assert [one.mac for one in controllers.value] == [mac_of("Twin")]
 
     asyncio.run(scenario())
 

@@ -8,8 +8,8 @@ from jambridge.light.pacing import Pace
 from jambridge.units import LocalSeconds
 
 NEVER = LocalSeconds(-math.inf)
-FAST = Pace(interval_s=0.015, fps=60, keepalive_s=1.0)
-paces = st.builds(Pace, interval_s=st.floats(0.015, 0.5), fps=st.floats(1, 60), keepalive_s=st.just(1.0))
+FAST = Pace(fps=60, keepalive_s=1.0)
+paces = st.builds(Pace, fps=st.floats(1, 60), keepalive_s=st.just(1.0))
 
 
 def frames(pace: Pace, start: float, late_s: list[float], urgent: list[bool]) -> list[float]:
@@ -53,8 +53,8 @@ def test_an_attack_in_silence_leaves_at_once() -> None:
 def test_no_more_frames_leave_than_the_strip_can_take(pace: Pace, start: float, fate: list[tuple[float, bool]]) -> None:
     times = frames(pace, start, [late_s for late_s, _ in fate], [urgent for _, urgent in fate])
 
-    assert all(after - before >= max(pace.interval_s, 0.93 / pace.fps) - 1e-9 for before, after in pairwise(times))
-    assert all(after - before <= max(pace.interval_s, 2 / pace.fps) + 0.004 for before, after in pairwise(times))
+    assert all(after - before >= 0.93 / pace.fps - 1e-9 for before, after in pairwise(times))
+    assert all(after - before <= 2 / pace.fps + 0.004 for before, after in pairwise(times))
     assert times[-1] - times[0] >= (len(times) - 3) / pace.fps - 1e-6, (
         "never more than fps a second, early ones counted"
     )
@@ -65,3 +65,26 @@ def test_lateness_does_not_add_up(start: float, late_s: list[float]) -> None:
     times = frames(FAST, start, late_s, [False] * len(late_s))
 
     assert times[-1] - start <= 60 / 60 + 0.02
+
+
+@given(
+    st.floats(0, 1 / 60, exclude_max=True), st.floats(0, 1000), st.lists(st.floats(0, 1e-4), min_size=24, max_size=24)
+)
+def test_frames_leave_on_the_rooms_ticks(phase_s: float, start: float, late_s: list[float]) -> None:
+    pace = Pace(60, 1.0, phase_s)
+    times = frames(pace, start, late_s, [False] * len(late_s))
+
+    for left_at, behind_s in zip(times[20:], late_s[19:], strict=True):  # the first one left at once
+        place = (left_at - behind_s + phase_s) * 60
+        assert abs(place - round(place)) < 1e-3
+
+
+@given(st.lists(st.floats(0, 1 / 60, exclude_max=True), min_size=2, max_size=30))
+def test_however_the_rooms_clock_turns_frames_go_on(phases_s: list[float]) -> None:
+    pace = Pace(60, 1.0, phases_s[0])
+    sent_at, tick = LocalSeconds(1000.0), pace.tick(LocalSeconds(1000.0), 0)
+    for phase_s in phases_s[1:]:
+        pace = Pace(60, 1.0, phase_s)
+        due = pace.due(sent_at, tick, sounding=True, urgent=False)
+        assert 0.015 < due - sent_at < 3.1 / 60
+        sent_at, tick = due, pace.tick(due, tick)

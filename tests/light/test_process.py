@@ -25,7 +25,9 @@ from jambridge.light.wled import Controller
 from jambridge.sim.virtual import Shown
 from jambridge.sim.wled import SimulatedWled, open_sim
 from jambridge.supervise import Health, supervise
-from jambridge.units import PeerId
+from jambridge.sync.clock import Course
+from jambridge.sync.service import ClockReport
+from jambridge.units import LocalSeconds, PeerId, RoomSeconds
 
 RATE = 48_000
 PACKET = 960
@@ -67,12 +69,14 @@ class Rig:
         self.feeds = Feeds(3)
         self.controllers = Latest(tuple(map(controller, sims)))
         self.settings = Latest(LightSettings())
+        self.clock = Latest(ClockReport(Course(LocalSeconds(0.0), RoomSeconds(0.0))))
         self.present: list[Lights] = []
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Lights]:
         feeds = self.feeds
-        async with open_light(feeds.rings, feeds.wakes, feeds.sources, self.controllers, self.settings) as lights:
+        edges = (self.controllers, self.settings, self.clock)
+        async with open_light(feeds.rings, feeds.wakes, feeds.sources, *edges) as lights:
             self.present.append(lights)
             yield lights
 
@@ -218,17 +222,47 @@ def test_when_the_main_process_is_gone_the_strips_are_released() -> None:
     asyncio.run(scenario())
 
 
-def test_killed_it_is_started_again_and_goes_on() -> None:
+def test_killed_the_strip_is_released_at_once_and_another_goes_on() -> None:
     async def scenario() -> None:
-        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30, timeout_s=3600) as sim:
             rig, health = Rig(sim), Health("light")
             async with background(supervise(health, rig.open), play(rig.player())):
                 await sim.until(is_violet)
                 os.kill(rig.present[0].pid, signal.SIGKILL)
-                await eventually(lambda: len(rig.present) > 1)
-                killed = time.monotonic()
-                await sim.until(lambda shown: is_violet(shown) and shown.at > killed)
+                own = await sim.until(lambda shown: not shown.live)
+                await sim.until(lambda shown: is_violet(shown) and shown.at > own.at)
                 assert health.restarts == 1
+            streamed = [shown.pixels for shown in sim.shown if shown.live and shown.at < own.at]
+            assert any(streamed[-1]), "no black frame"
+
+    asyncio.run(scenario())
+
+
+def test_over_e131_the_strip_shows_the_tone_and_is_released() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(300, timeout_s=3600) as sim:
+            rig = Rig()
+            rig.controllers.set((replace(controller(sim), protocol="e131", data_port=sim.e131_port),))
+            async with rig.open() as lights, background(lights.run(), play(rig.player())):
+                await sim.until(lambda shown: is_violet(shown) and shown.pixels[:3] == shown.pixels[-3:])
+            await sim.until(lambda shown: not shown.live)
+            assert not [one for one in sim.received if one.protocol == "ddp"]
+
+    asyncio.run(scenario())
+
+
+def test_frames_leave_on_the_ticks_of_the_rooms_clock() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            ahead_s = 1000 + 0.4 / 60
+            now = time.monotonic()
+            rig.clock.set(ClockReport(Course(LocalSeconds(now), RoomSeconds(now + ahead_s))))
+            async with rig.open() as lights, background(lights.run(), play(rig.player())):
+                await report_of(lights, lambda report: bool(report.outputs) and report.outputs[0].frames_sent > 240)
+            places = np.array([(one.at + ahead_s) * 60 % 1 for one in sim.received if one.protocol == "ddp"][60:])
+            behind = np.minimum(places, 1 - places)
+            assert np.median(behind) < 0.2, "of a tick; on ticks of its own they would be 0.4 off"
 
     asyncio.run(scenario())
 

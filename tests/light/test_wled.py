@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jambridge import strict_json
 from jambridge.errors import WireError
 from jambridge.light import wled
-from jambridge.light.wled import LiveConfig
+from jambridge.light.wled import Controller, LiveConfig, Wled
 
 INFO: dict[str, Any] = {
     "ver": "0.15.5",
@@ -91,40 +91,81 @@ def test_any_body_is_an_object_or_a_wire_error(body: bytes) -> None:
 def test_the_configuration_is_read() -> None:
     answer = json.loads(
         """{"hw": {"led": {"total": 1500, "ins": [{"start": 0, "len": 375}, {"start": 375, "len": 1125}]}},
-            "if": {"live": {"en": false, "dmx": {"addr": 4}, "timeout": 50, "no-gc": false}}}"""
+            "if": {"live": {"en": false, "dmx": {"addr": 4, "mode": 6, "uni": 7}, "timeout": 50, "no-gc": false,
+            "port": 5569, "mc": true}}}"""
     )
 
     live = wled.parse_live_config(answer)
 
-    assert live == LiveConfig(longest_output=1125, no_gc=False, timeout_s=5.0, dmx_address=4, receives=False)
+    assert live == LiveConfig(
+        longest_output=1125,
+        no_gc=False,
+        timeout_s=5.0,
+        receives=False,
+        dmx_address=4,
+        dmx_mode=6,
+        universe=7,
+        e131_port=5569,
+        multicast=True,
+    )
 
 
 def test_what_is_not_said_has_wleds_default() -> None:
-    assert wled.parse_live_config({}) == LiveConfig(None, no_gc=True, timeout_s=2.5, dmx_address=1, receives=True)
+    assert wled.parse_live_config({}) == LiveConfig()
+
+
+def warned(config: LiveConfig, rgbw: bool = False, **driven: Any) -> list[str]:
+    unit = Wled("10.0.0.9", wled.parse_info({**INFO, "leds": {"count": 300, "rgbw": rgbw}}), config)
+    controller = Controller(unit.info.mac, unit.info.name, unit.host, **{"pixels": 300, **driven})
+    return [warning.split(":")[0] for warning in wled.warnings(unit, controller)]
 
 
 def test_settings_that_spoil_the_stream_are_warned_of() -> None:
-    unit = wled.combine("10.0.0.9", wled.parse_info(INFO), LiveConfig(dmx_address=3, receives=False), overridden=False)
-
-    assert [warning.split(":")[0] for warning in unit.warnings] == [
+    assert warned(LiveConfig()) == []
+    assert warned(LiveConfig(dmx_address=2, dmx_mode=1)) == [], "DDP does not care"
+    assert warned(LiveConfig(dmx_address=3, receives=False)) == [
         "its DMX start address 3 shifts the picture",
         "it does not receive realtime data",
     ]
 
 
+def test_settings_that_spoil_universes_are_warned_of() -> None:
+    assert warned(LiveConfig(), protocol="e131") == []
+    assert warned(LiveConfig(dmx_address=2, dmx_mode=1), protocol="e131") == [
+        "its DMX start address 2 shifts the picture",
+        "its DMX mode 1 shows no picture",
+    ]
+    assert warned(LiveConfig(), rgbw=True, protocol="e131") == ["its DMX mode leaves white dark"]
+    assert warned(LiveConfig(dmx_mode=6), rgbw=True, protocol="e131", channels=4) == []
+    assert warned(LiveConfig(), protocol="e131", universe=5, pixels=2041, multicast=True) == [
+        "its pixels take 13 universes, of which WLED reads 12, with Ethernet 20",
+        "it reads universes from 1 on, and is sent them from 5 on",
+        "it does not listen to multicast",
+    ]
+
+
+@pytest.mark.parametrize(("mode", "channels"), [(4, 3), (6, 4), (1, 3)])
+def test_e131_carries_what_the_dmx_mode_says(mode: int, channels: int) -> None:
+    for rgbw in (False, True):
+        unit = Wled("h", wled.parse_info({**INFO, "leds": {"count": 9, "rgbw": rgbw}}), LiveConfig(dmx_mode=mode))
+        assert unit.channels("e131") == channels
+        assert unit.channels("ddp") == 3 + rgbw
+
+
 def test_without_a_configuration_all_pixels_are_taken_for_one_output() -> None:
-    assert wled.combine("h", wled.parse_info(INFO), LiveConfig(), overridden=False).longest_output == 300
+    assert Wled("h", wled.parse_info(INFO), LiveConfig()).longest_output == 300
+    assert Wled("h", wled.parse_info(INFO), LiveConfig(longest_output=5000)).longest_output == 300
 
 
 @pytest.mark.parametrize(
     ("longest", "fps"), [(150, 60), (300, 60), (375, 60), (480, 60), (600, 49.2), (1500, 19.9), (16_384, 1.8)]
 )
 def test_frames_come_as_fast_as_the_longest_output_can_show_them(longest: int, fps: float) -> None:
-    assert min(60, 1 / wled.interval_s(longest)) == pytest.approx(fps, abs=0.1)
+    assert wled.fps(longest) == pytest.approx(fps, abs=0.1)
 
 
 def test_an_esp8266_is_given_more_time() -> None:
-    assert wled.interval_s(600, esp8266=True) > wled.interval_s(600) + 0.005
+    assert wled.fps(600, esp8266=True) < 0.7 * wled.fps(600)
 
 
 @pytest.mark.parametrize(("timeout_s", "keepalive_s"), [(2.5, 2.5 / 3), (65.0, 1.0), (0.6, 0.2)])
@@ -133,7 +174,7 @@ def test_two_keepalives_may_be_lost(timeout_s: float, keepalive_s: float) -> Non
 
 
 @pytest.mark.parametrize(
-    ("state", "overridden"), [({"lor": 0}, False), ({"lor": 2}, True), ({}, False), ({"lor": "1"}, False)]
+    ("state", "overridden"), [({"lor": 0}, False), ({"lor": 2}, True), ({}, False), ({"lor": "1"}, False), ([], False)]
 )
-def test_a_users_override_is_seen(state: dict[str, object], overridden: bool) -> None:
-    assert wled.parse_override(state) is overridden
+def test_a_users_override_is_seen(state: object, overridden: bool) -> None:
+    assert wled.parse_state_and_info({"info": INFO, "state": state}) == (wled.parse_info(INFO), overridden)

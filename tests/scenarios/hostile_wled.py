@@ -14,15 +14,20 @@ from zeroconf.asyncio import AsyncZeroconf
 SERVICE = "_wled._tcp.local."
 _SANE = {"ver": "16.0.1", "leds": {"count": 30, "rgbw": False}, "name": "x", "udpport": 21324, "mac": "aabbccddee00"}
 
+
+def _info(**changes: object) -> bytes:
+    return json.dumps({"info": _SANE | changes, "state": {}}).encode()
+
+
 ANSWERS: dict[str, Callable[[], bytes]] = {
     "huge": lambda: b'{"ver": "' + b"x" * 10_000_000 + b'"}',
     "nested": lambda: b"[" * 100_000,
     "no-json": lambda: b"\x00\xff\xfe hello",
-    "not-a-number": lambda: b'{"leds": {"count": NaN}, "mac": "aabbccddee01"}',
-    "endless-digits": lambda: b'{"leds": {"count": ' + b"9" * 6000 + b"}}",
-    "too-many-pixels": lambda: json.dumps(_SANE | {"leds": {"count": 10**9}}).encode(),
-    "wrong-types": lambda: json.dumps({"ver": [], "leds": "many", "mac": {"a": 1}, "name": None}).encode(),
-    "no-pixels": lambda: json.dumps(_SANE | {"leds": {"count": 0}}).encode(),
+    "not-a-number": lambda: b'{"info": {"leds": {"count": NaN}, "mac": "aabbccddee01"}}',
+    "endless-digits": lambda: b'{"info": {"leds": {"count": ' + b"9" * 6000 + b"}}}",
+    "too-many-pixels": lambda: _info(leds={"count": 10**9}),
+    "wrong-types": lambda: _info(ver=[], leds="many", mac={"a": 1}, name=None),
+    "no-pixels": lambda: _info(leds={"count": 0}),
     "list": lambda: b"[1, 2, 3]",
     "empty": lambda: b"",
 }

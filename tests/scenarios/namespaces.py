@@ -84,6 +84,12 @@ class Host:
         _ip("-n", self.name, "link", "set", "eth0", "up")
         _ip("-n", self.name, "route", "replace", "default", "dev", "eth0")
 
+    def readdress(self, address: str) -> None:
+        """Give it another address, as a router does after a while."""
+        _ip("-n", self.name, "address", "flush", "dev", "eth0")
+        _ip("-n", self.name, "address", "add", f"{address}/24", "dev", "eth0")
+        _ip("-n", self.name, "route", "replace", "default", "dev", "eth0")
+
 
 @contextmanager
 def network(count: int) -> Iterator[list[Host]]:

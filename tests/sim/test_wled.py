@@ -44,7 +44,9 @@ def test_what_it_says_of_itself_is_what_was_asked_for() -> None:
             both = await get(sim, "/json")
 
             assert (info.name, info.pixels, info.rgbw, info.udp_port) == ("Strip", 750, True, sim.udp_port)
-            assert live == wled.LiveConfig(longest_output=375, no_gc=False, timeout_s=5.0)
+            assert live == wled.LiveConfig(
+                longest_output=375, no_gc=False, timeout_s=5.0, dmx_mode=6, e131_port=sim.e131_port
+            )
             assert {"state", "info"} <= both.keys()
 
     asyncio.run(scenario())

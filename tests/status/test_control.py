@@ -48,6 +48,13 @@ class Tempo:
             raise WireError("give masterVolume")
         self.volumes |= wanted
 
+    def try_light(self, wanted: JsonObject) -> JsonObject:
+        if "pattern" not in wanted:
+            raise WireError("pattern is one of identify, test")
+        if wanted.get("controller") != "Stage":
+            raise LinkError("no WLED called so was found")
+        return wanted
+
     async def sessions(self, limit: int) -> list[JsonObject]:
         return [{"id": "ABC123"}][:limit]
 
@@ -55,7 +62,12 @@ class Tempo:
 def asked(room: Tempo, scenario: Callable[[aiohttp.ClientSession], Awaitable[None]]) -> None:
     async def run() -> None:
         volumes = Volumes(room.volumes.copy, room.set_volumes)
-        control = Control(Room(lambda: room, room.change, room.leave, room.sessions, dict), volumes, lambda: room.now_s)
+        control = Control(
+            Room(lambda: room, room.change, room.leave, room.sessions, dict),
+            volumes,
+            lambda: room.now_s,
+            room.try_light,
+        )
         application = web.Application()
         application.add_routes(control.routes())
         async with TestServer(application) as server, aiohttp.ClientSession(server.make_url("/")) as session:
@@ -200,5 +212,23 @@ def test_volumes_are_read_and_changed_and_nonsense_is_refused() -> None:
             assert await answer.json() == {"masterVolume": 0.5}
         async with session.post("/api/audio", json={"tempo": 90}) as answer:
             assert (answer.status, await answer.json()) == (400, {"error": "give masterVolume"})
+
+    asked(Tempo(), scenario)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status"),
+    [
+        ({"controller": "Stage", "pattern": "identify"}, 202),
+        ({"controller": "Stage"}, 400),
+        ({"controller": "Hall", "pattern": "identify"}, 409),
+    ],
+)
+def test_a_controller_is_tried_or_it_is_said_why_not(wanted: JsonObject, status: int) -> None:
+    async def scenario(client: aiohttp.ClientSession) -> None:
+        async with client.post("/api/light/try", json=wanted) as answer:
+            assert answer.status == status
+            said = await answer.json()
+            assert said == wanted or said["error"]
 
     asked(Tempo(), scenario)

@@ -1,0 +1,52 @@
+"""Two bridges and one strip, each on a host of its own, and a musician whom both hear."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.capture import capture
+from tests.scenarios.daemon import Daemon, Status, open_daemon, open_wled, until
+from tests.scenarios.musicians import playing
+from tests.scenarios.namespaces import network
+
+pytestmark = pytest.mark.scenario
+
+ROOM = "STRIP1"
+PIXELS = 60
+DDP = 4048
+
+
+def light(daemon: Daemon) -> Status:
+    (one,) = daemon.status()["light"]["controllers"]
+    return dict(one)
+
+
+@pytest.mark.slow
+def test_a_strip_that_two_could_drive_has_one_source_and_the_other_follows(tmp_path: Path) -> None:
+    with network(4) as (first, second, strip, musician):
+        lights = {"light": {"controllers": [{"host": strip.address}], "discover": "off"}}
+        with (
+            capture(strip) as wire,
+            open_wled(strip, tmp_path, PIXELS),
+            open_daemon(first, tmp_path / "first", ROOM, lights) as one,
+            open_daemon(
+                second, tmp_path / "second", ROOM, {**lights, "hub": {"url": f"http://{first.address}:3001"}}
+            ) as other,
+        ):
+            for daemon in (one, other):
+                daemon.await_ready()
+            boxes = {first.address: one, second.address: other}
+            for daemon in boxes.values():
+                daemon.await_status(lambda status: len(status["room"]["participants"]) == 2, "both are there")
+            with playing(musician, first, ROOM, act="music"):
+                for daemon in boxes.values():
+                    daemon.await_status(lambda status: status["notes"]["sources"], "the musician is heard")
+                until(lambda: len(wire.datagrams(DDP)) > 120, "frames arrive for two seconds")
+                sources = {datagram.source for datagram in wire.datagrams(DDP)}
+                assert len(sources) == 1
+                (driver,) = sources
+                (follower,) = boxes.keys() - sources
+                assert light(boxes[driver])["state"] == "driven"
+                assert light(boxes[follower])["reason"] == "another bridge in this room drives it"
+                boxes[driver].terminate()
+                until(lambda: follower in {datagram.source for datagram in wire.datagrams(DDP)}, "the other takes over")
