@@ -30,7 +30,7 @@ from jambridge.light.control import LightSettings
 from jambridge.light.discovery import Agreement, Discovery, open_discovery
 from jambridge.light.process import Lights, open_light, release
 from jambridge.light.wled import Controller
-from jambridge.peers.channels import MIDI, SYNC, SYSEX
+from jambridge.peers.channels import SYNC
 from jambridge.peers.ice_servers import IceServers
 from jambridge.peers.mesh import Mesh, open_mesh
 from jambridge.peers.peer import Surroundings
@@ -247,7 +247,7 @@ def _start_box(
     discovery = services.start("discovery", partial(look_for_lights, sent_fps=sent_fps, agreement=edges.agreement))
     ice_servers = IceServers(sections.ice_servers(config), relay_only=config.webrtc.policy == "relay")
     played = instruments.start(services, config.midi, room, sync, lambda: mesh.present, state / MIDI_MARK)
-    readers = {SYNC: sync.receive, MIDI: played.bridge.receive, SYSEX: played.bridge.receive_sysex}
+    readers = {SYNC: sync.receive, **instruments.readers(played)}
     around = Surroundings(
         me.id,
         room.say,

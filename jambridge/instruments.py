@@ -14,6 +14,7 @@ from jambridge.midi.receiving import channels
 from jambridge.midi.service import RETRY_S, Around, Bridge, MidiService, open_midi
 from jambridge.peers.channels import MIDI, SYSEX
 from jambridge.peers.mesh import Mesh
+from jambridge.peers.peer import Reader
 from jambridge.peers.status import PeerState
 from jambridge.room.edges import RoomEdges
 from jambridge.services import Running, Services
@@ -72,6 +73,13 @@ def start(
     )
     opening = partial(open_midi, bridge, settings, tick, mark)
     return Instruments(bridge, tick, services.start("midi", opening, RETRY_S) if section.is_used else None)
+
+
+def readers(instruments: Instruments) -> dict[str, Reader]:
+    """Of the data channels; none where there are no ports, and nobody would look after who has gone."""
+    if instruments.process is None:
+        return {}
+    return {MIDI: instruments.bridge.receive, SYSEX: instruments.bridge.receive_sysex}
 
 
 async def keep_time(instruments: Instruments, room: RoomEdges, sync: Sync) -> None:

@@ -41,6 +41,7 @@ from jambridge.typed_json import MAX_BYTES
 from jambridge.units import LocalSeconds
 
 LOOK_S = 0.5
+MISSING_S = 1.5  # where there is no MIDI at all
 REPORT_S = 1.0
 _PRIORITY = 15  # above the light, below the sound
 _SWITCH_S = 0.0002
@@ -105,6 +106,7 @@ class MidiProcess:
             self._use_ports(self._settings)
         except DeviceError as exc:
             self._problem = str(exc)
+            self._look_at = now + MISSING_S
             if self._ports is not None:  # a server that has gone does not let go of its clients
                 self._tell(self._state())
                 os._exit(ExitStatus.IO)
