@@ -153,7 +153,7 @@ async def run(
 
     control = Control(
         Room(lambda: room.state.value, room.change_all, stopping.stop, partial(keeping.sessions, box.store), stats),
-        Volumes(partial(sound.describe, edges.sound), partial(_set_volumes, edges)),
+        Volumes(lambda: sound.describe(edges.sound, _others(room, me)), partial(_set_volumes, edges)),
         try_light=partial(_try_light, box),
     )
     status = StatusServer(
@@ -294,6 +294,11 @@ def _hub_finder(config: Config, state: Path, in_force: Latest[HubAddress | None]
         return None
     database = database_path(config.store.path, state)
     return partial(open_hub, config.hub, config.room.max_members, state, find_hubs, in_force, database=database)
+
+
+def _others(room: RoomEdges, me: Participant) -> frozenset[str]:
+    """Their names."""
+    return frozenset(member.name for member in room.members.value if member.id != me.id)
 
 
 def _set_volumes(edges: _Edges, wanted: JsonObject) -> None:
