@@ -88,6 +88,9 @@ def test_what_comes_from_a_relay_that_was_announced_is_known_to_be_relayed() -> 
         assert ours.path == "host"
         ours.announce([Candidate("r", 1, "192.0.2.7", 50_000, "relay")])
         assert ours.path == "relay"
+        assert ours.wants_relay
+        ours.announce([Candidate("h", 1, "192.0.2.2", 9, "host")])
+        assert not ours.wants_relay
         ours._ice._nominated = {}
         await ours.close()
 
