@@ -164,7 +164,7 @@ def test_the_whole_chain_on_jack_is_measured_and_kept(server: Jack, tmp_path: Pa
     assert stages["packet"] == PACKET_MS
     assert PACKET_MS + stages["cards"] < way["sum_ms"] < BUSY_MS
     assert stages["rest"] == pytest.approx(2, abs=8)  # the stages explain what was measured
-    assert measured["total_ms"]["p50"] == way["sum_ms"]
+    assert measured["total_ms"]["p50"] == pytest.approx(way["sum_ms"], abs=0.02)  # both are rounded
     assert measured["heard"] > measured["played"] / 2
     (kept,) = history.read(tmp_path)
     assert kept["ways"][0]["sum_ms"] == way["sum_ms"]
