@@ -108,8 +108,10 @@ async def run(
         resume: the session to go on with; its code is the room's.
 
     Raises:
+        ConfigError: a key or credential is missing, cannot be read or must not be used.
         OccupiedError: `new_room`, and somebody is in it.
     """
+    sections.check(config)
     stopped = stopping.on_signals(with_parent=with_parent)
     started = time.monotonic()
     state = identity.state_directory()

@@ -143,10 +143,12 @@ def create(name: NameOption = None, config: ConfigOption = None, listen_only: Li
 @command.command("check-config")
 def check_config(config: ConfigOption = None) -> None:
     """Say every problem of the configuration with its line."""
-    configuration(config)
-    typer.echo(
-        f"{config_path(config) or 'no configuration file, the defaults are in force'}: nothing to complain about"
-    )
+    from jambridge import sections
+
+    sections.check(configuration(config))
+    overrides = ", ".join(config_sources.from_environment(os.environ).origins.values())
+    file = config_path(config) or "no configuration file, the defaults are in force"
+    typer.echo(f"{file}{overrides and f', but for {overrides}'}: nothing to complain about")
 
 
 @command.command("config")

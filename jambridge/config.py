@@ -1,15 +1,18 @@
 """The configuration: typed sections with ranges and units. A service receives its section, never `Config`. Pure."""
 
 import ipaddress
+import unicodedata
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
     SerializerFunctionWrapHandler,
+    ValidationInfo,
     field_validator,
     model_serializer,
     model_validator,
@@ -21,7 +24,18 @@ from jambridge.room import code as room_code
 
 # YAML reads a bare `off` as false and `on` as true.
 _off = BeforeValidator(lambda value: "off" if value is False else value)
+
+
+def _one_line(value: str) -> str:
+    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in value):
+        raise ValueError("must not have control characters or line breaks in it")
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
+Label = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_one_line)]
 Unit = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -32,9 +46,9 @@ class Section(BaseModel):
 class IdentityConfig(Section):
     """Who this box is in the room."""
 
-    name: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    name: Label | None = None
     """Shown to the others; null: User<number>, kept over restarts."""
-    instrument: Annotated[str, Field(max_length=64)] = "unknown"
+    instrument: Label = "unknown"
 
 
 class RoomConfig(Section):
@@ -86,6 +100,13 @@ class HubConfig(Section):
     max_connections: Annotated[int, Field(ge=1, le=10_000)] = 200
     max_per_address: Annotated[int, Field(ge=1, le=10_000)] = 16
     allowed_origins: list[str] = []
+
+    @field_validator("tls_port")
+    @classmethod
+    def _beside_port(cls, value: int, info: ValidationInfo) -> int:
+        if value and value == info.data.get("port"):
+            raise ValueError(f"{value} is hub.port as well: each takes a port of its own")
+        return value
 
 
 class ShareConfig(Section):
@@ -303,8 +324,18 @@ class Config(Section):
     light: LightConfig = LightConfig()
     midi: MidiConfig = MidiConfig()
     store: StoreConfig = StoreConfig()
-    http: HttpConfig = HttpConfig()
+    http: Annotated[HttpConfig, Field(validate_default=True)] = HttpConfig()
     log: LogConfig = LogConfig()
+
+    @field_validator("http")
+    @classmethod
+    def _beside_the_hub(cls, value: HttpConfig, info: ValidationInfo) -> HttpConfig:
+        hub = info.data.get("hub")
+        ports = {"hub.port": hub.port, "hub.tls_port": hub.tls_port} if hub and hub.mode != "off" else {}
+        same = [name for name, port in ports.items() if port and port == value.port]
+        if same:
+            raise ValueError(f"http.port {value.port} is {same[0]} as well: each takes a port of its own")
+        return value
 
     @field_validator("http")
     @classmethod

@@ -25,6 +25,24 @@ _ALIASES = {  # what browser apps call these
     "VITE_SUPABASE_URL": ("supabase", "url"),
     "VITE_SUPABASE_ANON_KEY": ("supabase", "anon_key"),
 }
+_SENTENCES = {  # by pydantic's type of error
+    "literal_error": "must be {expected}, not {given}",
+    "model_type": "must be a section with keys, not {given}",
+    "model_attributes_type": "must be a section with keys, not {given}",
+    "dict_type": "must be a section with keys, not {given}",
+    "list_type": "must be a list, as [{given}]",
+    "too_long": "must have at most {max_length} entries, not {actual_length}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "must be a MAC address, as a4:cf:12:34:56:78, not {given}",  # nothing else has one
+    "int_type": "must be a whole number, not {given}",
+    "int_parsing": "must be a whole number, not {given}",
+    "int_from_float": "must be a whole number, not {given}",
+    "float_type": "must be a number, not {given}",
+    "float_parsing": "must be a number, not {given}",
+    "bool_type": "must be true or false, not {given}",
+    "bool_parsing": "must be true or false, not {given}",
+}
 
 
 @dataclass(slots=True)
@@ -170,16 +188,14 @@ def _sentence(error: Any, path: Path) -> str:
         case "extra_forbidden":
             guess = difflib.get_close_matches(str(path[-1]), _keys_beside(path), n=1, cutoff=0.5)
             return f"unknown key{f' (did you mean {guess[0]!r}?)' if guess else ''}"
-        case "literal_error":
-            return f"must be {error['ctx']['expected']}, not {given}"
-        case "model_type" | "model_attributes_type":
-            return f"must be a section with keys, not {given}"
         case "string_type":
             return f'must be text: write it in quotes, as "{given.strip(chr(34))}"'
         case "missing":
             return f"{error['loc'][-1]} is missing"
         case "value_error":
             return str(error["ctx"]["error"])
+        case known if known in _SENTENCES:
+            return _SENTENCES[known].format(given=given, **error.get("ctx", {}))
     message = error["msg"].removeprefix("Input should be ")
     return f"must be {message}, not {given}" if message != error["msg"] else f"{message}, not {given}"
 

@@ -35,6 +35,10 @@ class LinkError(JambridgeError):
     """The room or a peer cannot be reached; its service restarts."""
 
 
+class AwayError(LinkError):
+    """The other side has left as it should, and another takes its place: worth a warning only if that takes long."""
+
+
 class ExitStatus(enum.IntEnum):
     """sysexits.h, as far as it is used."""
 

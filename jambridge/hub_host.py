@@ -14,7 +14,7 @@ import aiohttp
 from jambridge import addresses, strict_json
 from jambridge.config import HubConfig
 from jambridge.edges import Latest
-from jambridge.errors import LinkError, WireError
+from jambridge.errors import AwayError, LinkError, WireError
 from jambridge.room.announce import Hub
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class ForeignHub:
 
     async def run(self) -> None:
         await _until_silent(self.address.url)
-        raise LinkError(f"the hub at {self.address.url} is gone")
+        raise AwayError(f"the hub at {self.address.url} is gone")
 
 
 class OwnHub:

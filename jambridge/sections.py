@@ -69,13 +69,35 @@ def ice_servers(config: Config) -> list[Server]:
     """The STUN and TURN servers in use: none in a LAN room, unless nothing but a relay may be used.
 
     Raises:
-        ConfigError: a file with a credential cannot be read, or everybody can read it.
+        ConfigError: a file with a credential cannot be read, or everybody can read it; in a LAN room as well.
     """
     section = config.webrtc
-    if config.supabase.url is None and section.policy != "relay":
-        return []
-    numbered = enumerate(section.ice_servers)
-    return [server for number, one in numbered for server in _servers(one, f"webrtc.ice_servers[{number}]")]
+    servers: list[Server] = []
+    problems: list[str] = []
+    for number, one in enumerate(section.ice_servers):
+        try:
+            servers += _servers(one, f"webrtc.ice_servers[{number}]")
+        except ConfigError as exc:
+            problems.append(str(exc))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return servers if config.supabase.url is not None or section.policy == "relay" else []
+
+
+def check(config: Config) -> None:
+    """What only a start would tell.
+
+    Raises:
+        ConfigError: a key or credential is missing, cannot be read or must not be used; every problem at once.
+    """
+    problems: list[str] = []
+    for read in (lambda: supabase_address(config.supabase), lambda: ice_servers(config)):
+        try:
+            read()
+        except ConfigError as exc:
+            problems.append(str(exc))
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 def _servers(section: IceServerConfig, key: str) -> list[Server]:

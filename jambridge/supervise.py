@@ -9,13 +9,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from jambridge.errors import JambridgeError, UnavailableError
+from jambridge.errors import AwayError, JambridgeError, UnavailableError
 
 log = logging.getLogger(__name__)
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 SETTLED_S = 60.0  # a service up this long has earned a fresh start
+AWAY_S = 15.0  # another hub is up in less
 
 
 class Service(Protocol):
@@ -37,6 +38,9 @@ class Health:
     state: State = State.STARTING
     restarts: int = 0
     last_error: str | None = None
+    told: str | None = None
+    """The last error that was logged."""
+    away_since_s: float | None = None
 
 
 async def supervise(
@@ -61,15 +65,15 @@ async def supervise(
         try:
             # In a task of its own: on 3.11 a TaskGroup that failed leaves its task looking as if it were being stopped.
             await asyncio.create_task(_run_once(health, open_service))
-            _report(health, JambridgeError("ended by itself"))
+            _report(health, JambridgeError("ended by itself"), monotonic())
         except asyncio.CancelledError as exc:
             if task.cancelling():
                 raise  # we are being stopped
-            _report(health, exc)  # leaked from a library: a failure like any other
+            _report(health, exc, monotonic())  # leaked from a library: a failure like any other
         except UnavailableError:
             raise
         except Exception as exc:  # noqa: BLE001  the one place that isolates failures
-            _report(health, exc)
+            _report(health, exc, monotonic())
         if task.cancelling():
             raise asyncio.CancelledError  # the service failed while we were being stopped
         if monotonic() - started_s >= SETTLED_S:
@@ -83,20 +87,27 @@ async def supervise(
 async def _run_once(health: Health, open_service: Callable[[], AbstractAsyncContextManager[Service]]) -> None:
     async with open_service() as service:
         health.state = State.RUNNING
+        health.away_since_s = None
         await service.run()
 
 
-def _report(health: Health, exc: BaseException) -> None:
-    """Log a deliberate error as one line and a bug with its traceback."""
+def _report(health: Health, exc: BaseException, now_s: float) -> None:
+    """Log a deliberate error as one line, a bug with its traceback, who has left as it should only after a while."""
     while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
         exc = exc.exceptions[0]
     group = exc if isinstance(exc, BaseExceptionGroup) else BaseExceptionGroup("", [exc])
     _, unexpected = group.split(JambridgeError)
-    said = health.last_error
     health.last_error = str(exc) if isinstance(exc, JambridgeError) else f"{type(exc).__name__}: {exc}"
-    if health.last_error == said:
+    if isinstance(exc, AwayError):
+        health.away_since_s = now_s
+        log.info("%s name=%s", exc, health.name)
+        return
+    is_awaited = health.away_since_s is not None and now_s - health.away_since_s < AWAY_S and not unexpected
+    if is_awaited or health.last_error == health.told:
         log.debug("service failed again name=%s", health.name)
-    elif unexpected:
+        return
+    health.told = health.last_error
+    if unexpected:
         log.error("service failed name=%s error=%r", health.name, exc, exc_info=exc)
     else:
         log.warning("service failed name=%s error=%s", health.name, exc)

@@ -33,7 +33,7 @@ def run(*arguments: str, state: Path, **environment: str) -> subprocess.Complete
         (["--rom", "x"], 64, "No such option"),
         (["nonsense"], 64, "No such command"),
         (["check-config", "--config", "/nowhere.yaml"], 78, "/nowhere.yaml: No such file"),
-        (["check-config"], 0, "nothing to complain about"),
+        (["check-config"], 0, "in force, but for JAMBRIDGE_HTTP__PORT: nothing to complain about"),
         (["status"], 69, "is it running?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -53,6 +53,18 @@ def test_a_wrong_file_stops_the_daemon_with_every_problem(tmp_path: Path) -> Non
     assert done.stderr.splitlines() == [
         f"{file}:1: light.protocol: must be 'ddp' or 'e131', not \"artnet\"",
         f"{file}:2: hub.prt: unknown key (did you mean 'port'?)",
+    ]
+
+
+@pytest.mark.parametrize("command", ["check-config", "run"])
+def test_a_secret_that_is_not_there_is_told_though_this_room_does_not_use_it(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text('webrtc: {ice_servers: [{urls: "turn:t", secret_file: /nix}, {urls: "turn:u", secret_file: /no}]}')
+    done = run(command, "--config", str(file), state=tmp_path)
+    assert done.returncode == 78
+    assert done.stderr.splitlines() == [
+        "webrtc.ice_servers[0].secret_file: /nix: No such file or directory",
+        "webrtc.ice_servers[1].secret_file: /no: No such file or directory",
     ]
 
 

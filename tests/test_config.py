@@ -98,6 +98,58 @@ def test_environment_wins_over_the_file_and_flags_over_both() -> None:
     assert (config.hub.port, config.hub.tls_port, config.room.code) == (5, 2, "NEW123")
 
 
+SENTENCES = """\
+identity:
+  name: ""
+  instrument: "a\\tb"
+hub: {port: 3080, tls_port: 3080}
+audio: {block_frames: many, master_volume: loud, send: perhaps}
+light:
+  controllers: 5
+midi:
+  channels: 3
+"""
+
+
+def test_every_problem_is_a_sentence_of_ours() -> None:
+    assert problems(SENTENCES) == [
+        "config.yaml:2: identity.name: must not be empty",
+        "config.yaml:3: identity.instrument: must not have control characters or line breaks in it",
+        "config.yaml:4: hub.tls_port: 3080 is hub.port as well: each takes a port of its own",
+        'config.yaml:5: audio.send: must be true or false, not "perhaps"',
+        'config.yaml:5: audio.block_frames: must be a whole number, not "many"',
+        'config.yaml:5: audio.master_volume: must be a number, not "loud"',
+        "config.yaml:7: light.controllers: must be a list, as [5]",
+        "config.yaml:9: midi.channels: must be a section with keys, not 3",
+    ]
+    assert problems(f"identity: {{name: {65 * 'a'}}}") == [
+        "config.yaml:1: identity.name: must have at most 64 characters"
+    ]
+    assert problems("light: {controllers: [{mac: here}]}") == [
+        'config.yaml:1: light.controllers[0].mac: must be a MAC address, as a4:cf:12:34:56:78, not "here"'
+    ]
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "bell\a", "\x1b[31mred", "para\u2029graph", "   "])
+def test_a_name_is_one_line_that_can_be_printed(name: str) -> None:
+    with pytest.raises(ConfigError, match="--name: identity.name: must not"):
+        config_sources.build(config_sources.from_flags({("identity", "name"): ("--name", name)}))
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("hub: {port: 3080}", "hub.port"), ("hub: {tls_port: 3080}", "hub.tls_port"), ("http: {port: 3001}", "hub.port")],
+)
+def test_the_status_and_the_hub_take_ports_of_their_own(text: str, key: str) -> None:
+    (problem,) = problems(text)
+    assert problem.endswith(f"is {key} as well: each takes a port of its own")
+
+
+def test_ports_that_the_system_chooses_and_those_of_a_hub_that_is_off_are_nobodys() -> None:
+    for text in ("hub: {port: 0, tls_port: 0}\nhttp: {port: 0}", "hub: {mode: off, port: 3080}"):
+        assert config_sources.build(config_sources.from_yaml(text, "c"))
+
+
 def test_a_wrong_variable_is_told_by_its_name() -> None:
     with pytest.raises(ConfigError, match="JAMBRIDGE_HUB__PORT: hub.port: must be"):
         config_sources.build(config_sources.from_environment({"JAMBRIDGE_HUB__PORT": "70000"}))
@@ -197,8 +249,9 @@ def test_a_secret_is_read_from_a_file_that_not_everybody_can_read(tmp_path: Path
 supabase: {{url: "https://x.supabase.co"}}
 webrtc: {{ice_servers: [{{urls: "turn:t", secret_file: "{file}"}}]}}
 """
-    with pytest.raises(ConfigError, match=r"webrtc.ice_servers\[0\].secret_file: .*: No such file or directory"):
-        built(text)
+    for room in (text, text.partition("\n")[2]):  # at Supabase, and on the local network, where it is not used
+        with pytest.raises(ConfigError, match=r"webrtc.ice_servers\[0\].secret_file: .*: No such file or directory"):
+            built(room)
     file.write_text("north\n")
     file.chmod(0o644)
     with pytest.raises(ConfigError, match=r"everybody on this machine can read it: chmod o= "):

@@ -1,12 +1,13 @@
 """Supervision: failures are isolated, retried and reported."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from jambridge.errors import DeviceError, UnavailableError
+from jambridge.errors import AwayError, DeviceError, LinkError, UnavailableError
 from jambridge.supervise import Health, State, supervise
 
 
@@ -129,6 +130,33 @@ def test_a_service_that_fails_while_being_stopped_is_not_restarted() -> None:
                 await task
 
     asyncio.run(scenario())
+
+
+def test_who_left_as_it_should_is_only_warned_of_once_it_has_been_away_for_long(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now_s = [0.0]
+    failures = [AwayError("the hub has gone"), *[LinkError("no hub answers")] * 3]
+
+    class Room:
+        async def run(self) -> None:
+            raise failures.pop(0)
+
+    @asynccontextmanager
+    async def room() -> AsyncIterator[Room]:
+        if len(failures) < 4:
+            raise failures.pop(0) if failures else UnavailableError("the end")
+        yield Room()
+
+    async def sleep(_delay_s: float) -> None:
+        now_s[0] += 10
+
+    with caplog.at_level(logging.INFO), pytest.raises(UnavailableError):
+        asyncio.run(supervise(Health("room"), room, sleep=sleep, monotonic=lambda: now_s[0]))
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "the hub has gone name=room"),
+        ("WARNING", "service failed name=room error=no hub answers"),
+    ]
 
 
 class FailsInAGroup(FailsTwice):

@@ -20,6 +20,7 @@ from jambridge.hub.phoenix import Frame, Version
 from jambridge.hub.presence import Deliveries, SocketId
 from jambridge.hub.rooms import Rooms
 from jambridge.room.flood import TokenBucket
+from jambridge.room.messages import HUB_ENDS
 from jambridge.strict_json import JsonObject
 
 _GOODBYE_S = 0.4  # for all sockets together, when the hub ends
@@ -104,7 +105,7 @@ class Relay:
         if not links:
             return
         goodbyes = [
-            asyncio.ensure_future(link.socket.close(code=WSCloseCode.SERVICE_RESTART, message=b"the hub ends"))
+            asyncio.ensure_future(link.socket.close(code=WSCloseCode.SERVICE_RESTART, message=HUB_ENDS.encode()))
             for link in links
         ]
         _, late = await asyncio.wait(goodbyes, timeout=_GOODBYE_S)

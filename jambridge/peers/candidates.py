@@ -74,23 +74,26 @@ def parse_init(init: dict[str, Any]) -> Candidate | None:
     return parse(line)
 
 
-def may_dial(candidate: Candidate, nobodys: Container[Address], *, allow_loopback: bool) -> bool:
-    """Whether packets may be sent there. A name may not, until it has become an address: anyone may answer it.
+def refusal(candidate: Candidate, nobodys: Container[Address], *, allow_loopback: bool) -> str | None:
+    """Why no packet may be sent there, None if it may. A name may not, until it has become an address: anyone may
+    answer it.
 
     `nobodys` are addresses of the networks around that no peer has: gateways and broadcasts.
     """
     if candidate.is_name:
-        return False
+        return "no machine here has that name"
     address = ipaddress.ip_address(candidate.host)
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address
     if address in nobodys:
-        return False
+        return "a gateway or broadcast address of this network"
     if address.is_loopback:
-        return allow_loopback
+        return None if allow_loopback else "this machine itself"
     if address.is_unspecified or address.is_multicast or address.is_reserved:  # reserved holds 255.255.255.255
-        return False
-    return not (isinstance(address, ipaddress.IPv4Address) and address.is_link_local)
+        return "no single machine's address"
+    if isinstance(address, ipaddress.IPv4Address) and address.is_link_local:
+        return "an address of a machine that got none from its network"
+    return None
 
 
 def _host(text: str) -> str:

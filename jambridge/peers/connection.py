@@ -98,6 +98,7 @@ class Connection:
         self._described = asyncio.Event()  # the peer's description is in place
         self._stock: asyncio.Task[None] | None = None
         self._asking: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._mid = ""
         direction = "recvonly" if track is None else "sendrecv" if receives else "sendonly"
         try:
@@ -161,7 +162,14 @@ class Connection:
             raise LinkError(f"a candidate cannot be used: {exc!r}") from exc
 
     async def close(self) -> None:
-        """Give everything back, within two seconds."""
+        """Give everything back; not waited for longer than two seconds."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        # Never cancelled: aiortc closes by itself as well when the peer says goodbye, and both ends wait on one future.
+        if not (await asyncio.wait((self._closing,), timeout=CLOSE_S))[0]:
+            log.warning("a connection takes long to close")
+
+    async def _close(self) -> None:
         self._pc.remove_all_listeners()
         if self._track is not None:
             self._track.stop()
@@ -169,10 +177,9 @@ class Connection:
             if task is not None:
                 task.cancel()
         try:
-            async with asyncio.timeout(CLOSE_S):
-                await self.channels.close()
-                await self._pc.close()
-        except (TimeoutError, *_ERRORS) as exc:
+            await self.channels.close()
+            await self._pc.close()
+        except _ERRORS as exc:
             log.warning("a connection did not close cleanly error=%r", exc)
 
     @property

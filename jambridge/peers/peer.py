@@ -17,7 +17,7 @@ from jambridge.edges import Bounded
 from jambridge.errors import LinkError
 from jambridge.peers import local_names, surrounding_network
 from jambridge.peers.attempt import Phase
-from jambridge.peers.candidates import Address, Candidate, may_dial
+from jambridge.peers.candidates import MAX_CANDIDATES, Address, Candidate, refusal
 from jambridge.peers.connection import Connection
 from jambridge.peers.ice_servers import IceServers
 from jambridge.peers.negotiation import FRESH_S, Negotiation
@@ -101,6 +101,9 @@ class Peer:
         self._steps = 0
         self._connections: dict[int, Connection] = {}
         self._work: dict[int, set[asyncio.Task[None]]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._undialled: dict[str, str] = {}
+        self._undialled_told = False
         self._unsaid: Signal | None = None
         self._last_path: str | None = None
         self._sounding = 0  # the newest attempt that carries sound; only that one is heard
@@ -149,7 +152,7 @@ class Peer:
         self._carry_out(self._negotiation.leave())
         for number in tuple(self._work):
             self._stop_work(number)
-        await asyncio.gather(*(connection.close() for connection in self._connections.values()))
+        await asyncio.gather(*(connection.close() for connection in self._connections.values()), *self._closing)
         self._connections.clear()
 
     @property
@@ -165,9 +168,8 @@ class Peer:
             state = PeerState.RECONNECTING if self._was_connected else PeerState.DISCONNECTED
             ice = next((other.ice_state for other in self._connections.values()), "new")
             failures = self._negotiation.failures
-            return PeerStatus(
-                self.who.id, self.who.name, state, ice, None, 0.0, SILENT_DBFS, None, 0, failures=failures
-            )
+            status = PeerStatus(self.who.id, self.who.name, state, ice, None, 0.0, SILENT_DBFS, None, 0)
+            return replace(status, failures=failures, undialled=dict(self._undialled))
         round_trip_s = connection.round_trip.seconds
         reception = connection.tap.reception
         return PeerStatus(
@@ -271,8 +273,15 @@ class Peer:
 
     async def _dial_addresses(self, number: int, candidates: Sequence[Candidate]) -> None:
         nobodys = self._around.nobodys()
-        allowed = [one for one in candidates if may_dial(one, nobodys, allow_loopback=self._around.allow_loopback)]
-        self._around.drops.undialled += len(candidates) - len(allowed)
+        allowed = []
+        for one in candidates:
+            reason = refusal(one, nobodys, allow_loopback=self._around.allow_loopback)
+            if reason is None:
+                allowed.append(one)
+                continue
+            self._around.drops.undialled += 1
+            if len(self._undialled) < MAX_CANDIDATES:
+                self._undialled[one.host] = reason
         if allowed:
             await self._connections[number].dial(allowed)
 
@@ -296,7 +305,9 @@ class Peer:
             if connection.path is None:
                 self._around.ice_servers.pass_over(connection.servers)
             self._around.drops.data += connection.channels.dropped
-            self._group.create_task(connection.close())
+            closing = self._group.create_task(connection.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
         if number == self._sounding:
             self._sounding = 0
 
@@ -379,6 +390,14 @@ class Peer:
         is_connected = self._negotiation.live is not None
         if is_connected != self._is_connected:
             log.info("a peer is %s id=%s name=%s", "connected" if is_connected else "lost", self.who.id, self.who.name)
+        if is_connected:
+            self._undialled.clear()
+        elif self._negotiation.failures and self._undialled and not self._undialled_told:
+            self._undialled_told = True
+            refused = ", ".join(f"{address} ({reason})" for address, reason in self._undialled.items())
+            log.warning(
+                "no connection, and addresses not dialled peer=%s name=%s: %s", self.who.id, self.who.name, refused
+            )
         self._is_connected = is_connected
         self._was_connected |= is_connected
 

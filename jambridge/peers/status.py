@@ -2,7 +2,8 @@
 
 import enum
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from jambridge.units import PeerId
 
@@ -36,6 +37,8 @@ class PeerStatus:
     """How long packets wait here until they are played."""
     failures: int = 0
     """Attempts to connect that failed in a row."""
+    undialled: Mapping[str, str] = field(default_factory=dict)
+    """While there is no connection: addresses of the peer that packets are not sent to → why."""
 
     @property
     def latency_ms(self) -> float | None:

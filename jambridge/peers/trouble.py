@@ -17,6 +17,7 @@ MANY_FAILURES: Final = 3
 LOSS: Final = (0.05, 0.02)  # comes at, goes below: share of packets
 JITTER_MS: Final = (30.0, 20.0)
 LATENCY_MS: Final = (100.0, 90.0)
+_MOST_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ def _retrying(peer: PeerStatus, _told: bool) -> str | None:
     if peer.state is PeerState.CONNECTED:
         return None
     if peer.failures:
-        return f"no connection after {peer.failures} attempt{'s' if peer.failures > 1 else ''}"
+        undialled = [f", not dialled: {address} ({reason})" for address, reason in peer.undialled.items()][:_MOST_NAMED]
+        return f"no connection after {peer.failures} attempt{'s' if peer.failures > 1 else ''}{''.join(undialled)}"
     if peer.silent_s is not None and peer.silent_s >= SILENT_S:
         return f"nothing heard for {peer.silent_s:.0f} s"
     return None

@@ -13,11 +13,11 @@ from typing import Any
 from websockets.exceptions import WebSocketException
 
 from jambridge.edges import Latest
-from jambridge.errors import LinkError, OccupiedError, Text, UnavailableError
+from jambridge.errors import AwayError, LinkError, OccupiedError, Text, UnavailableError
 from jambridge.room import messages, presence
 from jambridge.room.arrivals import Arrivals, sender_of
 from jambridge.room.edges import HUB, Address, RoomEdges
-from jambridge.room.line import Line, open_line
+from jambridge.room.line import HUB_GONE, Line, open_line, why_lost
 from jambridge.room.messages import Participant
 from jambridge.room.sharing import EVENTS
 from jambridge.units import LocalSeconds, PeerId, RoomCode
@@ -70,12 +70,13 @@ class RoomClient:
         await self._track()
 
     async def run(self) -> None:
-        """Send what others have to say until the connection fails, as LinkError."""
+        """Send what others have to say until the connection fails, as LinkError; AwayError if the hub has ended."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._send())
             group.create_task(self._line.watch())
             group.create_task(self._forget_the_missing())
-            raise LinkError(await asyncio.shield(self._line.failed))  # stopping us is no failure of its
+            reason = await asyncio.shield(self._line.failed)  # stopping us is no failure of its
+            raise AwayError(reason) if reason == HUB_GONE else LinkError(reason)
 
     async def leave(self) -> None:
         """Say what is still to be said, then goodbye."""
@@ -125,7 +126,7 @@ class RoomClient:
                     async with asyncio.timeout(outbox.wait_s(_now())):
                         await filled.wait()
         except (WebSocketException, OSError) as exc:
-            self._line.fail(f"connection lost: {exc or type(exc).__name__}")
+            self._line.fail(why_lost(exc))
 
     async def _send_one(self) -> bool:
         said = self._seat.outbox.take(_now())

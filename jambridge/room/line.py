@@ -20,10 +20,12 @@ from realtime import (
 )
 from realtime.message import Message
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.frames import CloseCode
 
 from jambridge.errors import LinkError, Text, WireError
 from jambridge.room.edges import Address
+from jambridge.room.messages import HUB_ENDS
 from jambridge.strict_json import JsonObject
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ LEAVE_TIMEOUT_S = 0.5
 CLOSE_TIMEOUT_S = 0.3
 PING_EVERY_S = PING_PATIENCE_S = 4.0
 _LATE_S = 0.25  # for an answer that arrived while this process was not running
+HUB_GONE = "the hub has gone; looking for another"
 KEY_IN_USE = "another connection uses our presence key"
 _REASONS = {Text.FULL.value: Text.FULL.value, "key in use": KEY_IN_USE}
 
@@ -243,8 +246,16 @@ def _sentence(state: RealtimeSubscribeStates, error: Exception | None) -> str:
     try:
         said = json.loads(str(error))
     except ValueError:
-        return f"connection lost: {error}"
+        return why_lost(error)
     return _reason(said)
+
+
+def why_lost(error: Exception) -> str:
+    """Why a connection broke; HUB_GONE if a hub of ours has ended as it should."""
+    close = error.rcvd if isinstance(error, ConnectionClosed) else None
+    if close is not None and close.code == CloseCode.SERVICE_RESTART and close.reason == HUB_ENDS:
+        return HUB_GONE
+    return f"connection lost: {str(error) or type(error).__name__}"
 
 
 def _reason(reply: Any) -> str:

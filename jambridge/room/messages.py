@@ -16,6 +16,8 @@ from jambridge.strict_json import JsonObject
 from jambridge.units import PeerId
 
 SIGNAL_EVENT = "webrtc-signal"
+HUB_ENDS = "the hub ends"
+"""The reason with which a hub closes its connections when it is stopped."""
 MAX_TEXT = 64  # characters of a name, id or instrument
 
 _KEY = re.compile(r"[\x21-\x7e]{1,64}")  # ids reach logs and are ordered alike in every language

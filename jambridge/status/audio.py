@@ -67,6 +67,7 @@ def _peer(peer: PeerStatus, playing: ChannelReport | None) -> JsonObject:
         "level_dbfs": round(peer.level_dbfs, 1),
         "silent_s": None if peer.silent_s is None else round(peer.silent_s, 1),
         "packets": peer.packets,
+        "undialled": dict(peer.undialled),
         "playout": None if playing is None else asdict(playing),
     }
 

@@ -152,6 +152,18 @@ def test_a_killed_process_is_replaced(tmp_path: Path, open_line: Open) -> None:
 
 
 @EITHER
+def test_a_process_that_does_not_report_is_the_cards_problem_until_the_next_one_does(
+    tmp_path: Path, open_line: Open
+) -> None:
+    with sound_card(tmp_path / "card", "fake") as card, open_line("fake", card.environment) as line:
+        line.until_open()
+        psutil.Process(line.pid).suspend()
+        line.until(lambda report: "process has not reported for 3 s" in str(report.card.problem), "it is told")
+        line.until_open()
+        assert line.report.card.problem is None
+
+
+@EITHER
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_time(tmp_path: Path, open_line: Open, number: signal.Signals) -> None:
     with sound_card(tmp_path / "card", "fake") as card, open_line("fake", card.environment) as line:

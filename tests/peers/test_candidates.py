@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jambridge.errors import WireError
 from jambridge.peers import candidates
-from jambridge.peers.candidates import Candidate, may_dial
+from jambridge.peers.candidates import Candidate, refusal
 
 CHROMIUM = "candidate:1250745009 1 udp 2122194687 192.0.2.2 45001 typ host generation 0 ufrag wySV network-id 1"
 FIREFOX_MDNS = "candidate:0 1 UDP 2122252543 3e0b9f5c-9b8c-4c3b-a6e2-d2a4b3f0c111.local 53421 typ host"
@@ -65,7 +65,7 @@ def test_any_text_is_a_candidate_or_none_or_a_wire_error(line: str) -> None:
     with contextlib.suppress(WireError):
         candidate = candidates.parse(line)
         if candidate is not None:
-            may_dial(candidate, (), allow_loopback=False)
+            refusal(candidate, (), allow_loopback=False)
 
 
 @given(
@@ -100,7 +100,7 @@ def test_any_init_is_a_candidate_or_none_or_a_wire_error(init: dict[str, Any]) -
     ],
 )
 def test_only_a_peers_own_address_is_dialled(host: str, dialled: bool) -> None:
-    assert may_dial(Candidate("1", 1, host, 9, "host"), (), allow_loopback=False) is dialled
+    assert (refusal(Candidate("1", 1, host, 9, "host"), (), allow_loopback=False) is None) is dialled
 
 
 @pytest.mark.parametrize(
@@ -110,10 +110,10 @@ def test_only_a_peers_own_address_is_dialled(host: str, dialled: bool) -> None:
 def test_gateways_and_broadcasts_around_are_not_dialled(host: str, dialled: bool) -> None:
     nobodys = {ipaddress.ip_address("192.168.1.1"), ipaddress.ip_address("192.168.1.255")}
 
-    assert may_dial(Candidate("1", 1, host, 9, "host"), nobodys, allow_loopback=True) is dialled
+    assert (refusal(Candidate("1", 1, host, 9, "host"), nobodys, allow_loopback=True) is None) is dialled
 
 
 def test_loopback_is_dialled_where_both_ends_are_one_machine() -> None:
-    assert may_dial(Candidate("1", 1, "127.0.0.1", 9, "host"), (), allow_loopback=True)
-    assert may_dial(Candidate("1", 1, "::1", 9, "host"), (), allow_loopback=True)
-    assert not may_dial(Candidate("1", 1, "224.0.0.1", 9, "host"), (), allow_loopback=True)
+    assert refusal(Candidate("1", 1, "127.0.0.1", 9, "host"), (), allow_loopback=True) is None
+    assert refusal(Candidate("1", 1, "::1", 9, "host"), (), allow_loopback=True) is None
+    assert refusal(Candidate("1", 1, "224.0.0.1", 9, "host"), (), allow_loopback=True) is not None

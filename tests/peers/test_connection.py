@@ -1,4 +1,6 @@
 import asyncio
+import gc
+from collections.abc import Callable
 from pathlib import Path
 
 import aioice
@@ -19,8 +21,8 @@ from jambridge.peers.tap import Tap
 ANSWER = (Path(__file__).parents[1] / "vectors" / "chromium-156-answer.sdp").read_text()
 
 
-def connection() -> Connection:
-    return Connection(IceServers(), None, lambda _: None, lambda _: None, lambda *_: None, receives=True)
+def connection(on_state: Callable[[str], None] = lambda _: None) -> Connection:
+    return Connection(IceServers(), None, lambda _: None, on_state, lambda *_: None, receives=True)
 
 
 class TwoFrames(MediaStreamTrack):
@@ -100,3 +102,33 @@ def test_closing_twice_or_unused_is_harmless() -> None:
         assert ours.path is None
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_close_that_is_given_up_while_aiortc_closes_as_well_leaves_nothing_behind(steps: int) -> None:
+    """The peer's goodbye makes aiortc close by itself; ours comes upon it, is cancelled, and is asked for again."""
+
+    async def scenario() -> list[str]:
+        unhandled: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(str(context)))
+        states: asyncio.Queue[str] = asyncio.Queue()
+        theirs_states: asyncio.Queue[str] = asyncio.Queue()
+        ours, theirs = connection(states.put_nowait), connection(theirs_states.put_nowait)
+        offer = sdp.parse("offer", await ours.offer())
+        answer = sdp.parse("answer", await theirs.answer(offer))
+        await ours.apply(answer)
+        await asyncio.gather(ours.dial(answer.candidates), theirs.dial(offer.candidates))
+        assert [await states.get(), await theirs_states.get()] == ["connected"] * 2
+        async with asyncio.timeout(5):
+            await theirs.close()
+            assert await states.get() == "broken"
+            closing = asyncio.create_task(ours.close())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            closing.cancel()
+            await asyncio.wait((closing,))
+            await ours.close()
+        gc.collect()  # a task says so when it goes that nobody asked how it ended
+        return unhandled
+
+    assert asyncio.run(scenario()) == []

@@ -2,13 +2,16 @@
 
 import asyncio
 import ipaddress
+import logging
 from pathlib import Path
+
+import pytest
 
 from jambridge.peers import sdp
 from jambridge.peers.candidates import Candidate
 from jambridge.peers.ice_servers import IceServers
 from jambridge.peers.peer import RELAY_AFTER_S, Peer, Surroundings, open_peer
-from jambridge.peers.signals import RemoteCandidates, RemoteDescription
+from jambridge.peers.signals import RemoteBye, RemoteCandidates, RemoteDescription
 from jambridge.peers.status import Drops
 from jambridge.room.messages import Participant
 from jambridge.units import PeerId
@@ -92,3 +95,26 @@ def test_a_relay_is_dialled_when_the_direct_ways_have_had_their_time_unless_noth
 
     assert asyncio.run(seconds_to_relay(IceServers())) >= RELAY_AFTER_S
     assert asyncio.run(seconds_to_relay(IceServers(relay_only=True))) < RELAY_AFTER_S
+
+
+def test_of_a_connection_that_fails_it_is_said_which_address_was_not_dialled_and_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        nobodys = {ipaddress.ip_address(GATEWAY)}
+        around = Surroundings(SELF, lambda _: None, lambda _, __: None, nobodys=lambda: nobodys)
+        async with open_peer(around, PEER) as peer:
+            running = asyncio.create_task(peer.run())
+            peer.post(RemoteDescription("c", sdp.parse("offer", OFFER)))
+            peer.post(RemoteCandidates("c", hosts(GATEWAY)))
+            await until(lambda: GATEWAY in peer.status().undialled)
+            assert not peer.status().failures
+            assert not caplog.records
+            peer.post(RemoteBye("c"))
+            await until(lambda: peer.status().failures > 0)
+            running.cancel()
+
+    with caplog.at_level(logging.WARNING, "jambridge.peers.peer"):
+        asyncio.run(scenario())
+    (said,) = caplog.messages
+    assert said.endswith(f"peer=a name=a: {GATEWAY} (a gateway or broadcast address of this network)")

@@ -44,6 +44,14 @@ def test_attempts_that_fail_are_told_until_one_succeeds() -> None:
     assert watched.after(0, GOOD) == {}
 
 
+def test_an_address_that_is_not_dialled_is_named_with_its_reason() -> None:
+    failed = replace(LOST, failures=1, undialled={f"192.168.1.{end}": "a gateway" for end in range(1, 6)})
+    (cause,) = Watched().after(1, failed).values()
+    assert cause.startswith("Ada: no connection after 1 attempt, not dialled: 192.168.1.1 (a gateway), not dialled: ")
+    assert cause.count("192.168") == 3
+    assert Watched().after(1, replace(failed, state=PeerState.CONNECTED)) == {}
+
+
 def test_a_connection_that_fell_silent_is_told_when_a_second_one_is_tried() -> None:
     assert Watched().after(3, replace(LOST, silent_s=3.0)) == {}
     assert Watched().after(3, replace(LOST, silent_s=7.0)) == {Text.DIRECT_RETRYING: "Ada: nothing heard for 7 s"}

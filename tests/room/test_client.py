@@ -1,7 +1,10 @@
 """Two supervised members against a real hub, over real sockets."""
 
+import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from jambridge.errors import LinkError, OccupiedError, Text, UnavailableError, W
 from jambridge.hub.server import HubServer
 from jambridge.room import line, messages
 from jambridge.room.client import open_room
-from jambridge.room.edges import SUPABASE, Address, RoomEdges
+from jambridge.room.edges import HUB, SUPABASE, Address, RoomEdges
 from jambridge.room.messages import Broadcast, Signal, SignalType
 from jambridge.units import PeerId
 from tests.fakes.hostile_hub import HostileHub
@@ -58,6 +61,21 @@ def test_four_players_and_others_who_watch_sit_in_one_room_whatever_their_names(
         await stop(*seats, twin)
 
     run(scenario, tmp_path)
+
+
+def test_a_hub_that_is_stopped_is_said_to_be_gone_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with AsyncExitStack() as stack:
+            async with live_hub(tmp_path) as hub:
+                (ada,) = await stack.enter_async_context(seated(at(hub.port), "Ada"))
+            await ada.goes("reconnecting")
+            while "cannot be reached" not in str(ada.services.health[HUB].last_error):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    with caplog.at_level(logging.INFO):
+        within_patience(scenario)
+    said = [record.getMessage() for record in caplog.records if record.name == "jambridge.supervise"]
+    assert said == [f"{line.HUB_GONE} name={HUB}"]
 
 
 def test_a_signal_reaches_the_one_it_is_for(tmp_path: Path) -> None:

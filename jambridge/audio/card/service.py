@@ -5,6 +5,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from jambridge import child
@@ -68,7 +69,11 @@ class CardService(Generic[S, R]):
     async def _collect(self) -> None:
         kind = type(self._reports.value)
         while True:
-            packet = await self._process.hear()
+            try:
+                packet = await self._process.hear()
+            except DeviceError as exc:
+                self._blame(str(exc))
+                raise
             if control.is_heard(packet):
                 if self._tones is not None:
                     self._tones.set(packet)
@@ -77,6 +82,11 @@ class CardService(Generic[S, R]):
                 message = control.decode(packet)
                 if isinstance(message, kind):
                     self._take(message)
+
+    def _blame(self, problem: str) -> None:
+        """The process can no longer say itself why no card is in use."""
+        report = self._reports.value
+        self._reports.set(replace(report, card=CardReport(problem=problem, chosen=report.card.chosen)))
 
     def _take(self, report: R) -> None:
         before, now = self._reports.value.card, report.card
