@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from jambridge.notes.frame import HOP_FRAMES
-from jambridge.notes.onset import ONSET_BLOCK, OnsetDetector, band_starts
-from jambridge.units import SAMPLE_RATE_HZ
+from jambridge.notes.onset import COARSE, FINE, ONSET_BLOCK, OnsetDetector, Spectrum
+from jambridge.units import SAMPLE_RATE_HZ, hz
 from tests.bench import onsets as bench
 from tests.bench.truth import pieces
 from tests.notes.signals import Sound, hum, noise, pluck, silence, tone
@@ -28,8 +28,9 @@ def test_blocks_fill_hops() -> None:
     assert HOP_FRAMES % ONSET_BLOCK == 0
 
 
-def test_bands_rise_and_none_is_empty() -> None:
-    assert (np.diff(band_starts()) > 0).all()
+@pytest.mark.parametrize("spectrum", [COARSE, FINE])
+def test_bands_rise_and_none_is_empty(spectrum: Spectrum) -> None:
+    assert (np.diff(spectrum.band_starts()) > 0).all()
 
 
 @pytest.mark.parametrize("note", [36, 48, 60, 72, 84])
@@ -49,6 +50,28 @@ def test_an_attack_in_a_sounding_chord_is_told() -> None:
     (at_s,) = [at_s for at_s in told_s(chord) if at_s > 0.2]
 
     assert at_s == pytest.approx(1.0, abs=0.015)
+
+
+@pytest.mark.parametrize(("before", "after"), [(67, 69), (67, 65), (72, 74)])
+def test_a_voice_that_moves_on_is_told_though_nothing_grows_louder(before: int, after: int) -> None:
+    """One of three, tied: the old note fades into the new one in 40 ms."""
+    share = np.clip((np.arange(2 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ - 1) / 0.04, 0, 1).astype(np.float32)
+    moving = tone(before, 2) * np.cos(np.pi / 2 * share) + tone(after, 2) * np.sin(np.pi / 2 * share)
+    chord = tone(52, 2) + tone(60, 2) + moving
+
+    (at_s,) = [at_s for at_s in told_s(chord) if at_s > 0.2]
+
+    assert 1.0 < at_s < 1.06
+
+
+@pytest.mark.parametrize("note", [55, 69, 81])
+def test_vibrato_is_no_attack(note: int) -> None:
+    times_s = np.arange(2 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+    swing = 0.3 / 12 * np.log(2) * np.cos(2 * np.pi * 5.5 * times_s)  # 30 cents
+    phase = 2 * np.pi * np.cumsum(hz(note) * np.exp(swing)) / SAMPLE_RATE_HZ
+    sound = np.sum([0.1 * np.sin(k * phase) / k for k in range(1, 9)], axis=0).astype(np.float32)
+
+    assert not [at_s for at_s in told_s(sound) if at_s > 0.1]
 
 
 @pytest.mark.parametrize("rms", [0.001, 0.01, 0.1])
