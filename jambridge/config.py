@@ -263,6 +263,19 @@ class LightConfig(Section):
     zones: Annotated[list[ZoneConfig], Field(max_length=256)] = []
     effect: str = "notes"
 
+    @field_validator("controllers")
+    @classmethod
+    def _each_once(cls, value: list[ControllerConfig]) -> list[ControllerConfig]:
+        seen: dict[object, int] = {}
+        for number, one in enumerate(value):
+            if one.name is None and one.mac is None and one.host is None:
+                raise ValueError(f"controllers[{number}] has neither name nor mac nor host")
+            name, mac = (one.name or "").casefold(), (one.mac or "").lower().replace(":", "").replace("-", "")
+            for key in (("name", name), ("mac", mac), ("host", f"{one.host}:{one.http_port}" if one.host else "")):
+                if key[1] and seen.setdefault(key, number) != number:
+                    raise ValueError(f"controllers[{seen[key]}] and [{number}] have the same {key[0]}, {key[1]}")
+        return value
+
 
 class MidiConfig(Section):
     inputs: str | list[str] = "all"
