@@ -10,6 +10,7 @@ from jambridge.light.control import LightSettings, OutputReport
 from jambridge.light.link import Link
 from jambridge.light.output import Clock, Output
 from jambridge.light.patterns import Pattern
+from jambridge.light.safety import FlashLimiter
 from jambridge.light.wled import Controller
 from jambridge.units import LocalSeconds
 
@@ -33,6 +34,7 @@ class Rig:
         self._wanted: dict[str, Controller] = {}
         self._trials: dict[str, _Trial] = {}
         self._outputs: dict[str, Output] = {}
+        self._limiter = FlashLimiter()
 
     def set_settings(self, settings: LightSettings) -> None:
         self._settings = settings
@@ -127,7 +129,7 @@ class Rig:
         for mac, controller in wanted.items():
             before = self._outputs.get(mac)
             if before is None:
-                self._outputs[mac] = Output(controller, self._connect(controller), self._settings)
+                self._outputs[mac] = Output(controller, self._connect(controller), self._settings, self._limiter)
                 self._outputs[mac].set_phase(self._phase_s)
             elif before.controller != controller:
                 before.rewire(controller, self._connect(controller), self._settings)

@@ -1,6 +1,7 @@
 """The light process as it runs: real rings, a real detector, a virtual WLED at the other end of real sockets."""
 
 import asyncio
+import colorsys
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from jambridge.audio.ring import Feed
 from jambridge.edges import Latest
 from jambridge.errors import DeviceError
 from jambridge.light import control, process
+from jambridge.light.colour import GAMMA
 from jambridge.light.control import LightSettings, Report
 from jambridge.light.process import Lights, open_light
 from jambridge.light.wled import Controller
@@ -57,9 +59,15 @@ async def play(feed: Feed, sound: Callable[[int], NDArray[np.float32]] = tone) -
         await asyncio.sleep(due - asyncio.get_running_loop().time())
 
 
+def hue(shown: Shown) -> int | None:
+    """Of the first pixel, in steps of 30 degrees; None where it is dark or white."""
+    red, green, blue = ((level / 255) ** (1 / GAMMA) for level in shown.pixels[:3])
+    angle, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
+    return round(12 * angle) % 12 * 30 if value > 0.2 and saturation > 0.5 else None
+
+
 def is_violet(shown: Shown) -> bool:
-    red, green, blue = shown.pixels[:3]
-    return shown.live and green == 0 and blue > 20 and 0.15 < red / blue < 0.3
+    return shown.live and hue(shown) == 270
 
 
 class Rig:
@@ -302,9 +310,8 @@ def test_switched_off_or_unplugged_the_strips_are_released_and_come_back() -> No
 
 
 def test_the_colours_follow_the_rooms_mode() -> None:
-    def is_orange(shown: Shown) -> bool:  # A is three fifths above C
-        red, green, blue = shown.pixels[:3]
-        return shown.live and blue == 0 and red > 20 and green > 20
+    def is_yellow(shown: Shown) -> bool:  # A is three fifths above C
+        return shown.live and hue(shown) == 90
 
     async def scenario() -> None:
         async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
@@ -312,7 +319,7 @@ def test_the_colours_follow_the_rooms_mode() -> None:
             async with rig.open() as lights, background(lights.run(), play(rig.player())):
                 await sim.until(is_violet)
                 rig.settings.set(LightSettings(color_mode="harmonic", threshold="sensitive"))
-                await sim.until(is_orange)
+                await sim.until(is_yellow)
 
     asyncio.run(scenario())
 
