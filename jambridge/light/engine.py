@@ -18,14 +18,17 @@ from jambridge import realtime
 from jambridge.audio.ring import Rings, read_wakes
 from jambridge.audio.source import Source
 from jambridge.errors import WireError
-from jambridge.light import control, scene
+from jambridge.light import control
 from jambridge.light.colour import Colours
 from jambridge.light.control import Controllers, LightSettings, Quit, Report, Sources, Try
 from jambridge.light.ensemble import Ensemble
 from jambridge.light.hearing import Hearing
 from jambridge.light.link import UdpLink
+from jambridge.light.music import Music
 from jambridge.light.patterns import PATTERNS
 from jambridge.light.rig import Rig
+from jambridge.light.stage import Stage
+from jambridge.light.wled import Controller
 from jambridge.notes.detector import Detector
 from jambridge.notes.onset import ONSET_BLOCK, OnsetDetector
 from jambridge.notes.tracker import Threshold
@@ -52,6 +55,7 @@ class Engine:
         self._wake_fd = wake_fd
         self._control = control_socket
         self._stop_fd = stop_fd
+        self._stage = Stage(ensemble)
         self._settings = LightSettings()
         self._running = True
         self._urgent_at = self._sounded_at = self._sourced_at = _NEVER
@@ -98,22 +102,26 @@ class Engine:
         drives = self._running and self._drives(now)
         if not drives:
             self._rig.release()
-        notes, flash = self._ensemble.loudest(now), self._ensemble.flash(now)
+        parts = self._stage.parts(now)
 
-        def draw(pixels: int) -> Colours:
-            return scene.draw(notes, flash, pixels, self._settings.color_mode)
+        def draw(controller: Controller) -> Colours:
+            return self._stage.picture(parts, controller, now)
 
-        if self._rig.show(draw, _now, self._urgent_at, sounding=self._sounds(now), drives=drives):
+        if self._rig.show(draw, _now, self._urgent_at, sounding=self._moves(now), drives=drives):
             self._ticks += 1
             self._late_ticks += now - self._promised_at > LATE_S
 
     def _due(self, now: LocalSeconds) -> LocalSeconds:
-        return self._rig.due(self._urgent_at, sounding=self._sounds(now), drives=self._drives(now))
+        return self._rig.due(self._urgent_at, sounding=self._moves(now), drives=self._drives(now))
 
     def _sounds(self, now: LocalSeconds) -> bool:
         if self._ensemble.sounds(now):
             self._sounded_at = now
         return now - self._sounded_at < LINGER_S
+
+    def _moves(self, now: LocalSeconds) -> bool:
+        """Whether pictures change: also where notes still fade, and on the beat."""
+        return self._sounds(now) or self._stage.is_moving or now - self._sounded_at < self._stage.fades_s
 
     def _drives(self, now: LocalSeconds) -> bool:
         if self._ensemble.has_members or self._sounds(now):
@@ -147,11 +155,13 @@ class Engine:
             case LightSettings():
                 if message.threshold != self._settings.threshold:
                     self._ensemble.set_listen(partial(listen, threshold=message.threshold))
-                self._settings = message
+                self._settings = self._stage.settings = message
                 self._rig.set_settings(message)
             case Course():
                 now = _now()
                 self._rig.set_phase((message.room_s(now) - now) % TICK_S)
+            case Music():
+                self._stage.music = message
             case Try(controller, pattern):
                 self._rig.begin_trial(controller, PATTERNS[pattern], _now())
             case Quit():

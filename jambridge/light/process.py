@@ -16,6 +16,7 @@ from jambridge.errors import WireError
 from jambridge.light import control
 from jambridge.light.control import Controllers, LightSettings, Quit, Report, Sources, Try
 from jambridge.light.link import UdpLink
+from jambridge.light.music import Music
 from jambridge.light.patterns import PatternName
 from jambridge.light.wled import Controller
 from jambridge.sync.service import ClockReport
@@ -36,12 +37,14 @@ class Lights:
         controllers: Latest[tuple[Controller, ...]],
         settings: Latest[LightSettings],
         clock: Latest[ClockReport] | None,
+        music: Latest[Music],
     ) -> None:
         self._process = process
         self._clock = clock
         self._sources = sources
         self._controllers = controllers
         self._settings = settings
+        self._music = music
         self._try: Latest[Try | None] = Latest(None)
         self._reported_at = -math.inf
         self.report: Report | None = None
@@ -72,6 +75,7 @@ class Lights:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tell_settings())
+            group.create_task(self._tell_music())
             group.create_task(self._tell_sources())
             group.create_task(self._tell_controllers())
             group.create_task(self._tell_tries())
@@ -82,6 +86,10 @@ class Lights:
     async def _tell_settings(self) -> None:
         async for settings in values(self._settings):
             await self._process.tell(control.encode(settings))
+
+    async def _tell_music(self) -> None:
+        async for music in values(self._music):
+            await self._process.tell(control.encode(music))
 
     async def _tell_sources(self) -> None:
         async for sources in values(self._sources):
@@ -128,6 +136,7 @@ async def open_light(
     controllers: Latest[tuple[Controller, ...]],
     settings: Latest[LightSettings],
     clock: Latest[ClockReport] | None = None,
+    music: Latest[Music] | None = None,
     *,
     command: Sequence[str] = ENGINE,
 ) -> AsyncIterator[Lights]:
@@ -145,7 +154,7 @@ async def open_light(
         release(controllers.value)
 
     async with open_child("light", (*command, *map(str, numbers)), descriptors, _QUIT, release_here) as process:
-        yield Lights(process, sources, controllers, settings, clock)
+        yield Lights(process, sources, controllers, settings, clock, music or Latest(Music()))
 
 
 def release(controllers: Iterable[Controller]) -> None:

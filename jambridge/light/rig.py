@@ -64,14 +64,14 @@ class Rig:
 
     def show(
         self,
-        draw: Callable[[int], Colours],
+        draw: Callable[[Controller], Colours],
         clock: Clock,
         urgent_at: LocalSeconds,
         *,
         sounding: bool,
         drives: bool = True,
     ) -> bool:
-        """Send a frame to every WLED that can take one now; whether any did. `draw` is given a number of pixels."""
+        """Send a frame to every WLED that can take one now; whether any did."""
         now = clock()
         pictures = self._trial_pictures(now)
         ready = [
@@ -79,13 +79,9 @@ class Rig:
             for mac, output in self._outputs.items()
             if (drives or mac in pictures) and self._due(output, urgent_at, sounding) <= now
         ]
-        drawn = {
-            pixels: draw(pixels)
-            for pixels in {output.controller.pixels for output in ready if output.controller.mac not in pictures}
-        }
         for output in ready:
             picture = pictures.get(output.controller.mac)
-            output.prepare(drawn[output.controller.pixels] if picture is None else picture, now)
+            output.prepare(draw(output.controller) if picture is None else picture, now)
         for output in self._outputs.values():  # one behind the other: they show the same moment
             output.send(clock)
         return bool(ready)

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -22,8 +23,10 @@ from jambridge.errors import DeviceError
 from jambridge.light import control, process
 from jambridge.light.colour import GAMMA
 from jambridge.light.control import LightSettings, Report
+from jambridge.light.music import Music
 from jambridge.light.process import Lights, open_light
 from jambridge.light.wled import Controller
+from jambridge.light.zones import Zone
 from jambridge.sim.virtual import Shown
 from jambridge.sim.wled import SimulatedWled, open_sim
 from jambridge.supervise import Health, supervise
@@ -78,12 +81,13 @@ class Rig:
         self.controllers = Latest(tuple(map(controller, sims)))
         self.settings = Latest(LightSettings())
         self.clock = Latest(ClockReport(Course(LocalSeconds(0.0), RoomSeconds(0.0))))
+        self.music = Latest(Music())
         self.present: list[Lights] = []
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Lights]:
         feeds = self.feeds
-        edges = (self.controllers, self.settings, self.clock)
+        edges = (self.controllers, self.settings, self.clock, self.music)
         async with open_light(feeds.rings, feeds.wakes, feeds.sources, *edges) as lights:
             self.present.append(lights)
             yield lights
@@ -320,6 +324,33 @@ def test_the_colours_follow_the_rooms_mode() -> None:
                 await sim.until(is_violet)
                 rig.settings.set(LightSettings(color_mode="harmonic", threshold="sensitive"))
                 await sim.until(is_yellow)
+
+    asyncio.run(scenario())
+
+
+def test_every_musician_has_a_light_of_its_own() -> None:
+    def halves(shown: Shown) -> tuple[int | None, int | None]:
+        return hue(shown), hue(replace(shown, pixels=shown.pixels[-3:]))
+
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            name = sim.unit.traits.name
+            rig.settings.set(
+                LightSettings(
+                    zones=(Zone("Ada", name, 0, 15), Zone("bass", name, 15, 30, effect="wash")), threshold="sensitive"
+                )
+            )
+            ada = rig.feeds.open(PeerId("ada"), "Ada")
+            bob = rig.feeds.open(PeerId("bob"), "Bob", instrument="bass")
+            assert ada and bob
+            async with (
+                rig.open() as lights,
+                background(lights.run(), play(ada), play(bob, partial(tone, hz=261.63))),
+            ):
+                await sim.until(lambda shown: shown.live and halves(shown) == (270, 0))
+                rig.music.set(Music(key="G"))
+                await sim.until(lambda shown: shown.live and halves(shown) == (270, 330))
 
     asyncio.run(scenario())
 

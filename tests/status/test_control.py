@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from jambridge.errors import LinkError, WireError
-from jambridge.status.control import KEYS_KEPT_S, MOST_KEYS, Control, Room, Volumes
+from jambridge.status.control import KEYS_KEPT_S, MOST_KEYS, Adjustable, Control, Room
 from jambridge.strict_json import JsonObject
 
 
@@ -61,7 +61,7 @@ class Tempo:
 
 def asked(room: Tempo, scenario: Callable[[aiohttp.ClientSession], Awaitable[None]]) -> None:
     async def run() -> None:
-        volumes = Volumes(room.volumes.copy, room.set_volumes)
+        volumes = Adjustable(room.volumes.copy, room.set_volumes)
         control = Control(
             Room(lambda: room, room.change, room.leave, room.sessions, dict),
             volumes,
