@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jambridge.light import scene
-from jambridge.light.colour import WHITE, ColorMode, Colours, hue_colour, hue_deg
+from jambridge.light.colour import FAINTEST, WHITE, ColorMode, Colours, hue_colour, hue_deg
 from jambridge.light.music import BAR_BEATS, Music, mean_hue
 from jambridge.light.strokes import Stroke
 from jambridge.notes.frame import Note
@@ -151,7 +151,7 @@ def _scroll(parts: Sequence[Part], now: LocalSeconds, music: Music, style: Style
             newest = 0 if stroke.ended is None else int((now - stroke.ended) / length_s * pixels)
             oldest = math.ceil((now - stroke.began) / length_s * pixels)
             if newest < pixels:
-                level = _octave_level(stroke.midi, stroke.velocity, style)
+                level = _octave_level(stroke.midi, max(stroke.velocity, FAINTEST), style)
                 picture[newest : max(oldest, newest + 1)] = _colour(stroke.midi, level, music.color_mode)
     return picture * np.linspace(1, 0.4, pixels, dtype=np.float32)[:, np.newaxis]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from jambridge.light.colour import FAINTEST
 from jambridge.notes.frame import Note
 from jambridge.units import LocalSeconds, MidiNote
 
@@ -21,11 +22,12 @@ class Stroke:
 
     def level(self, now: LocalSeconds, attack_s: float, decay_s: float) -> float:
         """Its brightness, 0..1: rising over `attack_s`, and for `decay_s` behind its end falling."""
+        bright = max(self.velocity, FAINTEST)
         risen = min(1.0, (now - self.began) / attack_s) if attack_s > 0 else 1.0
         if self.ended is None:
-            return self.velocity * max(0.0, risen)
+            return bright * max(0.0, risen)
         left = 1.0 - (now - self.ended) / decay_s if decay_s > 0 else 0.0
-        return self.velocity * max(0.0, min(risen, left))
+        return bright * max(0.0, min(risen, left))
 
 
 class Strokes:
