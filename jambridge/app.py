@@ -21,6 +21,7 @@ from jambridge.audio.card.control import PlaybackReport, PlaybackSettings
 from jambridge.audio.card.service import CardService
 from jambridge.audio.feed import Feeds
 from jambridge.audio.ring import Feed
+from jambridge.broadcasting import Broadcasting
 from jambridge.config import Config
 from jambridge.edges import Latest
 from jambridge.errors import ExitStatus, LinkError, Text, WireError
@@ -95,6 +96,7 @@ class _Box:
     store: Running[Saver]
     line_out: Running[LineOut] | None
     sync: Sync
+    broadcasting: Broadcasting
 
 
 async def run(
@@ -168,6 +170,7 @@ async def run(
         _follow_hub(edges, config, code, is_hosted=supabase is not None),
         claiming.claim(room, edges.lighting.settings, edges.agreement),
         edges.lighting.follow(room.state, box.sync),
+        box.broadcasting.keep(lambda: box.light.present.report if box.light.present else None),
         keeping.describe(edges.setup, edges.lighting.settings, box.discovery),
         keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
         sound.keep(edges.sound, room, box.mesh, box.line_out, config.webrtc.max_peers),
@@ -229,9 +232,16 @@ def _start_box(
 ) -> _Box:
     """Everything that works with or without a room."""
     feeds, room = edges.feeds, edges.room
-    sync = Sync(
-        me.id, lambda: room.view.value.host, lambda to, text: bool(mesh.present and mesh.present.send_sync(to, text))
-    )
+
+    def send_sync(to: PeerId, text: str) -> bool:
+        return bool(mesh.present and mesh.present.send_sync(to, text))
+
+    def hear_sync(peer: PeerId, text: str, received_at: LocalSeconds) -> None:
+        sync.receive(peer, text, received_at)
+        broadcasting.hear_text(peer, text)
+
+    sync = Sync(me.id, lambda: room.view.value.host, send_sync)
+    broadcasting = Broadcasting(config.light.mode, room, edges.lighting.settings, send_sync)
     light = services.start(
         "light",
         partial(
@@ -243,6 +253,8 @@ def _start_box(
             edges.lighting.settings,
             sync.report,
             edges.lighting.music,
+            broadcasting.given,
+            share=broadcasting.tell,
         ),
         longest_delay_s=LIGHT_RETRY_S,
     )
@@ -253,7 +265,7 @@ def _start_box(
     look_for_lights = partial(open_discovery, config.light, adopted, edges.controllers)
     discovery = services.start("discovery", partial(look_for_lights, sent_fps=sent_fps, agreement=edges.agreement))
     ice_servers = IceServers(sections.ice_servers(config), relay_only=config.webrtc.policy == "relay")
-    readers = {SYNC: sync.receive}
+    readers = {SYNC: hear_sync}
     around = Surroundings(
         me.id,
         room.say,
@@ -268,7 +280,7 @@ def _start_box(
     services.start("sharing", partial(open_sharing, room))
     inputs = Inputs(room.state, room.members, room.hosting, edges.setup, edges.remote)
     store = services.start("store", keeping.saver(config.store, state, code, inputs, resume))
-    return _Box(light, discovery, mesh, store, line_out, sync)
+    return _Box(light, discovery, mesh, store, line_out, sync, broadcasting)
 
 
 def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:

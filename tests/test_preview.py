@@ -12,7 +12,7 @@ from jambridge.light.effects import EFFECTS, EffectName
 from jambridge.preview_command import preview
 from tests.light.flashes import most_in_a_second
 
-SECONDS = 6
+SECONDS = 4
 
 
 @pytest.mark.parametrize("effect", sorted(EFFECTS))

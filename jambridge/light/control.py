@@ -42,6 +42,8 @@ class LightSettings:
     flashes_per_s: float = MOST_FLASHES_PER_S
     threshold: Threshold = "normal"
     effect: EffectName = "notes"
+    shares: bool = False
+    """Tell of the picture, for others to show."""
     style: Style = PLAIN
     zones: tuple[Zone, ...] = ()
 
@@ -53,6 +55,17 @@ class Try:
     controller: Controller
     pattern: PatternName
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """At most 128 colours, base64 of three bytes each: down the host's, to be shown; up ours, for others to show.
+
+    `fade_s`: in which the next picture comes up.
+    """
+
+    rgb: str
+    fade_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +111,7 @@ class Report:
     outputs: tuple[OutputReport, ...]
 
 
-Message = Sources | Controllers | LightSettings | Course | Music | Try | Quit | Report
+Message = Sources | Controllers | LightSettings | Course | Music | Picture | Try | Quit | Report
 _CODEC: Codec[Message] = Codec(
     {
         "sources": Sources,
@@ -106,6 +119,7 @@ _CODEC: Codec[Message] = Codec(
         "settings": LightSettings,
         "course": Course,
         "music": Music,
+        "picture": Picture,
         "try": Try,
         "quit": Quit,
         "report": Report,

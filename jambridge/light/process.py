@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from jambridge import child
@@ -14,7 +14,7 @@ from jambridge.child import Child, open_child
 from jambridge.edges import Latest, values
 from jambridge.errors import WireError
 from jambridge.light import control
-from jambridge.light.control import Controllers, LightSettings, Quit, Report, Sources, Try
+from jambridge.light.control import Controllers, LightSettings, Picture, Quit, Report, Sources, Try
 from jambridge.light.link import UdpLink
 from jambridge.light.music import Music
 from jambridge.light.patterns import PatternName
@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 
 ENGINE = child.module("jambridge.light.engine")
 _QUIT = control.encode(Quit())
+
+
+def _nothing(_picture: Picture) -> None:
+    """Nobody is told."""
 
 
 class Lights:
@@ -38,6 +42,8 @@ class Lights:
         settings: Latest[LightSettings],
         clock: Latest[ClockReport] | None,
         music: Latest[Music],
+        given: Latest[Picture | None],
+        share: Callable[[Picture], None],
     ) -> None:
         self._process = process
         self._clock = clock
@@ -45,6 +51,8 @@ class Lights:
         self._controllers = controllers
         self._settings = settings
         self._music = music
+        self._given = given
+        self._share = share
         self._try: Latest[Try | None] = Latest(None)
         self._reported_at = -math.inf
         self.report: Report | None = None
@@ -76,6 +84,7 @@ class Lights:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tell_settings())
             group.create_task(self._tell_music())
+            group.create_task(self._tell_pictures())
             group.create_task(self._tell_sources())
             group.create_task(self._tell_controllers())
             group.create_task(self._tell_tries())
@@ -90,6 +99,11 @@ class Lights:
     async def _tell_music(self) -> None:
         async for music in values(self._music):
             await self._process.tell(control.encode(music))
+
+    async def _tell_pictures(self) -> None:
+        async for picture in values(self._given):
+            if picture is not None:
+                await self._process.tell(control.encode(picture))
 
     async def _tell_sources(self) -> None:
         async for sources in values(self._sources):
@@ -113,7 +127,9 @@ class Lights:
             packet = await self._process.hear()
             with suppress(WireError):
                 message = control.decode(packet)
-                if isinstance(message, Report):
+                if isinstance(message, Picture):
+                    self._share(message)
+                elif isinstance(message, Report):
                     self._log_edges(message)
                     self.report, self._reported_at = message, time.monotonic()
 
@@ -137,7 +153,9 @@ async def open_light(
     settings: Latest[LightSettings],
     clock: Latest[ClockReport] | None = None,
     music: Latest[Music] | None = None,
+    given: Latest[Picture | None] | None = None,
     *,
+    share: Callable[[Picture], None] = _nothing,
     command: Sequence[str] = ENGINE,
 ) -> AsyncIterator[Lights]:
     """Start the light process on the present sources, controllers and settings; end it, releasing every WLED.
@@ -154,7 +172,8 @@ async def open_light(
         release(controllers.value)
 
     async with open_child("light", (*command, *map(str, numbers)), descriptors, _QUIT, release_here) as process:
-        yield Lights(process, sources, controllers, settings, clock, music or Latest(Music()))
+        pictures = given or Latest(None)
+        yield Lights(process, sources, controllers, settings, clock, music or Latest(Music()), pictures, share)
 
 
 def release(controllers: Iterable[Controller]) -> None:

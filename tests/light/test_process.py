@@ -1,6 +1,7 @@
 """The light process as it runs: real rings, a real detector, a virtual WLED at the other end of real sockets."""
 
 import asyncio
+import base64
 import colorsys
 import os
 import signal
@@ -22,7 +23,7 @@ from jambridge.edges import Latest
 from jambridge.errors import DeviceError
 from jambridge.light import control, process
 from jambridge.light.colour import GAMMA
-from jambridge.light.control import LightSettings, Report
+from jambridge.light.control import LightSettings, Picture, Report
 from jambridge.light.music import Music
 from jambridge.light.process import Lights, open_light
 from jambridge.light.wled import Controller
@@ -82,13 +83,24 @@ class Rig:
         self.settings = Latest(LightSettings())
         self.clock = Latest(ClockReport(Course(LocalSeconds(0.0), RoomSeconds(0.0))))
         self.music = Latest(Music())
+        self.given: Latest[Picture | None] = Latest(None)
+        self.share: Callable[[Picture], None] = lambda _: None
         self.present: list[Lights] = []
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Lights]:
         feeds = self.feeds
-        edges = (self.controllers, self.settings, self.clock, self.music)
-        async with open_light(feeds.rings, feeds.wakes, feeds.sources, *edges) as lights:
+        async with open_light(
+            feeds.rings,
+            feeds.wakes,
+            feeds.sources,
+            self.controllers,
+            self.settings,
+            self.clock,
+            self.music,
+            self.given,
+            share=self.share,
+        ) as lights:
             self.present.append(lights)
             yield lights
 
@@ -351,6 +363,44 @@ def test_every_musician_has_a_light_of_its_own() -> None:
                 await sim.until(lambda shown: shown.live and halves(shown) == (270, 0))
                 rig.music.set(Music(key="G"))
                 await sim.until(lambda shown: shown.live and halves(shown) == (270, 330))
+
+    asyncio.run(scenario())
+
+
+def test_one_shares_its_picture_and_another_shows_it() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            host, guest = Rig(), Rig(sim)
+            host.settings.set(LightSettings(shares=True))
+            guest.settings.set(LightSettings(mode="broadcast"))
+            host.share = guest.given.set
+            guest.player()  # somebody is there, and nothing of it is heard
+            async with (
+                host.open() as sender,
+                guest.open() as shower,
+                background(sender.run(), shower.run(), play(host.player())),
+            ):
+                await sim.until(is_violet)
+                guest.settings.set(LightSettings(mode="local"))
+                await sim.until(lambda shown: shown.live and not any(shown.pixels))
+
+    asyncio.run(scenario())
+
+
+def test_a_picture_that_comes_seldom_is_faded_in() -> None:
+    red, blue = (base64.b64encode(bytes(colour)).decode() for colour in ([255, 0, 0], [0, 0, 255]))
+
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            rig.settings.set(LightSettings(mode="broadcast"))
+            rig.player()
+            async with rig.open() as lights, background(lights.run()):
+                rig.given.set(Picture(red))
+                await sim.until(lambda shown: shown.live and shown.pixels[:3] == bytes([255, 0, 0]))
+                rig.given.set(Picture(blue, fade_s=1.0))
+                await sim.until(lambda shown: shown.pixels[0] > 20 and shown.pixels[2] > 20)
+                await sim.until(lambda shown: shown.pixels[:3] == bytes([0, 0, 255]))
 
     asyncio.run(scenario())
 
