@@ -170,6 +170,7 @@ async def run(
         _follow_hub(edges, config, code, is_hosted=supabase is not None),
         claiming.claim(room, edges.lighting.settings, edges.agreement),
         edges.lighting.follow(room.state, box.sync),
+        edges.lighting.tell_problems(edges.controllers),
         box.broadcasting.keep(lambda: box.light.present.report if box.light.present else None),
         keeping.describe(edges.setup, edges.lighting.settings, box.discovery),
         keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
@@ -293,7 +294,8 @@ def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
         "store": snapshot.store(box.store.present.report if box.store.present else None),
         "audio": audio.section(box.mesh.present, edges.sound),
         "notes": snapshot.notes(report),
-        "light": snapshot.light(edges.lighting.settings.value.mode, found, report),
+        "light": snapshot.light(edges.lighting.settings.value.mode, found, report)
+        | edges.lighting.section(edges.controllers.value),
         "alerts": snapshot.alerts(edges.alerts.active()),
     }
 

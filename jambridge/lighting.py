@@ -1,9 +1,10 @@
 """What the light follows of the room, and what a person changes of it while it runs."""
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from pydantic import ValidationError
 
@@ -11,16 +12,22 @@ from jambridge import sections
 from jambridge.config import Config
 from jambridge.edges import Latest, values
 from jambridge.errors import WireError
+from jambridge.light import zones
 from jambridge.light.colour import ColorMode
 from jambridge.light.control import LightSettings
 from jambridge.light.music import Music
+from jambridge.light.wled import Controller
+from jambridge.light.zones import Zone
 from jambridge.room.state import RoomState
 from jambridge.strict_json import JsonObject
 from jambridge.sync.service import Sync
 
+log = logging.getLogger(__name__)
+
 CHANGEABLE = ("effect", "brightness", "zones", "attack", "decay", "octave")
 """Of the configuration's `light`, until the next start. The flash limit is not among them."""
 CLOCK_S = 1.0
+SETTLED_S = 15.0  # by then every controller that is there has been found
 _SAME_S = 1e-3  # of a beat
 
 
@@ -34,6 +41,27 @@ class Lighting:
         """What may be changed, as it is."""
         light = self._config.light.model_dump(mode="json")
         return {name: light[name] for name in CHANGEABLE}
+
+    def section(self, driven: Sequence[Controller]) -> JsonObject:
+        """Of the status: the effect of all, and each zone with what keeps it from being shown whole."""
+        settings = self.settings.value
+        found = [{**asdict(zone), "problem": zones.problem(zone, driven)} for zone in settings.zones]
+        return {"effect": settings.effect, "zones": found}
+
+    async def tell_problems(self, driven: Latest[tuple[Controller, ...]]) -> None:
+        """Log a zone that cannot be shown whole, and one that can be again."""
+        said: dict[Zone, str] = {}
+        await asyncio.sleep(SETTLED_S)
+        while True:
+            await asyncio.sleep(CLOCK_S)
+            found = {zone: zones.problem(zone, driven.value) for zone in self.settings.value.zones}
+            now = {zone: problem for zone, problem in found.items() if problem}
+            for zone, problem in now.items():
+                if said.get(zone) != problem:
+                    log.warning("a zone is not shown whole player=%s problem=%s", zone.player, problem)
+            for zone in said.keys() - now.keys():
+                log.info("a zone is shown player=%s controller=%s", zone.player, zone.controller)
+            said = now
 
     def change(self, wanted: Mapping[str, object]) -> None:
         """Put some of `CHANGEABLE` in force, all or none.

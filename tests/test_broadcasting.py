@@ -46,7 +46,7 @@ class Member:
 
     def said(self) -> list[Mapping[str, object]]:
         """What waits to be said in the room."""
-        found = []
+        found: list[Mapping[str, object]] = []
         while said := self.seat.outbox.take(LocalSeconds(time.monotonic())):
             if said.event == LED_EVENT:
                 found.append(said.payload)

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -7,6 +8,7 @@ import pytest
 from jambridge.config import Config
 from jambridge.edges import Latest
 from jambridge.errors import WireError
+from jambridge.light.wled import Controller
 from jambridge.light.zones import Zone
 from jambridge.lighting import CHANGEABLE, Lighting
 from jambridge.room.state import RoomState
@@ -71,6 +73,19 @@ def test_what_cannot_be_is_refused_whole(wanted: dict[str, object]) -> None:
 
     assert len(str(refused.value)) < 250
     assert one.settings.value == before
+
+
+def test_a_zone_that_cannot_be_shown_says_why() -> None:
+    one = lighting(effect="vu", zones=[{"controller": "Stage", "stop": 20}, {"controller": "Hall"}])
+
+    section = one.section([Controller("aabbccddeeff", "Stage", "10.0.0.7", 10)])
+
+    assert section["effect"] == "vu"
+    assert [zone["problem"] for zone in section["zones"]] == [
+        "ends at 20, cut at the 10 pixels of 'Stage'",
+        "no controller 'Hall' is driven",
+    ]
+    assert json.loads(json.dumps(section)) == section
 
 
 def test_colour_mode_key_scale_and_beat_are_the_rooms() -> None:
