@@ -79,8 +79,15 @@ class Lighting:
             where = ".".join(map(str, first["loc"]))
             raise WireError(f"{where}: {first['msg']}"[:200]) from exc
         self._config = self._config.model_copy(update={"light": changed})
-        color_mode = self.settings.value.color_mode
-        self.settings.set(replace(sections.light_settings(self._config), color_mode=color_mode))
+        before = self.settings.value
+        self.settings.set(
+            replace(
+                sections.light_settings(self._config),
+                color_mode=before.color_mode,
+                mode=before.mode,
+                shares=before.shares,
+            )
+        )
 
     async def follow(self, state: Latest[RoomState], sync: Sync) -> None:
         """Keep colour mode, key, scale and beat as the room has them."""

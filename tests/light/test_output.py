@@ -300,7 +300,7 @@ def test_when_an_offset_changes_no_frame_overtakes_another() -> None:
         if count == 30:
             rig.set_controllers([late])
         picture = RED * (count / 60)
-        rig.show({600: picture}.__getitem__, still(1 + count / 60), NEVER, sounding=True)
+        rig.show(partial(_shown, picture), still(1 + count / 60), NEVER, sounding=True)
 
     shown = levels(strips.by_host["10.0.0.1"])
     assert shown == sorted(shown) and len(shown) > 40 and shown[-1] == 251
