@@ -48,6 +48,12 @@ def hue_colour(hue: float) -> Colours:
     return colour
 
 
+def hue_colours(hues_deg: NDArray[np.floating]) -> Colours:
+    """Shape (hues, 3), as `hue_colour`."""
+    colours: Colours = _CIRCLE[np.rint(hues_deg).astype(np.intp) % 360]
+    return colours
+
+
 def encode(colours: Colours, gamma: float) -> NDArray[np.uint8]:
     """Bytes for the wire, shape (pixels, 3); what is not finite is dark.
 

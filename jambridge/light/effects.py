@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jambridge.light import scene
-from jambridge.light.colour import FAINTEST, WHITE, ColorMode, Colours, hue_colour, hue_deg
+from jambridge.light.colour import FAINTEST, WHITE, ColorMode, Colours, hue_colour, hue_colours, hue_deg
 from jambridge.light.music import BAR_BEATS, Music, mean_hue
 from jambridge.light.strokes import Stroke
 from jambridge.notes.frame import Note
@@ -34,7 +34,7 @@ _GLOW = 0.45  # between beats
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one player gives: strokes, oldest first; the attack flash that is left, 0..1; the level.
+    """What one player gives: strokes, in the order of their ends, those that sound last; the attack flash that is left, 0..1; the level.
 
     `bands` are 0..1, low to high, where an effect in use shows them.
     """
@@ -112,7 +112,7 @@ def _spectrum(parts: Sequence[Part], _now: LocalSeconds, _music: Music, _style: 
     loudest = np.max(bands, axis=0)
     at = (np.arange(pixels) + 0.5) * len(loudest) / pixels - 0.5
     levels = np.interp(at, np.arange(len(loudest)), loudest)
-    hues = np.array([hue_colour(270.0 * place / max(1, pixels - 1)) for place in range(pixels)])
+    hues = hue_colours(np.linspace(0.0, 270.0, pixels))
     picture: Colours = (hues * levels[:, np.newaxis]).astype(np.float32)
     return picture
 
@@ -178,7 +178,9 @@ def _lit(
     decay_s = (decay_beats if style.decay_beats is None else style.decay_beats) * music.beat_s
     levels: dict[MidiNote, float] = {}
     for part in parts:
-        for stroke in part.strokes:
+        for stroke in reversed(part.strokes):
+            if stroke.ended is not None and now - stroke.ended > decay_s:
+                break  # all before it ended earlier
             level = _octave_level(stroke.midi, stroke.level(now, attack_s, decay_s), style)
             if level > 0:
                 levels[stroke.midi] = max(level, levels.get(stroke.midi, 0.0))

@@ -48,5 +48,5 @@ class Strokes:
         }
 
     def played(self) -> tuple[Stroke, ...]:
-        """Oldest first, those that still sound last."""
+        """In the order of their ends, those that still sound last."""
         return (*self._ended, *self._sounding.values())

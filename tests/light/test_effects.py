@@ -88,7 +88,7 @@ def test_whatever_is_played_the_picture_is_one(
 
 
 def test_notes_is_the_contracts_layout() -> None:
-    picture = shown("notes", stroke(67, 0.6), stroke(60), stroke(64), stroke(72, ended_s=0.01))
+    picture = shown("notes", stroke(72, ended_s=0.01), stroke(67, 0.6), stroke(60), stroke(64))
 
     merged = scene.merge([[Note(MidiNote(midi), hz(midi), level) for midi, level in ((67, 0.6), (60, 1), (64, 1))]])
     np.testing.assert_array_equal(picture, scene.draw(merged, 0.0, 60, "chromatic"))
