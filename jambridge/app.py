@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jambridge import claiming, identity, keeping, sections, sound, stopping
+from jambridge import claiming, identity, instruments, keeping, sections, sound, stopping
 from jambridge.audio.card.control import PlaybackReport, PlaybackSettings
 from jambridge.audio.card.service import CardService
 from jambridge.audio.feed import Feeds
@@ -26,6 +26,7 @@ from jambridge.config import Config
 from jambridge.edges import Latest
 from jambridge.errors import ExitStatus, LinkError, Text, WireError
 from jambridge.hub_host import HubAddress, open_hub
+from jambridge.instruments import Instruments
 from jambridge.light import patterns
 from jambridge.light.discovery import Agreement, Discovery, open_discovery
 from jambridge.light.process import Lights, open_light, release
@@ -62,6 +63,7 @@ from jambridge.units import LocalSeconds, PeerId, RoomCode
 
 log = logging.getLogger(__name__)
 
+MIDI_MARK = "midi.running"
 SLOTS = 5  # four musicians and the line-in
 LIGHT_RETRY_S = 1.0
 LIGHT_SILENT_S = 3.0
@@ -97,6 +99,7 @@ class _Box:
     line_out: Running[LineOut] | None
     sync: Sync
     broadcasting: Broadcasting
+    instruments: Instruments
 
 
 async def run(
@@ -159,6 +162,7 @@ async def run(
         Adjustable(lambda: sound.describe(edges.sound, _others(room, me)), partial(_set_volumes, edges)),
         try_light=partial(_try_light, box),
         lighting=Adjustable(edges.lighting.describe, edges.lighting.change),
+        panic=box.instruments.bridge.panic,
     )
     status = StatusServer(
         whole, faults, lambda: room.view.value.connection == "connected", sections.hosts(config.http), control.routes()
@@ -175,6 +179,7 @@ async def run(
         keeping.describe(edges.setup, edges.lighting.settings, box.discovery),
         keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
         sound.keep(edges.sound, room, box.mesh, box.line_out, config.webrtc.max_peers),
+        instruments.keep_time(box.instruments, room, box.sync),
         watch(
             faults,
             services,
@@ -196,7 +201,7 @@ async def run(
     finally:
         notify("STOPPING=1")
         beside.cancel()
-        await services.stop("mesh", "store", "room", "lan-room")
+        await services.stop("midi", "mesh", "store", "room", "lan-room")
         edges.sound.close()
         await asyncio.gather(beside, return_exceptions=True)
 
@@ -266,7 +271,8 @@ def _start_box(
     look_for_lights = partial(open_discovery, config.light, adopted, edges.controllers)
     discovery = services.start("discovery", partial(look_for_lights, sent_fps=sent_fps, agreement=edges.agreement))
     ice_servers = IceServers(sections.ice_servers(config), relay_only=config.webrtc.policy == "relay")
-    readers = {SYNC: hear_sync}
+    played = instruments.start(services, config.midi, room, sync, lambda: mesh.present, state / MIDI_MARK)
+    readers = {SYNC: hear_sync, **instruments.readers(played)}
     around = Surroundings(
         me.id,
         room.say,
@@ -281,7 +287,7 @@ def _start_box(
     services.start("sharing", partial(open_sharing, room))
     inputs = Inputs(room.state, room.members, room.hosting, edges.setup, edges.remote)
     store = services.start("store", keeping.saver(config.store, state, code, inputs, resume))
-    return _Box(light, discovery, mesh, store, line_out, sync, broadcasting)
+    return _Box(light, discovery, mesh, store, line_out, sync, broadcasting, played)
 
 
 def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
@@ -296,6 +302,7 @@ def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
         "notes": snapshot.notes(report),
         "light": snapshot.light(edges.lighting.settings.value.mode, found, report)
         | edges.lighting.section(edges.controllers.value),
+        "midi": instruments.section(box.instruments, edges.room.name_of),
         "alerts": snapshot.alerts(edges.alerts.active()),
     }
 

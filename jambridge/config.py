@@ -302,13 +302,32 @@ class LightConfig(Section):
 
 
 class MidiConfig(Section):
+    """Notes from and to instruments."""
+
     inputs: str | list[str] = "all"
+    """all, none, or names or parts of them."""
     outputs: str | list[str] = "all"
     forward: bool = True
     receive: bool = True
     clock: Annotated[Literal["off", "send", "follow"], _off] = "off"
     sysex: bool = False
     channels: dict[str, Annotated[int, Field(ge=1, le=16)]] = {}
+    """Where a player's notes go, by name or instrument."""
+    delay_ms: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """All notes come so long after they were played: where the network is uneven, evenly."""
+
+    @property
+    def wanted_inputs(self) -> tuple[str, ...]:
+        """Parts of names, or `*` for all."""
+        return _ports(self.inputs)
+
+    @property
+    def wanted_outputs(self) -> tuple[str, ...]:
+        return _ports(self.outputs)
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self.wanted_inputs or self.wanted_outputs)
 
 
 class StoreConfig(Section):
@@ -369,6 +388,11 @@ class Config(Section):
         if not _is_loopback(value.bind):
             raise ValueError(f"http.bind {value.bind}: not yet, the status has no token check; use 127.0.0.1")
         return value
+
+
+def _ports(names: str | list[str]) -> tuple[str, ...]:
+    listed = [names] if isinstance(names, str) else names
+    return tuple("*" if name == "all" else name for name in listed if name != "none")
 
 
 def _is_loopback(bind: str) -> bool:

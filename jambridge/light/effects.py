@@ -34,9 +34,10 @@ _GLOW = 0.45  # between beats
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one player gives: strokes, in the order of their ends, those that sound last; the attack flash that is left, 0..1; the level.
+    """What one player gives: strokes, the attack flash that is left, 0..1, and the level.
 
-    `bands` are 0..1, low to high, where an effect in use shows them.
+    `strokes` are in the order of their ends, those that sound last. `bands` are 0..1, low to high,
+    where an effect in use shows them.
     """
 
     strokes: tuple[Stroke, ...] = ()

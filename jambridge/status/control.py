@@ -94,6 +94,8 @@ def _without_lights(_wanted: JsonObject) -> JsonObject:
 
 
 class Control:
+    """`panic` ends every note of MIDI."""
+
     def __init__(
         self,
         room: Room,
@@ -101,10 +103,12 @@ class Control:
         monotonic: Callable[[], float] = time.monotonic,
         try_light: Try = _without_lights,
         lighting: Adjustable | None = None,
+        panic: Callable[[], None] = lambda: None,
     ) -> None:
         self._room = room
         self._try_light = try_light
         self._lighting = lighting or Adjustable(dict, _nothing)
+        self._panic = panic
         self._volumes = volumes
         self._monotonic = monotonic
         self._done: OrderedDict[str, _Done] = OrderedDict()
@@ -120,6 +124,7 @@ class Control:
             web.post("/api/light/try", self._try),
             web.get("/api/light", self._light),
             web.post("/api/light", self._change_light),
+            web.post("/api/midi/panic", self._silence),
             web.get("/api/sessions", self._sessions),
             web.get("/api/stats", self._stats),
         ]
@@ -161,6 +166,9 @@ class Control:
     async def _change_light(self, request: web.Request) -> web.Response:
         return await self._once(request, lambda _request, body: _adjusted(self._lighting, body))
 
+    async def _silence(self, request: web.Request) -> web.Response:
+        return await self._once(request, self._silenced)
+
     async def _leave(self, request: web.Request) -> web.Response:
         return await self._once(request, self._left)
 
@@ -201,6 +209,10 @@ class Control:
         except LinkError as exc:
             return _refused(403, str(exc))
         return self._present()
+
+    def _silenced(self, _request: web.Request, _body: JsonObject) -> _Answer:
+        self._panic()
+        return _Answer(200, {})
 
     def _tried(self, _request: web.Request, body: JsonObject) -> _Answer:
         try:
