@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jambridge.notes import level, pitch
-from jambridge.notes.constantq import ConstantQ
+from jambridge.notes.constantq import FAST, SLOW, ConstantQ
 from jambridge.notes.features import PITCH_MIDI, PITCHES, Features
 from jambridge.notes.frame import HOP_FRAMES, Note
 from jambridge.notes.level import Samples
@@ -59,11 +59,11 @@ class Detector:
 
 
 def _detection(
-    hop: Samples, banks_db: NDArray[np.float32], sounding: NDArray[np.bool_], begun: NDArray[np.bool_]
+    hop: Samples, spectra_db: NDArray[np.float32], sounding: NDArray[np.bool_], begun: NDArray[np.bool_]
 ) -> Detection:
-    measured_hz = {note: pitch.frequency_hz(banks_db[0], note) for note in _pitches(sounding)}
+    measured_hz = {note: pitch.frequency_hz(spectra_db[SLOW], note) for note in _pitches(sounding)}
     notes = tuple(
-        Note(note, frequency_hz, pitch.velocity(banks_db, note))
+        Note(note, frequency_hz, pitch.velocity(spectra_db[: FAST + 1], note))
         for note, frequency_hz in pitch.without_shadows(measured_hz).items()
     )
     return Detection(notes, bool(begun.any()), level.dbfs(hop))

@@ -38,9 +38,10 @@ class Tracker:
         self._below = np.zeros((streams, PITCHES), bool)
 
     def follow(self, logits: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which pitches sound, of logits (streams, PITCHES); the same shape."""
-        above, below = logits > self._point.begin, logits < self._point.end
-        begun = (above & self._above) | (logits > self._point.at_once)
+        """Which pitches sound, of logits (OUTPUTS, streams, PITCHES); shape (streams, PITCHES)."""
+        sounds = logits[0]
+        above, below = sounds > self._point.begin, sounds < self._point.end
+        begun = (above & self._above) | (sounds > self._point.at_once)
         ended = below & self._below
         self._above, self._below = above, below
         self._sounding = (self._sounding | begun) & ~ended
