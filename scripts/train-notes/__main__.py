@@ -9,8 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from jambridge.notes.network import MODEL, Weights
 from jambridge.notes.tracker import OPERATING_POINTS, OperatingPoint
 
@@ -87,7 +85,6 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=MINUTES, help="after which training ends")
     parser.add_argument("--process", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    np.seterr(all="raise", under="ignore")
     for step in given.steps or STEPS_IN_ORDER:
         match step:
             case "render":

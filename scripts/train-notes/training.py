@@ -18,7 +18,7 @@ BURN_IN = 16  # frames of a passage that only fill the memory
 PASSAGE = 64
 PASSAGES = 8
 EARLY = 7  # frames after an onset that weigh more: so it is found sooner
-EARLY_WEIGHT = 1.5
+EARLY_WEIGHT = 2.5
 RELATED = (12, 19, 24, 28)  # semitones at which a note that is not there is easily taken for one
 WARMING = 100  # steps in which the rate rises
 AVERAGED = 0.998  # of the weights, from step to step
@@ -64,7 +64,7 @@ def loss(
         related = related.at[..., :-semitones].max(sounding[..., semitones:])
     quiet = 1 - jnp.max(sounding + excused, axis=-1, keepdims=True)
     weights = (1 - excused) * (
-        1 + 0.3 * sounding + EARLY_WEIGHT * early + (1 - sounding) * (0.5 * related + 0.5 * quiet)
+        1 + 0.3 * sounding + EARLY_WEIGHT * early + (1 - sounding) * (related + 0.5 * quiet)
     )
     return (weights * _entropy(logits[..., 0], sounding)).mean() + 0.2 * (
         (1 - excused) * _entropy(logits[..., 1], early)
