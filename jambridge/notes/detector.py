@@ -12,7 +12,7 @@ from jambridge.notes.frame import HOP_FRAMES, Note
 from jambridge.notes.level import Samples
 from jambridge.notes.network import Network, Weights
 from jambridge.notes.tracker import OPERATING_POINTS, Threshold, Tracker
-from jambridge.units import MidiNote
+from jambridge.units import MidiNote, hz
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,8 @@ class Detector:
 def _detection(
     hop: Samples, spectra_db: NDArray[np.float32], sounding: NDArray[np.bool_], begun: NDArray[np.bool_]
 ) -> Detection:
-    measured_hz = {note: pitch.frequency_hz(spectra_db[SLOW], note) for note in _pitches(sounding)}
     notes = tuple(
-        Note(note, frequency_hz, pitch.velocity(spectra_db[: FAST + 1], note))
-        for note, frequency_hz in pitch.without_shadows(measured_hz).items()
+        Note(note, pitch.frequency_hz(spectra_db[SLOW], note) or hz(note), pitch.velocity(spectra_db[: FAST + 1], note))
+        for note in map(MidiNote, PITCH_MIDI[sounding].tolist())
     )
     return Detection(notes, bool(begun.any()), level.dbfs(hop))
-
-
-def _pitches(sounding: NDArray[np.bool_]) -> list[MidiNote]:
-    return [MidiNote(midi) for midi in PITCH_MIDI[sounding].tolist()]

@@ -6,7 +6,7 @@ import pytest
 from jambridge.notes import constantq, features, level, network, pitch, tracker
 from jambridge.notes.constantq import BIN_HZ, BIN_MIDI, BINS, ConstantQ
 from jambridge.notes.decimate import Decimator, lowpass
-from jambridge.units import MidiNote, hz
+from jambridge.units import MidiNote
 from tests.notes.signals import in_hops, noise, tone
 
 
@@ -196,25 +196,6 @@ def test_the_outermost_notes_are_measured(note: int) -> None:
 
     assert pitch.frequency_hz(flat[0], MidiNote(note)) is None
     assert pitch.velocity(flat, MidiNote(note)) == pytest.approx(0.5)
-
-
-def shown(measured_hz: dict[int, float | None]) -> dict[int, float]:
-    return {
-        int(note): at_hz
-        for note, at_hz in pitch.without_shadows({MidiNote(k): v for k, v in measured_hz.items()}).items()
-    }
-
-
-def test_a_note_without_a_peak_beside_a_mistuned_one_is_its_shadow() -> None:
-    assert shown({60: hz(60.4), 61: None}) == {60: hz(60.4)}
-    assert shown({60: None, 61: hz(60.6)}) == {61: hz(60.6)}
-
-
-def test_other_notes_without_a_peak_have_their_own_frequency() -> None:
-    assert shown({60: hz(60.1), 61: None}) == {60: hz(60.1), 61: hz(61)}
-    assert shown({60: hz(59.6), 61: None}) == {60: hz(59.6), 61: hz(61)}
-    assert shown({60: hz(60.4), 72: None}) == {60: hz(60.4), 72: hz(72)}
-    assert shown({60: None, 61: None}) == {60: hz(60), 61: hz(61)}
 
 
 def test_levels() -> None:
