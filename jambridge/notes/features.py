@@ -20,6 +20,7 @@ _FLOOR_DB = -58.0  # the reference never falls lower: noise is not raised to mus
 _DECAY_DB = 0.08  # the reference's fall in a frame, 5 dB a second
 _RANGE_DB = 60.0
 _STEADY_DB = 0.1  # a bin that never fell for as long as this takes, 6 dB a second, is steady: hum
+_FILLING = 18  # frames until the longest window is full: what sounds by then has always been
 _NOTHING = BINS  # index of the bin, always zero, that stands for those outside the banks
 
 _TUNING_FRAMES = 90  # within which the tuning is followed
@@ -94,6 +95,7 @@ class Features:
     def __init__(self, streams: int) -> None:
         self._reference_db = np.full(streams, _FLOOR_DB, np.float32)
         self._past: deque[Floats] = deque(maxlen=1 + max(frames for _, frames in CHANGES))
+        self._filling = _FILLING
         self._steady = np.zeros((streams, BINS), np.float32)
         self._tuning = np.zeros(streams, np.complex64)
         self._tuned = np.full(streams, 1e-3, np.float32)
@@ -125,6 +127,8 @@ class Features:
         observed = self._scaled(decibels)
         if not self._past:  # the first frame has always been
             self._past.extend([observed] * (self._past.maxlen or 1))
+        if self._filling:
+            self._filling -= 1
             self._steady[:] = observed[:, SLOW]
         self._past.appendleft(observed)
         np.minimum(self._steady + np.float32(_STEADY_DB / _RANGE_DB), observed[:, SLOW], out=self._steady)
