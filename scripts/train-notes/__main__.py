@@ -14,8 +14,8 @@ from jambridge.notes.tracker import OPERATING_POINTS, OperatingPoint
 
 ITEMS = {"train": 608, "rarer": 64, "validation": 64, "unseen": 64}
 TRAINED_ON = ("train", "rarer")
-STEPS = 4_000
-MINUTES = 40
+STEPS = 9_000
+MINUTES = 45
 STEPS_IN_ORDER = ("render", "observe", "train", "choose", "score")
 
 

@@ -63,9 +63,7 @@ def loss(
         related = related.at[..., semitones:].max(sounding[..., :-semitones])
         related = related.at[..., :-semitones].max(sounding[..., semitones:])
     quiet = 1 - jnp.max(sounding + excused, axis=-1, keepdims=True)
-    weights = (1 - excused) * (
-        1 + 0.3 * sounding + EARLY_WEIGHT * early + (1 - sounding) * (related + 0.5 * quiet)
-    )
+    weights = (1 - excused) * (1 + 0.3 * sounding + EARLY_WEIGHT * early + (1 - sounding) * (related + 0.5 * quiet))
     return (weights * _entropy(logits[..., 0], sounding)).mean() + 0.2 * (
         (1 - excused) * _entropy(logits[..., 1], early)
     ).mean()
