@@ -64,6 +64,7 @@ command.add_typer(instruments, name="midi")
 command.command()(latency)
 lights.command("identify")(leds.show_which)
 lights.command("test")(leds.show_all)
+lights.command("preview")(leds.preview)
 
 _MOST_CODES = 5
 _CLICK_USAGE = 2  # what the command-line library exits with

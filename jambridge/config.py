@@ -206,6 +206,9 @@ class NotesConfig(Section):
     """How sure the detector must be of a note."""
 
 
+EffectName = Literal["notes", "roll", "chord", "wash", "spectrum", "vu", "beat", "scroll"]
+
+
 class ControllerConfig(Section):
     """One WLED; name, mac or host is enough, the rest is asked of it."""
 
@@ -229,6 +232,8 @@ class ControllerConfig(Section):
     offset_ms: Annotated[float, Field(ge=-500, le=500)] = 0.0
     """Sent later than the others by this; negative: the others later than it."""
     max_fps: Annotated[int, Field(ge=1, le=60)] | None = None
+    effect: EffectName | None = None
+    """null: light.effect; where it has zones, theirs."""
 
     @field_validator("host")
     @classmethod
@@ -241,11 +246,24 @@ class ControllerConfig(Section):
 class ZoneConfig(Section):
     """Which pixels show which player."""
 
-    player: str = "*"
-    controller: str
+    player: Annotated[str, Field(max_length=64)] = "*"
+    """A name, an instrument, self (what is played here) or *."""
+    controller: Annotated[str, Field(max_length=255)]
+    """Its name, MAC or host."""
     start: Annotated[int, Field(ge=0)] = 0
     stop: Annotated[int, Field(ge=1)] | None = None
+    """The first pixel behind it; null: to the end."""
     reverse: bool = False
+    mirror: bool = False
+    """From the middle to both ends."""
+    effect: EffectName | None = None
+    """null: light.effect."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.stop is not None and self.stop <= self.start:
+            raise ValueError(f"stop {self.stop} is not behind start {self.start}")
+        return self
 
 
 class LightConfig(Section):
@@ -261,7 +279,26 @@ class LightConfig(Section):
     flashes_per_s: Annotated[float, Field(ge=0.5, le=3)] = 3
     controllers: Annotated[list[ControllerConfig], Field(max_length=64)] = []
     zones: Annotated[list[ZoneConfig], Field(max_length=256)] = []
-    effect: str = "notes"
+    effect: EffectName = "notes"
+    attack: Annotated[float, Field(ge=0, le=4)] | None = None
+    """Beats in which a note comes up to its brightness; null: as the effect does."""
+    decay: Annotated[float, Field(ge=0, le=8)] | None = None
+    """Beats in which it fades when it has ended; null: as the effect does."""
+    octave: Literal["none", "brightness", "place"] = "none"
+    """What an octave looks like: brighter the higher, or its place along the strip."""
+
+    @field_validator("controllers")
+    @classmethod
+    def _each_once(cls, value: list[ControllerConfig]) -> list[ControllerConfig]:
+        seen: dict[object, int] = {}
+        for number, one in enumerate(value):
+            if one.name is None and one.mac is None and one.host is None:
+                raise ValueError(f"controllers[{number}] has neither name nor mac nor host")
+            name, mac = (one.name or "").casefold(), (one.mac or "").lower().replace(":", "").replace("-", "")
+            for key in (("name", name), ("mac", mac), ("host", f"{one.host}:{one.http_port}" if one.host else "")):
+                if key[1] and seen.setdefault(key, number) != number:
+                    raise ValueError(f"controllers[{seen[key]}] and [{number}] have the same {key[0]}, {key[1]}")
+        return value
 
 
 class MidiConfig(Section):

@@ -49,6 +49,27 @@ def test_every_problem_is_told_with_its_line_and_a_guess() -> None:
 
 
 @pytest.mark.parametrize(
+    ("controllers", "reason"),
+    [
+        ("{name: Stage}, {name: stage}", "controllers[0] and [1] have the same name, stage"),
+        (
+            "{mac: 'AA:BB:CC:00:11:22'}, {name: x}, {mac: aabbcc001122}",
+            "controllers[0] and [2] have the same mac, aabbcc001122",
+        ),
+        ("{host: 10.0.0.1}, {host: 10.0.0.1}", "controllers[0] and [1] have the same host, 10.0.0.1:80"),
+        ("{pixels: 30}", "controllers[0] has neither name nor mac nor host"),
+    ],
+)
+def test_a_controller_is_named_once(controllers: str, reason: str) -> None:
+    assert problems(f"light: {{controllers: [{controllers}]}}") == [f"config.yaml:1: light.controllers: {reason}"]
+
+
+def test_two_at_one_address_differ_by_port() -> None:
+    text = "light: {controllers: [{host: 10.0.0.1}, {host: 10.0.0.1, http_port: 81}]}"
+    assert len(config_sources.build(config_sources.from_yaml(text, "c")).light.controllers) == 2
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("room: [", "config.yaml:1: not YAML"),

@@ -30,7 +30,7 @@ from jambridge.light.wled import Protocol
 from jambridge.units import PeerId
 from tests.bench import fleet
 from tests.bench.stage import table
-from tests.bench.strips import Showing, Strip, listening
+from tests.bench.strips import Showing, Strip, listening, steady
 
 SECONDS = 30.0
 SETTLE_S = 2.0
@@ -147,7 +147,7 @@ def sending(seconds: float) -> None:
     rows.append(
         (
             "    sd of all; of those that no attack hurried, ms",
-            f"{gaps_ms.std():.2f}; {_steady(gaps_ms).std():.2f}",
+            f"{gaps_ms.std():.2f}; {steady(gaps_ms).std():.2f}",
             "0.5",
         )
     )
@@ -163,13 +163,6 @@ def sending(seconds: float) -> None:
         for how in (signal.SIGTERM, signal.SIGKILL)
     ]
     table(f"What leaves for the strips, {seconds:.0f} s a row", ("", "measured", "bar"), rows)
-
-
-def _steady(gaps_ms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """An attack takes the next tick's place: its frame comes early, and the one after it late by as much."""
-    hurried = np.abs(gaps_ms - 1000 / 60) > 1.0
-    beside = hurried | np.roll(hurried, 1) | np.roll(hurried, -1)
-    return gaps_ms[~beside]
 
 
 def _report(lights: Lights) -> Report:

@@ -9,6 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from jambridge.light import wled
 from jambridge.light.wled import Controller
 from jambridge.sim.virtual import Traits, VirtualWled
@@ -75,6 +78,13 @@ class Strip:
                 frames.add(bytes(light))
                 pushed.extend([arrival.at] * (arrival.at >= since))
         return Showing(tuple(pushed), shown, torn)
+
+
+def steady(gaps_ms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """An attack takes the next tick's place: its frame comes early, and the one after it late by as much."""
+    hurried = np.abs(gaps_ms - 1000 / 60) > 1.0
+    beside = hurried | np.roll(hurried, 1) | np.roll(hurried, -1)
+    return gaps_ms[~beside]
 
 
 @contextmanager
