@@ -39,6 +39,7 @@ ROUNDS = 20
 CHORD = [bytes((0x90, note, 80)) for note in range(30, 94)]
 HELD = [*CHORD, midi.control(0, 64, 127)]
 PER_PERIOD = 8
+APART_S = 0.5  # two instruments of one name
 PATIENCE_S = 60.0
 WAYS = ("its port is pulled out", "stopped", "killed", "its process is killed", "the network fails")
 
@@ -246,6 +247,7 @@ def stuck(rounds: int = ROUNDS) -> None:
                 took[way].append(time.monotonic() - began)
             mend()
             second.heard.clear()
+            time.sleep(APART_S)
     table(
         f"64 notes and a pedal held, {rounds} rounds",
         ("who plays", "rounds", "silent after p50", "most, s"),
