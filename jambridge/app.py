@@ -16,19 +16,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jambridge import claiming, identity, keeping, sections, sound, stopping
+from jambridge import claiming, identity, instruments, keeping, sections, sound, stopping
 from jambridge.audio.card.control import PlaybackReport, PlaybackSettings
 from jambridge.audio.card.service import CardService
 from jambridge.audio.feed import Feeds
+from jambridge.audio.ring import Feed
+from jambridge.broadcasting import Broadcasting
 from jambridge.config import Config
 from jambridge.edges import Latest
 from jambridge.errors import ExitStatus, LinkError, Text, WireError
 from jambridge.hub_host import HubAddress, open_hub
+from jambridge.instruments import Instruments
 from jambridge.light import patterns
-from jambridge.light.control import LightSettings
 from jambridge.light.discovery import Agreement, Discovery, open_discovery
 from jambridge.light.process import Lights, open_light, release
 from jambridge.light.wled import Controller
+from jambridge.lighting import Lighting
 from jambridge.peers.channels import SYNC
 from jambridge.peers.ice_servers import IceServers
 from jambridge.peers.mesh import Mesh, open_mesh
@@ -43,7 +46,7 @@ from jambridge.services import Running, Services
 from jambridge.sound import Sound
 from jambridge.status import audio, invitation, snapshot
 from jambridge.status.alerts import Alerts
-from jambridge.status.control import Control, Room, Volumes
+from jambridge.status.control import Adjustable, Control, Room
 from jambridge.status.notify import notify
 from jambridge.status.server import StatusServer, open_status
 from jambridge.status.watch import watch
@@ -56,10 +59,11 @@ from jambridge.store.service import Inputs, Saver
 from jambridge.strict_json import JsonObject
 from jambridge.supervise import Service, State
 from jambridge.sync.service import Sync, open_sync
-from jambridge.units import LocalSeconds, RoomCode
+from jambridge.units import LocalSeconds, PeerId, RoomCode
 
 log = logging.getLogger(__name__)
 
+MIDI_MARK = "midi.running"
 SLOTS = 5  # four musicians and the line-in
 LIGHT_RETRY_S = 1.0
 LIGHT_SILENT_S = 3.0
@@ -77,7 +81,7 @@ class _Edges:
     lan: Latest[Address | None]
     remote: Latest[Endpoint | None]
     controllers: Latest[tuple[Controller, ...]]
-    settings: Latest[LightSettings]
+    lighting: Lighting
     agreement: Agreement
     setup: Latest[Setup]
     sound: Sound
@@ -94,6 +98,8 @@ class _Box:
     store: Running[Saver]
     line_out: Running[LineOut] | None
     sync: Sync
+    broadcasting: Broadcasting
+    instruments: Instruments
 
 
 async def run(
@@ -153,8 +159,10 @@ async def run(
 
     control = Control(
         Room(lambda: room.state.value, room.change_all, stopping.stop, partial(keeping.sessions, box.store), stats),
-        Volumes(partial(sound.describe, edges.sound), partial(_set_volumes, edges)),
+        Adjustable(lambda: sound.describe(edges.sound, _others(room, me)), partial(_set_volumes, edges)),
         try_light=partial(_try_light, box),
+        lighting=Adjustable(edges.lighting.describe, edges.lighting.change),
+        panic=box.instruments.bridge.panic,
     )
     status = StatusServer(
         whole, faults, lambda: room.view.value.connection == "connected", sections.hosts(config.http), control.routes()
@@ -164,10 +172,14 @@ async def run(
     beside = asyncio.gather(
         services.until_one_gives_up(),
         _follow_hub(edges, config, code, is_hosted=supabase is not None),
-        claiming.claim(room, edges.settings, edges.agreement),
-        keeping.describe(edges.setup, edges.settings, box.discovery),
+        claiming.claim(room, edges.lighting.settings, edges.agreement),
+        edges.lighting.follow(room.state, box.sync),
+        edges.lighting.tell_problems(edges.controllers),
+        box.broadcasting.keep(lambda: box.light.present.report if box.light.present else None),
+        keeping.describe(edges.setup, edges.lighting.settings, box.discovery),
         keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
         sound.keep(edges.sound, room, box.mesh, box.line_out, config.webrtc.max_peers),
+        instruments.keep_time(box.instruments, room, box.sync),
         watch(
             faults,
             services,
@@ -189,7 +201,7 @@ async def run(
     finally:
         notify("STOPPING=1")
         beside.cancel()
-        await services.stop("mesh", "store", "room", "lan-room")
+        await services.stop("midi", "mesh", "store", "room", "lan-room")
         edges.sound.close()
         await asyncio.gather(beside, return_exceptions=True)
 
@@ -204,7 +216,7 @@ def _edges(config: Config, me: Participant, supabase: Address | None, resume: Re
         lan=Latest(None),
         remote=Latest(Endpoint(supabase.url, supabase.key) if supabase else None),
         controllers=Latest(()),
-        settings=Latest(sections.light_settings(config)),
+        lighting=Lighting(config),
         agreement=Agreement(),
         setup=Latest(Setup(master_volume=volume)),
         sound=sound.edges(config.audio, volume, is_musician=me.sends),
@@ -226,26 +238,45 @@ def _start_box(
 ) -> _Box:
     """Everything that works with or without a room."""
     feeds, room = edges.feeds, edges.room
-    sync = Sync(
-        me.id, lambda: room.view.value.host, lambda to, text: bool(mesh.present and mesh.present.send_sync(to, text))
-    )
+
+    def send_sync(to: PeerId, text: str) -> bool:
+        return bool(mesh.present and mesh.present.send_sync(to, text))
+
+    def hear_sync(peer: PeerId, text: str, received_at: LocalSeconds) -> None:
+        sync.receive(peer, text, received_at)
+        broadcasting.hear_text(peer, text)
+
+    sync = Sync(me.id, lambda: room.view.value.host, send_sync)
+    broadcasting = Broadcasting(config.light.mode, room, edges.lighting.settings, send_sync)
     light = services.start(
         "light",
-        partial(open_light, feeds.rings, feeds.wakes, feeds.sources, edges.controllers, edges.settings, sync.report),
+        partial(
+            open_light,
+            feeds.rings,
+            feeds.wakes,
+            feeds.sources,
+            edges.controllers,
+            edges.lighting.settings,
+            sync.report,
+            edges.lighting.music,
+            broadcasting.given,
+            share=broadcasting.tell,
+        ),
         longest_delay_s=LIGHT_RETRY_S,
     )
-    open_line_in = partial(feeds.open, me.id, me.name, is_line_in=True)
+    open_line_in = partial(feeds.open, me.id, me.name, is_line_in=True, instrument=me.instrument)
     line_out = sound.start(services, edges.sound, config.audio, feeds, open_line_in)
     adopted = partial(identity.adopted, state)
     sent_fps = partial(_sent_fps, light)
     look_for_lights = partial(open_discovery, config.light, adopted, edges.controllers)
     discovery = services.start("discovery", partial(look_for_lights, sent_fps=sent_fps, agreement=edges.agreement))
     ice_servers = IceServers(sections.ice_servers(config), relay_only=config.webrtc.policy == "relay")
-    readers = {SYNC: sync.receive}
+    played = instruments.start(services, config.midi, room, sync, lambda: mesh.present, state / MIDI_MARK)
+    readers = {SYNC: hear_sync, **instruments.readers(played)}
     around = Surroundings(
         me.id,
         room.say,
-        None if config.light.mode == "off" else feeds.open,
+        None if config.light.mode == "off" else partial(_open_feed, feeds, room),
         open_channel=edges.sound.desk.open if line_out else None,
         outgoing=edges.sound.outgoing if me.sends else None,
         readers=readers,
@@ -256,7 +287,7 @@ def _start_box(
     services.start("sharing", partial(open_sharing, room))
     inputs = Inputs(room.state, room.members, room.hosting, edges.setup, edges.remote)
     store = services.start("store", keeping.saver(config.store, state, code, inputs, resume))
-    return _Box(light, discovery, mesh, store, line_out, sync)
+    return _Box(light, discovery, mesh, store, line_out, sync, broadcasting, played)
 
 
 def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
@@ -269,7 +300,9 @@ def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
         "store": snapshot.store(box.store.present.report if box.store.present else None),
         "audio": audio.section(box.mesh.present, edges.sound),
         "notes": snapshot.notes(report),
-        "light": snapshot.light(edges.settings.value.mode, found, report),
+        "light": snapshot.light(edges.lighting.settings.value.mode, found, report)
+        | edges.lighting.section(edges.controllers.value),
+        "midi": instruments.section(box.instruments, edges.room.name_of),
         "alerts": snapshot.alerts(edges.alerts.active()),
     }
 
@@ -296,10 +329,20 @@ def _hub_finder(config: Config, state: Path, in_force: Latest[HubAddress | None]
     return partial(open_hub, config.hub, config.room.max_members, state, find_hubs, in_force, database=database)
 
 
+def _others(room: RoomEdges, me: Participant) -> frozenset[str]:
+    """Their names."""
+    return frozenset(member.name for member in room.members.value if member.id != me.id)
+
+
 def _set_volumes(edges: _Edges, wanted: JsonObject) -> None:
     """Raises WireError for what makes no sense."""
     sound.change(edges.sound, wanted)
     edges.setup.set(replace(edges.setup.value, master_volume=edges.sound.desk.settings.value.master_volume))
+
+
+def _open_feed(feeds: Feeds, room: RoomEdges, peer: PeerId, name: str) -> Feed | None:
+    instrument = next((member.instrument for member in room.members.value if member.id == peer), "")
+    return feeds.open(peer, name, instrument=instrument)
 
 
 def _sent_fps(light: Running[Lights]) -> dict[str, float]:

@@ -47,6 +47,14 @@ class Child:
                 if not self._leaving:
                     raise DeviceError(f"the {self._name} process is gone") from exc
 
+    def post(self, message: bytes) -> bool:
+        """Send at once or not at all: False where it does not read, or is gone."""
+        try:
+            self._control.send(message)
+        except OSError:
+            return False
+        return True
+
     async def hear(self) -> bytes:
         """The next message; DeviceError if it ended, or has said nothing for too long."""
         loop = asyncio.get_running_loop()

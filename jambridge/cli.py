@@ -19,6 +19,7 @@ from jambridge import __version__, config_sources
 from jambridge.commands import leds
 from jambridge.commands.doctor import doctors
 from jambridge.commands.latency import latency
+from jambridge.commands.midi import instruments
 from jambridge.commands.options import (
     ConfigOption,
     JsonOption,
@@ -59,9 +60,11 @@ command.add_typer(simulators, name="sim")
 command.add_typer(sessions, name="sessions")
 command.add_typer(doctors, name="doctor")
 command.add_typer(lights, name="leds")
+command.add_typer(instruments, name="midi")
 command.command()(latency)
 lights.command("identify")(leds.show_which)
 lights.command("test")(leds.show_all)
+lights.command("preview")(leds.preview)
 
 _MOST_CODES = 5
 _CLICK_USAGE = 2  # what the command-line library exits with

@@ -206,6 +206,9 @@ class NotesConfig(Section):
     """How sure the detector must be of a note."""
 
 
+EffectName = Literal["notes", "roll", "chord", "wash", "spectrum", "vu", "beat", "scroll"]
+
+
 class ControllerConfig(Section):
     """One WLED; name, mac or host is enough, the rest is asked of it."""
 
@@ -229,6 +232,8 @@ class ControllerConfig(Section):
     offset_ms: Annotated[float, Field(ge=-500, le=500)] = 0.0
     """Sent later than the others by this; negative: the others later than it."""
     max_fps: Annotated[int, Field(ge=1, le=60)] | None = None
+    effect: EffectName | None = None
+    """null: light.effect; where it has zones, theirs."""
 
     @field_validator("host")
     @classmethod
@@ -241,11 +246,24 @@ class ControllerConfig(Section):
 class ZoneConfig(Section):
     """Which pixels show which player."""
 
-    player: str = "*"
-    controller: str
+    player: Annotated[str, Field(max_length=64)] = "*"
+    """A name, an instrument, self (what is played here) or *."""
+    controller: Annotated[str, Field(max_length=255)]
+    """Its name, MAC or host."""
     start: Annotated[int, Field(ge=0)] = 0
     stop: Annotated[int, Field(ge=1)] | None = None
+    """The first pixel behind it; null: to the end."""
     reverse: bool = False
+    mirror: bool = False
+    """From the middle to both ends."""
+    effect: EffectName | None = None
+    """null: light.effect."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.stop is not None and self.stop <= self.start:
+            raise ValueError(f"stop {self.stop} is not behind start {self.start}")
+        return self
 
 
 class LightConfig(Section):
@@ -261,7 +279,13 @@ class LightConfig(Section):
     flashes_per_s: Annotated[float, Field(ge=0.5, le=3)] = 3
     controllers: Annotated[list[ControllerConfig], Field(max_length=64)] = []
     zones: Annotated[list[ZoneConfig], Field(max_length=256)] = []
-    effect: str = "notes"
+    effect: EffectName = "notes"
+    attack: Annotated[float, Field(ge=0, le=4)] | None = None
+    """Beats in which a note comes up to its brightness; null: as the effect does."""
+    decay: Annotated[float, Field(ge=0, le=8)] | None = None
+    """Beats in which it fades when it has ended; null: as the effect does."""
+    octave: Literal["none", "brightness", "place"] = "none"
+    """What an octave looks like: brighter the higher, or its place along the strip."""
 
     @field_validator("controllers")
     @classmethod
@@ -278,13 +302,32 @@ class LightConfig(Section):
 
 
 class MidiConfig(Section):
+    """Notes from and to instruments."""
+
     inputs: str | list[str] = "all"
+    """all, none, or names or parts of them."""
     outputs: str | list[str] = "all"
     forward: bool = True
     receive: bool = True
     clock: Annotated[Literal["off", "send", "follow"], _off] = "off"
     sysex: bool = False
     channels: dict[str, Annotated[int, Field(ge=1, le=16)]] = {}
+    """Where a player's notes go, by name or instrument."""
+    delay_ms: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """All notes come so long after they were played: where the network is uneven, evenly."""
+
+    @property
+    def wanted_inputs(self) -> tuple[str, ...]:
+        """Parts of names, or `*` for all."""
+        return _ports(self.inputs)
+
+    @property
+    def wanted_outputs(self) -> tuple[str, ...]:
+        return _ports(self.outputs)
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self.wanted_inputs or self.wanted_outputs)
 
 
 class StoreConfig(Section):
@@ -345,6 +388,11 @@ class Config(Section):
         if not _is_loopback(value.bind):
             raise ValueError(f"http.bind {value.bind}: not yet, the status has no token check; use 127.0.0.1")
         return value
+
+
+def _ports(names: str | list[str]) -> tuple[str, ...]:
+    listed = [names] if isinstance(names, str) else names
+    return tuple("*" if name == "all" else name for name in listed if name != "none")
 
 
 def _is_loopback(bind: str) -> bool:

@@ -2,41 +2,17 @@
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from jambridge.audio.card import probe
 from jambridge.config import LightConfig
 from jambridge.edges import Latest
 from jambridge.errors import DeviceError
 from jambridge.light.discovery import Found, open_discovery
+from jambridge.midi import ports
 from jambridge.strict_json import JsonObject
 
 LOOK_S = 3.5  # mDNS answers within a second or two, and then the WLED over HTTP
-
-
-@dataclass(frozen=True, slots=True)
-class MidiPorts:
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-
-
-def midi_ports() -> MidiPorts:
-    """Every MIDI port.
-
-    Raises:
-        DeviceError: there is neither an ALSA sequencer nor JACK.
-    """
-    import rtmidi
-
-    try:
-        receiver, sender = rtmidi.MidiIn(), rtmidi.MidiOut()
-    except rtmidi.SystemError as exc:
-        raise DeviceError("no MIDI: neither an ALSA sequencer (/dev/snd/seq) nor a JACK server is there") from exc
-    try:
-        return MidiPorts(tuple(receiver.get_ports()), tuple(sender.get_ports()))
-    finally:
-        receiver.delete()
-        sender.delete()
 
 
 async def find_lights(section: LightConfig, adopted: Collection[str]) -> tuple[Found, ...]:
@@ -56,7 +32,7 @@ async def inventory(section: LightConfig, adopted: Collection[str]) -> JsonObjec
     except DeviceError as exc:
         found["problems"].append(str(exc))
     try:
-        found["midi"] = asdict(midi_ports())
+        found["midi"] = dict(zip(("inputs", "outputs"), ports.present(), strict=True))
     except DeviceError as exc:
         found["problems"].append(str(exc))
     found["lights"] = [asdict(light) for light in await find_lights(section, adopted)]

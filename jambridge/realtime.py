@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 from contextlib import suppress
 
 
@@ -26,3 +27,11 @@ def stop_collecting() -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
+
+
+def silence_libraries() -> None:
+    """Only Python writes to standard error from now on: PortAudio and JACK tell there of every server they miss."""
+    sys.stderr = os.fdopen(os.dup(2), "w")
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)

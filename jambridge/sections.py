@@ -3,13 +3,16 @@
 import secrets
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from jambridge import __version__, supabase_key
-from jambridge.config import Config, HttpConfig, IceServerConfig, SupabaseConfig
+from jambridge.config import Config, HttpConfig, IceServerConfig, LightConfig, SupabaseConfig
 from jambridge.errors import ConfigError
 from jambridge.identity import Identity
 from jambridge.light.control import LightSettings
+from jambridge.light.effects import Style
+from jambridge.light.zones import EVERYONE, Zone
 from jambridge.peers.ice_servers import Server
 from jambridge.peers.roles import CLOCK, SHORT_PACKETS
 from jambridge.room.edges import Address
@@ -141,7 +144,24 @@ def light_settings(config: Config) -> LightSettings:
         max_fps=light.max_fps,
         flashes_per_s=light.flashes_per_s,
         threshold=config.notes.threshold,
+        effect=light.effect,
+        style=Style(light.attack, light.decay, light.octave),
+        zones=tuple(_zones(light)),
     )
+
+
+def _zones(light: LightConfig) -> Iterator[Zone]:
+    """With those of controllers that have an effect of their own, but no zones."""
+    zones = [
+        Zone(one.player, one.controller, one.start, one.stop, one.reverse, one.mirror, one.effect)
+        for one in light.zones
+    ]
+    taken = {zone.controller.casefold() for zone in zones}
+    for one in light.controllers:
+        names = [name for name in (one.name, one.mac, one.host) if name]
+        if one.effect and names and not taken & {name.casefold() for name in names}:
+            yield Zone(EVERYONE, names[0], effect=one.effect)
+    yield from zones
 
 
 def hosts(section: HttpConfig) -> frozenset[str]:

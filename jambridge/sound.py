@@ -5,7 +5,7 @@ line-in → capture process → packets → `sending` → every peer          ev
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -140,8 +140,8 @@ def _played(peer: PeerStatus, playing: ChannelReport | None) -> PeerStatus:
     return replace(peer, level_dbfs=level, jitter_ms=playing.jitter_ms, playout_ms=playing.depth_ms)
 
 
-def describe(sound: Sound) -> JsonObject:
-    """What may be changed: volumes and mutes."""
+def describe(sound: Sound, present: Container[str]) -> JsonObject:
+    """What may be changed: volumes and mutes; `absent` are players named whose place among those `present` is empty."""
     settings = sound.desk.settings.value
     players = {name: {"gain": one.gain, "muted": one.is_muted} for name, one in sound.desk.faders.items()}
     return {
@@ -149,16 +149,17 @@ def describe(sound: Sound) -> JsonObject:
         "muted": settings.is_muted,
         "inputMuted": sound.capture.value.is_muted,
         "players": players,
+        "absent": [name for name in players if name not in present],
     }
 
 
 def change(sound: Sound, wanted: Mapping[str, object]) -> None:
-    """Any of what `describe` gives, a player by name.
+    """Any of what `describe` gives, a player by name, also one who is not there yet; `absent` is passed over.
 
     Raises:
         WireError: a key or value that makes no sense; then nothing is changed.
     """
-    unknown = wanted.keys() - {"masterVolume", "muted", "inputMuted", "players"}
+    unknown = wanted.keys() - {"masterVolume", "muted", "inputMuted", "players", "absent"}
     if unknown or not wanted:
         raise WireError("give masterVolume, muted, inputMuted or players: {name: {gain, muted}}")
     volume = _number(wanted, "masterVolume", 1.0)

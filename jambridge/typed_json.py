@@ -6,9 +6,10 @@ Fields are numbers, texts, None, Literals, tuples and dataclasses of these.
 import dataclasses
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
-from types import UnionType
-from typing import Any, Generic, Literal, NewType, TypeVar, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Generic, Literal, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from jambridge import strict_json
 from jambridge.errors import WireError
@@ -68,7 +69,17 @@ def _checked(hint: Any, value: Any) -> Any:
         return tuple(_checked(arguments[0], item) for item in value)
     if hint is float and type(value) in (int, float):
         return float(value)
-    fits = value in arguments if origin is Literal and isinstance(value, str) else type(value) is hint
-    if fits or (origin is UnionType and type(value) in arguments):
+    if origin in (UnionType, Union):
+        return _one_of(arguments, hint, value)
+    if value in arguments if origin is Literal and isinstance(value, str) else type(value) is hint:
         return value
     raise WireError(f"{str(value)[:40]!r} is no {hint}")
+
+
+def _one_of(hints: tuple[Any, ...], whole: Any, value: Any) -> Any:
+    if value is None and NoneType in hints:
+        return None
+    for hint in hints:
+        with suppress(WireError):
+            return _checked(hint, value)
+    raise WireError(f"{str(value)[:40]!r} is no {whole}")

@@ -58,9 +58,19 @@ def test_what_is_described_can_be_changed_and_is_then_described(edges: Sound) ->
     }
     sound.change(edges, wanted)
 
-    assert sound.describe(edges) == wanted
+    described = sound.describe(edges, {"Ann"})
+    assert described == {**wanted, "absent": []}
+    sound.change(edges, described)
+    assert sound.describe(edges, {"Ann"}) == described
     assert edges.capture.value.is_muted
     assert edges.desk.settings.value.is_muted
+
+
+def test_of_players_who_are_not_there_it_is_said_that_they_are_absent(edges: Sound) -> None:
+    sound.change(edges, {"players": {"Ann": {"gain": 1.5}, "Bob": {"muted": True}}})
+
+    assert sound.describe(edges, {"Ann", "Cid"})["absent"] == ["Bob"]
+    assert edges.desk.faders["Bob"].is_muted, "they may come"
 
 
 def test_what_is_not_given_stays(edges: Sound) -> None:
@@ -96,12 +106,12 @@ def test_what_is_not_given_stays(edges: Sound) -> None:
 def test_what_makes_no_sense_is_refused_with_a_reason_and_nothing_is_changed(
     edges: Sound, wanted: dict[str, object]
 ) -> None:
-    before = sound.describe(edges)
+    before = sound.describe(edges, ())
 
     with pytest.raises(WireError, match="."):
         sound.change(edges, {"players": {"Bob": {"gain": 0.5}}, **wanted} if wanted.keys() - {"players"} else wanted)
 
-    assert sound.describe(edges) == before
+    assert sound.describe(edges, ()) == before
 
 
 def test_descriptors_are_closed_with_the_edges() -> None:

@@ -17,14 +17,14 @@ class Feeds:
         self.sources: Latest[tuple[Source, ...]] = Latest(())
         self._generations = [0] * slots
 
-    def open(self, peer: PeerId, name: str, *, is_line_in: bool = False) -> Feed | None:
+    def open(self, peer: PeerId, name: str, *, is_line_in: bool = False, instrument: str = "") -> Feed | None:
         """A feed for one more source; None when every slot is taken."""
         taken = {source.slot for source in self.sources.value}
         free = next((slot for slot in range(self.rings.slots) if slot not in taken), None)
         if free is None:
             return None
         self._generations[free] += 1
-        source = Source(free, self._generations[free], peer, name, is_line_in)
+        source = Source(free, self._generations[free], peer, name, is_line_in, instrument)
         self.sources.set((*self.sources.value, source))
         return Feed(self.rings, self.wakes, source, self.release)
 

@@ -18,6 +18,7 @@ class Source:
     id: PeerId
     name: str
     is_line_in: bool = False
+    instrument: str = ""
 
 
 class AudioSink(Protocol):

@@ -37,6 +37,7 @@ class Verdict(enum.StrEnum):
     """Above what one network should take, below what is too much."""
     TOO_LONG = "too long"
     UNKNOWN = "unknown"
+    UNRELIABLE = "not reliable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Way:
     beyond: tuple[str, ...] = ()
     remedy: str | None = None
     """What would shorten it most."""
+    doubt: str | None = None
+    """Why the figures are not to be relied on."""
 
     @property
     def sum_ms(self) -> float | None:
@@ -78,6 +81,8 @@ class Way:
     @property
     def verdict(self) -> Verdict:
         """Of what is known: more can only be worse."""
+        if self.doubt:
+            return Verdict.UNRELIABLE
         if self.sum_ms is None:
             return Verdict.UNKNOWN
         if self.sum_ms <= self.bar_ms:
@@ -105,6 +110,7 @@ def as_json(way: Way) -> JsonObject:
         "beyond": list(way.beyond),
         "bar_ms": way.bar_ms,
         "verdict": way.verdict.value,
+        "doubt": way.doubt,
         "longest": longest.name if longest else None,
         "remedy": way.remedy,
     }

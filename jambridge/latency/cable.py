@@ -33,6 +33,7 @@ class RoundTrip:
     rate_hz: int
     """Of the input, as `block_frames`."""
     block_frames: int
+    is_jack: bool = False
 
 
 async def measure(section: AudioConfig) -> RoundTrip:
@@ -55,6 +56,7 @@ async def measure(section: AudioConfig) -> RoundTrip:
         heard.gain,
         heard.rate_hz,
         heard.block_frames,
+        heard.is_jack,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jambridge import strict_json
 from jambridge.errors import DeviceError, WireError
-from jambridge.latency.budget import Way
+from jambridge.latency.budget import Verdict, Way
 from jambridge.strict_json import JsonObject
 
 FILE = "latency.jsonl"
@@ -64,10 +64,10 @@ def read(directory: Path) -> list[JsonObject]:
 
 
 def series(entries: Sequence[JsonObject]) -> list[Series]:
-    """Each way that was ever measured, in the order in which they first were."""
+    """Each way that was ever measured so that it can be relied on, in the order in which they first were."""
     found: dict[tuple[str, str], list[float]] = {}
     for way in (way for one in entries for way in one["ways"]):
-        if way["sum_ms"] is not None:
+        if way["sum_ms"] is not None and way["verdict"] != Verdict.UNRELIABLE:
             found.setdefault((way["kind"], way["who"]), []).append(way["sum_ms"])
     return [Series(kind, who, tuple(sums)) for (kind, who), sums in found.items()]
 

@@ -18,7 +18,12 @@ from jambridge.latency.remedy import BUFFER, CARDS, PACKET, REST, with_remedy
 from jambridge.strict_json import JsonObject
 from jambridge.units import SAMPLE_RATE_HZ
 
-_ENOUGH = 0.5  # of the chirps
+_ENOUGH, _RELIABLE = 0.5, 0.9  # of the chirps
+_MOST_ASTRAY_MS = 2.0  # of stages that are measured apart from their sum
+_IN_JACK = (
+    "; in JACK, without a cable, connect jambridge-plays:out_* with jambridge-hears:in_*, and when these are gone, "
+    "jambridge-out:out_* with jambridge-in:in_*"
+)
 _FRAME_MS = 1000 / SAMPLE_RATE_HZ
 
 
@@ -47,7 +52,10 @@ def measure(section: AudioConfig, seconds: float, say: Callable[[str], None]) ->
         raise DeviceError("audio.input and audio.output must both name a card: those that the cable connects")
     say("Clicking sounds are played now: loudspeakers down, please. First the cards alone ...")
     cards = asyncio.run(_cards(section))
-    say(f"{cards.output} is heard at {cards.input}. Now the whole chain, for {chain.SETTLE_S + seconds:.0f} s ...")
+    say(
+        f"{cards.output} is heard at {cards.input}. Now the whole chain: {seconds:.0f} s, "
+        f"and {chain.SETTLE_S:.0f} before ..."
+    )
     return compose(cards, asyncio.run(chain.measure(section, cards.gain, seconds)), section)
 
 
@@ -61,19 +69,29 @@ def compose(cards: RoundTrip, circles: Circles, section: AudioConfig) -> Loopbac
     if len(there) < _ENOUGH * len(circles.echoes) or not there:
         raise DeviceError(
             f"only {len(there)} of {len(circles.echoes)} chirps came back through the whole chain: turn line-out or "
-            "line-in up, and let nothing else play or be heard there"
+            f"line-in up, and let nothing else play or be heard there{_IN_JACK if cards.is_jack else ''}"
         )
     cards_ms, total_ms = float(np.median(cards.delays_ms)), float(np.median(there))
     full_ms = packet_ms(circles.packet_frames, round(cards.block_frames * SAMPLE_RATE_HZ / cards.rate_hz))
     waited_ms = float(np.median(circles.depths_ms))
+    rest_ms = total_ms - cards_ms - full_ms - waited_ms
     stages = (
         Stage(CARDS, cards_ms),
         Stage(PACKET, full_ms, Basis.CONFIGURED),
         Stage(BUFFER, waited_ms),
-        Stage(REST, total_ms - cards_ms - full_ms - waited_ms),
+        Stage(REST, rest_ms),
     )
-    way = Way(Kind.LOOPBACK, f"{cards.input} → {cards.output}", "host", stages, ("the network between two boxes",))
+    doubt = _doubt(len(there), len(circles.echoes), rest_ms)
+    beyond = ("the network between two boxes",)
+    way = Way(Kind.LOOPBACK, f"{cards.input} → {cards.output}", "host", stages, beyond, doubt=doubt)
     return Loopback(cards, there, len(circles.echoes), circles.missed, with_remedy(way, section))
+
+
+def _doubt(heard: int, played: int, rest_ms: float) -> str | None:
+    doubts = [f"only {heard} of {played} chirps came back"] if heard < _RELIABLE * played else []
+    if rest_ms < -_MOST_ASTRAY_MS:
+        doubts.append(f"the stages are {-rest_ms:.0f} ms more than the whole")
+    return f"{' and '.join(doubts)}; is the machine busy? Measure again with nothing beside it" if doubts else None
 
 
 def as_json(measured: Loopback) -> JsonObject:
@@ -102,6 +120,6 @@ async def _cards(section: AudioConfig) -> RoundTrip:
     if len(found.delays_ms) < _ENOUGH * found.played or not found.delays_ms:
         raise DeviceError(
             f"nothing of what {found.output} plays is heard at {found.input}: connect line-out with line-in by a "
-            "cable, turn both up (alsamixer), and measure again"
+            f"cable, turn both up (alsamixer), and measure again{_IN_JACK if found.is_jack else ''}"
         )
     return found

@@ -20,7 +20,7 @@ _SOONER = {"safe": "normal", "normal": "fast"}
 def with_remedy(way: Way, section: AudioConfig) -> Way:
     """`way`, with what would help it most."""
     longest = way.longest
-    if longest is None or longest.ms is None or longest.ms <= _SHORT_MS:
+    if longest is None or longest.ms is None or longest.ms <= _SHORT_MS or way.doubt:
         return way
     return replace(way, remedy=_remedy(longest, way, section))
 

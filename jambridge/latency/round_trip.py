@@ -51,6 +51,7 @@ class HeardAgain:
     """Of the cable, in the louder channel, the typical one; 0 where nothing was heard."""
     rate_hz: int
     block_frames: int
+    is_jack: bool
 
 
 @dataclass(slots=True)
@@ -135,6 +136,7 @@ class Hearer:
             round(float(np.median([echo.gain for echo in found])), 4) if found else 0.0,
             round(rate_hz),
             int(np.median(np.diff(self._log.positions))),
+            self._card.is_jack,
         )
 
     def _begin(self, rate_hz: float) -> None:

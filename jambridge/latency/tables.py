@@ -22,7 +22,13 @@ _TITLES = {
     Kind.LIGHT: "The light: from an attack to its flash",
     Kind.LOOPBACK: "Line-in to line-out, measured over a cable",
 }
-_COLOURS = {Verdict.GOOD: "green", Verdict.ACCEPTABLE: "yellow", Verdict.TOO_LONG: "red", Verdict.UNKNOWN: "default"}
+_COLOURS = {
+    Verdict.GOOD: "green",
+    Verdict.ACCEPTABLE: "yellow",
+    Verdict.TOO_LONG: "red",
+    Verdict.UNKNOWN: "default",
+    Verdict.UNRELIABLE: "yellow",
+}
 _MARKS = {Basis.TYPICAL: "~", Basis.UNKNOWN: "?"}
 _BARS = "▁▂▃▄▅▆▇█"
 _LEAST_RANGE_MS = 5.0  # of a trend: less is none
@@ -39,7 +45,8 @@ def ways(found: Sequence[Way]) -> RenderableType:
         of_kind = [way for way in found if way.kind is kind]
         if of_kind:
             parts += [Text(_TITLES[kind], style="bold"), _table(of_kind), Text()]
-    return Group(*parts, *_hints(found), *_footnotes(found))
+    doubts = [Text(f"Not reliable: {way.doubt}.", style="yellow") for way in found if way.doubt]
+    return Group(*parts, *doubts, *_hints(found), *_footnotes(found))
 
 
 def loopback(measured: Loopback) -> RenderableType:

@@ -1,7 +1,7 @@
 """What the main process and the light process tell each other: one JSON object a packet. Pure.
 
-Down go the sources, the controllers, the settings and the room clock's course, each the whole of it whenever it
-changes, Try and Quit; up go reports.
+Down go the sources, the controllers, the settings, the room clock's course and the music, each the whole of it whenever
+it changes, Try and Quit; up go reports.
 """
 
 from dataclasses import dataclass
@@ -9,9 +9,12 @@ from typing import Literal
 
 from jambridge.audio.source import Source
 from jambridge.light.colour import ColorMode
+from jambridge.light.effects import PLAIN, EffectName, Style
+from jambridge.light.music import Music
 from jambridge.light.patterns import PatternName
 from jambridge.light.safety import MOST_FLASHES_PER_S
 from jambridge.light.wled import Controller
+from jambridge.light.zones import Zone
 from jambridge.notes.tracker import Threshold
 from jambridge.sync.clock import Course
 from jambridge.typed_json import Codec
@@ -38,6 +41,11 @@ class LightSettings:
     max_fps: float = 60.0
     flashes_per_s: float = MOST_FLASHES_PER_S
     threshold: Threshold = "normal"
+    effect: EffectName = "notes"
+    shares: bool = False
+    """Tell of the picture, for others to show."""
+    style: Style = PLAIN
+    zones: tuple[Zone, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,17 @@ class Try:
     controller: Controller
     pattern: PatternName
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """At most 128 colours, base64 of three bytes each: down the host's, to be shown; up ours, for others to show.
+
+    `fade_s`: in which the next picture comes up.
+    """
+
+    rgb: str
+    fade_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +111,15 @@ class Report:
     outputs: tuple[OutputReport, ...]
 
 
-Message = Sources | Controllers | LightSettings | Course | Try | Quit | Report
+Message = Sources | Controllers | LightSettings | Course | Music | Picture | Try | Quit | Report
 _CODEC: Codec[Message] = Codec(
     {
         "sources": Sources,
         "controllers": Controllers,
         "settings": LightSettings,
         "course": Course,
+        "music": Music,
+        "picture": Picture,
         "try": Try,
         "quit": Quit,
         "report": Report,

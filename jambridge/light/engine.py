@@ -18,14 +18,17 @@ from jambridge import realtime
 from jambridge.audio.ring import Rings, read_wakes
 from jambridge.audio.source import Source
 from jambridge.errors import WireError
-from jambridge.light import control, scene
+from jambridge.light import control
 from jambridge.light.colour import Colours
-from jambridge.light.control import Controllers, LightSettings, Quit, Report, Sources, Try
+from jambridge.light.control import Controllers, LightSettings, Picture, Quit, Report, Sources, Try
 from jambridge.light.ensemble import Ensemble
 from jambridge.light.hearing import Hearing
 from jambridge.light.link import UdpLink
+from jambridge.light.music import Music
 from jambridge.light.patterns import PATTERNS
 from jambridge.light.rig import Rig
+from jambridge.light.stage import Stage
+from jambridge.light.wled import Controller
 from jambridge.notes.detector import Detector
 from jambridge.notes.onset import ONSET_BLOCK, OnsetDetector
 from jambridge.notes.tracker import Threshold
@@ -36,6 +39,7 @@ from jambridge.units import LocalSeconds, PeerId
 REPORT_S = 0.1
 IDLE_REPORT_S = 0.5  # with the lights off
 TICK_S = 1 / 60  # of room time, in every bridge of the room
+SHARE_AGAIN_S = 1.0
 LATE_S = 0.004  # a quarter of a frame
 LINGER_S = 1.0  # frames go on at the full rate behind the last sound, so that a lost one leaves nothing lit
 RELEASE_AFTER_S = 5.0  # without a room, and without a sound from the line-in
@@ -52,17 +56,21 @@ class Engine:
         self._wake_fd = wake_fd
         self._control = control_socket
         self._stop_fd = stop_fd
+        self._stage = Stage(ensemble)
         self._settings = LightSettings()
         self._running = True
         self._urgent_at = self._sounded_at = self._sourced_at = _NEVER
         self._promised_at = self._reported_at = _now()
         self._ticks = self._late_ticks = 0
+        self._shared_at = self._told_at = _NEVER
+        self._shared = ""
 
     def run(self) -> None:
         try:
             while self._running:
                 self._wait()
                 self._show()
+                self._share()
                 self._report()
         finally:
             self._rig.close()
@@ -71,7 +79,7 @@ class Engine:
         """Until the next deadline or until there is news, which is taken in."""
         now = _now()
         self._promised_at = max(self._due(now), now)
-        wait_s = max(0.0, min(self._promised_at, self._reported_at + self._report_every_s) - now)
+        wait_s = max(0.0, min(self._promised_at, self._reported_at + self._report_every_s, self._share_due(now)) - now)
         news = [self._stop_fd, self._control.fileno()]
         if self._settings.mode != "off":
             news.append(self._wake_fd)
@@ -98,22 +106,43 @@ class Engine:
         drives = self._running and self._drives(now)
         if not drives:
             self._rig.release()
-        notes, flash = self._ensemble.loudest(now), self._ensemble.flash(now)
+        parts = self._stage.parts(now)
 
-        def draw(pixels: int) -> Colours:
-            return scene.draw(notes, flash, pixels, self._settings.color_mode)
+        def draw(controller: Controller) -> Colours:
+            return self._stage.picture(parts, controller, now)
 
-        if self._rig.show(draw, _now, self._urgent_at, sounding=self._sounds(now), drives=drives):
+        if self._rig.show(draw, _now, self._urgent_at, sounding=self._moves(now), drives=drives):
             self._ticks += 1
             self._late_ticks += now - self._promised_at > LATE_S
 
+    def _share_due(self, now: LocalSeconds) -> float:
+        if not self._settings.shares or self._settings.mode == "off":
+            return math.inf
+        return self._shared_at + (TICK_S if self._moves(now) else SHARE_AGAIN_S)
+
+    def _share(self) -> None:
+        """Tell what we show: when it changes, and again every second."""
+        now = _now()
+        if self._share_due(now) > now:
+            return
+        picture = self._stage.shared(now)
+        if picture != self._shared or now - self._told_at >= SHARE_AGAIN_S:
+            self._shared, self._told_at = picture, now
+            with suppress(OSError):
+                self._control.send(control.encode(Picture(picture)))
+        self._shared_at = now
+
     def _due(self, now: LocalSeconds) -> LocalSeconds:
-        return self._rig.due(self._urgent_at, sounding=self._sounds(now), drives=self._drives(now))
+        return self._rig.due(self._urgent_at, sounding=self._moves(now), drives=self._drives(now))
 
     def _sounds(self, now: LocalSeconds) -> bool:
         if self._ensemble.sounds(now):
             self._sounded_at = now
         return now - self._sounded_at < LINGER_S
+
+    def _moves(self, now: LocalSeconds) -> bool:
+        """Whether pictures change: also where notes still fade, and on the beat."""
+        return self._sounds(now) or self._stage.is_moving or now - self._sounded_at < self._stage.fades_s
 
     def _drives(self, now: LocalSeconds) -> bool:
         if self._ensemble.has_members or self._sounds(now):
@@ -147,11 +176,16 @@ class Engine:
             case LightSettings():
                 if message.threshold != self._settings.threshold:
                     self._ensemble.set_listen(partial(listen, threshold=message.threshold))
-                self._settings = message
+                self._settings = self._stage.settings = message
                 self._rig.set_settings(message)
             case Course():
                 now = _now()
                 self._rig.set_phase((message.room_s(now) - now) % TICK_S)
+            case Picture():
+                self._stage.give(message, _now())
+                self._urgent_at = _now()
+            case Music():
+                self._stage.music = message
             case Try(controller, pattern):
                 self._rig.begin_trial(controller, PATTERNS[pattern], _now())
             case Quit():

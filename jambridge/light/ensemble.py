@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 from jambridge.audio.ring import Rings, Wake
 from jambridge.audio.source import Source
-from jambridge.light import scene
+from jambridge.light import spectrum
 from jambridge.light.control import SourceReport
+from jambridge.light.effects import Part
 from jambridge.light.hearing import Hearing
-from jambridge.notes.frame import Note
 from jambridge.units import LocalSeconds
 
 Listen = Callable[[Source], Hearing]
@@ -71,8 +71,14 @@ class Ensemble:
         yield
         self.detector_s += time.thread_time() - started_s
 
-    def loudest(self, now: LocalSeconds) -> list[Note]:
-        return scene.merge(hearing.notes(now) for hearing in self._hearings.values())
+    def parts(self, now: LocalSeconds, *, with_bands: bool = False) -> list[tuple[Source, Part]]:
+        """Everyone's, line-in or not, in the order of their slots."""
+        found = []
+        for slot in sorted(self._hearings):
+            hearing = self._hearings[slot]
+            bands = spectrum.bands(hearing.newest(self._rings, spectrum.FRAMES, now)) if with_bands else None
+            found.append((hearing.source, hearing.part(now, bands)))
+        return found
 
     def flash(self, now: LocalSeconds) -> float:
         return max((hearing.flash(now) for hearing in self._hearings.values()), default=0.0)

@@ -10,6 +10,8 @@ from jambridge.audio.ring import Mono, Rings, Wake
 from jambridge.audio.source import Source
 from jambridge.light import scene
 from jambridge.light.control import SourceReport
+from jambridge.light.effects import Part
+from jambridge.light.strokes import Strokes
 from jambridge.notes.detector import Detection
 from jambridge.notes.frame import HOP_FRAMES, Note
 from jambridge.units import Frames, LocalSeconds
@@ -42,6 +44,7 @@ class Hearing:
         self._for_onsets = self._for_notes = np.empty(0, np.float32)
         self._detection = Detection((), onset=False, level_dbfs=-math.inf)
         self._arrived_at = self._flashed_at = _NEVER
+        self._strokes = Strokes()
 
     def receive(self, rings: Rings, wake: Wake, now: LocalSeconds) -> bool:
         """Take what has been written since the last time; whether an attack is in it.
@@ -69,10 +72,26 @@ class Hearing:
         before = _pitches(self._detection.notes)
         hop, self._for_notes = self._for_notes[np.newaxis, :HOP_FRAMES], self._for_notes[HOP_FRAMES:]
         (self._detection,) = self._detector.process(hop)
+        self._strokes.follow(self._detection.notes, self._arrived_at)
         return before != _pitches(self._detection.notes)
 
     def notes(self, now: LocalSeconds) -> tuple[Note, ...]:
         return self._detection.notes if now - self._arrived_at < SILENT_AFTER_S else ()
+
+    def part(self, now: LocalSeconds, bands: NDArray[np.float32] | None) -> Part:
+        """For the effects: what was played lately, and how loud it is."""
+        if now - self._arrived_at >= SILENT_AFTER_S:
+            self._strokes.follow((), now)
+        alive = now - self._arrived_at < SILENT_AFTER_S
+        level_dbfs = self._detection.level_dbfs if alive else _LOWEST_DBFS
+        return Part(self._strokes.played(), self.flash(now), level_dbfs, bands)
+
+    def newest(self, rings: Rings, frames: int, now: LocalSeconds) -> Mono:
+        """The last of what was received, or silence."""
+        known = min(frames, self._position or 0)
+        if now - self._arrived_at >= SILENT_AFTER_S or self._position is None or known < frames:
+            return np.zeros(frames, np.float32)
+        return rings.read(self.source.slot, Frames(self._position - frames), frames)
 
     def flash(self, now: LocalSeconds) -> float:
         return scene.flash(now - self._flashed_at)

@@ -29,8 +29,11 @@ Clock = Callable[[], LocalSeconds]
 class Output:
     """The newest picture wins: a frame that cannot leave when it is due is dropped and counted, never queued."""
 
-    def __init__(self, controller: Controller, link: Link, settings: LightSettings) -> None:
-        self._limiter = FlashLimiter()
+    def __init__(
+        self, controller: Controller, link: Link, settings: LightSettings, limiter: FlashLimiter | None = None
+    ) -> None:
+        """`limiter`: that of all strips that are seen together; None where this is the only one."""
+        self._limiter = limiter or FlashLimiter()
         self._frame: NDArray[np.uint8] | None = None
         self._driving = False
         self._pace = Pace(MOST_FPS, keepalive_s=1.0)
@@ -79,8 +82,11 @@ class Output:
 
     def prepare(self, colours: Colours, now: LocalSeconds) -> None:
         """Make `colours`, shape (pixels, 3), 0..1, a frame that `send` sends when it is due."""
-        safe = self._limiter.limit(colours * self._brightness, now)
-        frame = colour.encode(safe, self.controller.channels, self.controller.gamma)
+        controller = self.controller
+        frame = colour.encode(colours * np.float32(self._brightness), controller.gamma)
+        frame = self._limiter.limit(frame, now, controller.mac, controller.gamma)
+        if controller.channels == 4:  # noqa: PLR2004  RGBW
+            frame = colour.with_white(frame)
         self._later.append((LocalSeconds(now + self._delay_s), frame))
         self._tick = self._pace.tick(now, self._tick)
         self.sent_at = now
@@ -124,6 +130,7 @@ class Output:
         self._frame = None
         if self._driving:
             self._driving = False
+            self._limiter.darken(self.controller.mac, self.sent_at)
             self.sent_at = LocalSeconds(-math.inf)
             with suppress(OSError):
                 self._link.release()

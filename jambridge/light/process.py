@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from jambridge import child
@@ -14,8 +14,9 @@ from jambridge.child import Child, open_child
 from jambridge.edges import Latest, values
 from jambridge.errors import WireError
 from jambridge.light import control
-from jambridge.light.control import Controllers, LightSettings, Quit, Report, Sources, Try
+from jambridge.light.control import Controllers, LightSettings, Picture, Quit, Report, Sources, Try
 from jambridge.light.link import UdpLink
+from jambridge.light.music import Music
 from jambridge.light.patterns import PatternName
 from jambridge.light.wled import Controller
 from jambridge.sync.service import ClockReport
@@ -24,6 +25,10 @@ log = logging.getLogger(__name__)
 
 ENGINE = child.module("jambridge.light.engine")
 _QUIT = control.encode(Quit())
+
+
+def _nothing(_picture: Picture) -> None:
+    """Nobody is told."""
 
 
 class Lights:
@@ -36,12 +41,18 @@ class Lights:
         controllers: Latest[tuple[Controller, ...]],
         settings: Latest[LightSettings],
         clock: Latest[ClockReport] | None,
+        music: Latest[Music],
+        given: Latest[Picture | None],
+        share: Callable[[Picture], None],
     ) -> None:
         self._process = process
         self._clock = clock
         self._sources = sources
         self._controllers = controllers
         self._settings = settings
+        self._music = music
+        self._given = given
+        self._share = share
         self._try: Latest[Try | None] = Latest(None)
         self._reported_at = -math.inf
         self.report: Report | None = None
@@ -72,6 +83,8 @@ class Lights:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tell_settings())
+            group.create_task(self._tell_music())
+            group.create_task(self._tell_pictures())
             group.create_task(self._tell_sources())
             group.create_task(self._tell_controllers())
             group.create_task(self._tell_tries())
@@ -82,6 +95,15 @@ class Lights:
     async def _tell_settings(self) -> None:
         async for settings in values(self._settings):
             await self._process.tell(control.encode(settings))
+
+    async def _tell_music(self) -> None:
+        async for music in values(self._music):
+            await self._process.tell(control.encode(music))
+
+    async def _tell_pictures(self) -> None:
+        async for picture in values(self._given):
+            if picture is not None:
+                await self._process.tell(control.encode(picture))
 
     async def _tell_sources(self) -> None:
         async for sources in values(self._sources):
@@ -105,7 +127,9 @@ class Lights:
             packet = await self._process.hear()
             with suppress(WireError):
                 message = control.decode(packet)
-                if isinstance(message, Report):
+                if isinstance(message, Picture):
+                    self._share(message)
+                elif isinstance(message, Report):
                     self._log_edges(message)
                     self.report, self._reported_at = message, time.monotonic()
 
@@ -128,7 +152,10 @@ async def open_light(
     controllers: Latest[tuple[Controller, ...]],
     settings: Latest[LightSettings],
     clock: Latest[ClockReport] | None = None,
+    music: Latest[Music] | None = None,
+    given: Latest[Picture | None] | None = None,
     *,
+    share: Callable[[Picture], None] = _nothing,
     command: Sequence[str] = ENGINE,
 ) -> AsyncIterator[Lights]:
     """Start the light process on the present sources, controllers and settings; end it, releasing every WLED.
@@ -145,7 +172,8 @@ async def open_light(
         release(controllers.value)
 
     async with open_child("light", (*command, *map(str, numbers)), descriptors, _QUIT, release_here) as process:
-        yield Lights(process, sources, controllers, settings, clock)
+        pictures = given or Latest(None)
+        yield Lights(process, sources, controllers, settings, clock, music or Latest(Music()), pictures, share)
 
 
 def release(controllers: Iterable[Controller]) -> None:

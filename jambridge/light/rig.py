@@ -10,6 +10,7 @@ from jambridge.light.control import LightSettings, OutputReport
 from jambridge.light.link import Link
 from jambridge.light.output import Clock, Output
 from jambridge.light.patterns import Pattern
+from jambridge.light.safety import FlashLimiter
 from jambridge.light.wled import Controller
 from jambridge.units import LocalSeconds
 
@@ -33,6 +34,7 @@ class Rig:
         self._wanted: dict[str, Controller] = {}
         self._trials: dict[str, _Trial] = {}
         self._outputs: dict[str, Output] = {}
+        self._limiter = FlashLimiter()
 
     def set_settings(self, settings: LightSettings) -> None:
         self._settings = settings
@@ -62,14 +64,14 @@ class Rig:
 
     def show(
         self,
-        draw: Callable[[int], Colours],
+        draw: Callable[[Controller], Colours],
         clock: Clock,
         urgent_at: LocalSeconds,
         *,
         sounding: bool,
         drives: bool = True,
     ) -> bool:
-        """Send a frame to every WLED that can take one now; whether any did. `draw` is given a number of pixels."""
+        """Send a frame to every WLED that can take one now; whether any did."""
         now = clock()
         pictures = self._trial_pictures(now)
         ready = [
@@ -77,13 +79,9 @@ class Rig:
             for mac, output in self._outputs.items()
             if (drives or mac in pictures) and self._due(output, urgent_at, sounding) <= now
         ]
-        drawn = {
-            pixels: draw(pixels)
-            for pixels in {output.controller.pixels for output in ready if output.controller.mac not in pictures}
-        }
         for output in ready:
             picture = pictures.get(output.controller.mac)
-            output.prepare(drawn[output.controller.pixels] if picture is None else picture, now)
+            output.prepare(draw(output.controller) if picture is None else picture, now)
         for output in self._outputs.values():  # one behind the other: they show the same moment
             output.send(clock)
         return bool(ready)
@@ -127,7 +125,7 @@ class Rig:
         for mac, controller in wanted.items():
             before = self._outputs.get(mac)
             if before is None:
-                self._outputs[mac] = Output(controller, self._connect(controller), self._settings)
+                self._outputs[mac] = Output(controller, self._connect(controller), self._settings, self._limiter)
                 self._outputs[mac].set_phase(self._phase_s)
             elif before.controller != controller:
                 before.rewire(controller, self._connect(controller), self._settings)

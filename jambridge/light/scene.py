@@ -5,12 +5,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from jambridge.light import layout
-from jambridge.light.colour import ColorMode, Colours, note_colour
+from jambridge.light.colour import WHITE, ColorMode, Colours, note_colour
 from jambridge.notes.frame import Note
 
 FLASH_HOLD_S = 0.08  # the note's own colour is there by then: its p90 is 40 ms behind the flash
 FLASH_FADE_S = 0.08
-_FLASH_ALONE = 0.5  # white where nothing sounds yet: a fifth of the full light
 _FLASH_LIFT = 0.6  # of the way to full brightness for what sounds already
 
 
@@ -39,7 +38,7 @@ def draw(loudest_first: Sequence[Note], flash_left: float, pixels: int, mode: Co
     """
     shown = sorted(loudest_first[: layout.room(pixels)], key=lambda note: note.midi)
     if not shown:
-        return np.full((pixels, 3), _FLASH_ALONE * flash_left, np.float32)
+        return np.full((pixels, 3), WHITE * flash_left, np.float32)
     lift = _FLASH_LIFT * flash_left
     colours = [note_colour(note.midi, note.velocity + (1 - note.velocity) * lift, mode) for note in shown]
     return layout.paint(np.stack(colours), pixels)

@@ -26,21 +26,23 @@ BIN_HZ = 440.0 * 2.0 ** ((BIN_MIDI - 69) / 12)
 FAINTEST_DB = -120.0
 _FAINTEST = np.float32(10 ** (FAINTEST_DB / 20))
 
+SLOW, FAST, ULTRA, INNOVATION = range(4)
+SPECTRA = 4
+
 _FFT_SIZE = 2048
 _COEFFICIENTS = _FFT_SIZE // 2 + 1
 _ROW = 4  # coefficients taken together: a quarter off the sparse product's time
 _ROWS = -(-_COEFFICIENTS // _ROW)
 _LOWER, _UPPER = 0, 1  # the two FFTs
 _RATES_HZ = (6_000, 24_000)
-_MOST_CYCLES = 100
-_NEGLIGIBLE = 0.01  # of a kernel's largest coefficient; what is dropped lies 40 dB down
 
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """Windows of `cycles` periods within `shortest_s` … `longest_s`, highest at `peak` of their length.
+    """Windows of `cycles` periods within `shortest_s` … `longest_s` and below `most_cycles`, highest at `peak` of it.
 
-    Bins below `split_hz` are taken from the lower FFT.
+    Bins below `split_hz` are taken from the lower FFT. Every `step`th bin is computed. Coefficients below `negligible`
+    of a kernel's largest are dropped.
     """
 
     cycles: float
@@ -48,16 +50,29 @@ class Bank:
     longest_s: float
     peak: float
     split_hz: float
+    most_cycles: float = 100
+    step: int = 1
+    negligible: float = 0.01
 
-    def lengths_s(self) -> NDArray[np.float64]:
-        """Window length of every bin."""
-        lengths = np.clip(self.cycles / BIN_HZ, self.shortest_s, self.longest_s)
-        return np.minimum(lengths, _MOST_CYCLES / BIN_HZ)
+    def kernels(self) -> "list[tuple[int, Kernel]]":
+        """Of every computed bin, with the number of its FFT."""
+        bins_hz = BIN_HZ[:: self.step]
+        lengths_s = np.clip(self.cycles / bins_hz, self.shortest_s, self.longest_s)
+        lengths_s = np.minimum(lengths_s, self.most_cycles / bins_hz)
+        ffts = np.where(bins_hz < self.split_hz, _LOWER, _UPPER).tolist()
+        return [
+            (fft, _thinned(kernel(frequency_hz, length_s, self.peak, _RATES_HZ[fft]), self.negligible))
+            for fft, frequency_hz, length_s in zip(ffts, bins_hz.tolist(), lengths_s.tolist(), strict=True)
+        ]
 
 
-SLOW = Bank(cycles=30, shortest_s=0.05, longest_s=0.30, peak=0.70, split_hz=1500)
-FAST = Bank(cycles=12, shortest_s=0.02, longest_s=0.08, peak=0.65, split_hz=400)
-BANKS = (SLOW, FAST)
+# The shortest windows are wider than a semitone: their bins are a semitone apart.
+BANKS = (
+    Bank(cycles=30, shortest_s=0.05, longest_s=0.30, peak=0.70, split_hz=1500),
+    Bank(cycles=12, shortest_s=0.02, longest_s=0.08, peak=0.65, split_hz=400),
+    Bank(7, 0.012, 0.045, peak=0.75, split_hz=0, most_cycles=20, step=BINS_PER_SEMITONE, negligible=0.03),
+)
+_NEAREST = np.rint(np.arange(BINS) / BINS_PER_SEMITONE).astype(np.intp)
 
 
 def window(frames: int, peak: float) -> NDArray[np.float64]:
@@ -84,40 +99,40 @@ def kernel(frequency_hz: float, length_s: float, peak: float, rate_hz: float) ->
     return weights
 
 
+def _thinned(weights: Kernel, negligible: float) -> Kernel:
+    size = np.abs(weights)
+    thinned: Kernel = np.where(size > negligible * size.max(), weights, 0)
+    return thinned
+
+
 class SparseKernels:
-    """Kernels without their negligible coefficients: every bin's in one list, so that a frame is one product."""
+    """Kernels without their zeros: every bin's in one list, so that a frame is one product."""
 
     def __init__(self, kernels: Iterable[tuple[int, Kernel]]) -> None:
         """Each with the number of its FFT."""
         places, values = [], []
         for fft, weights in kernels:
-            size = np.abs(weights)
             rows = np.zeros((_ROWS, _ROW), np.complex64)
-            rows.ravel()[:_COEFFICIENTS] = np.where(size > _NEGLIGIBLE * size.max(), weights, 0)
+            rows.ravel()[:_COEFFICIENTS] = weights
             kept = np.flatnonzero(rows.any(axis=1))
             places.append(fft * _ROWS + kept)
             values.append(rows[kept].ravel())
         self._places, self._values = np.concatenate(places), np.concatenate(values)
         self._starts = np.cumsum([0, *(len(weights) for weights in values[:-1])])
 
-    def magnitudes(self, coefficients: NDArray[np.complex64]) -> NDArray[np.float32]:
+    def apply(self, coefficients: NDArray[np.complex64]) -> NDArray[np.complex64]:
         """(streams, FFTs, _ROWS * _ROW) to (streams, kernels)."""
         streams = len(coefficients)
         weighted = np.take(coefficients.reshape(streams, -1, _ROW), self._places, axis=1).reshape(streams, -1)
         weighted *= self._values
-        magnitudes: NDArray[np.float32] = np.abs(np.add.reduceat(weighted, self._starts, axis=1))
-        return magnitudes
+        bins: NDArray[np.complex64] = np.add.reduceat(weighted, self._starts, axis=1)
+        return bins
 
 
 @functools.cache
 def _kernels() -> SparseKernels:
     """All banks'. Built once a process, in about 60 ms: it depends on nothing."""
-    return SparseKernels(
-        (fft, kernel(frequency_hz, length_s, bank.peak, _RATES_HZ[fft]))
-        for bank in BANKS
-        for frequency_hz, length_s in zip(BIN_HZ, bank.lengths_s(), strict=True)
-        for fft in [_LOWER if frequency_hz < bank.split_hz else _UPPER]
-    )
+    return SparseKernels(kernel for bank in BANKS for kernel in bank.kernels())
 
 
 class ConstantQ:
@@ -130,9 +145,14 @@ class ConstantQ:
         self._to_lower = Decimator(streams, lowpass(63, 2_550, 24_000), 4, HOP_FRAMES // 2)
         self._heard = np.zeros((streams, len(_RATES_HZ), _FFT_SIZE), np.float32)
         self._coefficients = np.zeros((streams, len(_RATES_HZ), _ROWS * _ROW), np.complex64)
+        self._foretold, self._turned = np.zeros((2, streams, BINS), np.complex64)
 
     def analyse(self, hops: Samples) -> NDArray[np.float32]:
-        """Decibels at the end of a hop; shape (streams, banks, BINS), 0 dB is a sine of amplitude 1.
+        """Decibels at the end of a hop; shape (streams, SPECTRA, BINS), 0 dB is a sine of amplitude 1.
+
+        Three banks, slow, fast and ultra-fast, and the innovation: how far the fast bank is from what its last two
+        frames foretell of a steady tone, after J. P. Bello et al., "On the use of phase and energy for musical onset
+        detection in the complex domain" (2004).
 
         Args:
             hops: shape (streams, HOP_FRAMES), finite.
@@ -141,11 +161,24 @@ class ConstantQ:
         _append(self._heard[:, _UPPER], upper)
         _append(self._heard[:, _LOWER], self._to_lower.decimate(upper))
         np.fft.rfft(self._heard, out=self._coefficients[:, :, :_COEFFICIENTS])  # type: ignore[arg-type]  # as in onset.py
-        decibels = self._kernels.magnitudes(self._coefficients)
+        bins = self._kernels.apply(self._coefficients)
+        magnitudes = np.abs(bins)
+        fast = slice(BINS, 2 * BINS)
+        decibels = np.empty((self._streams, SPECTRA, BINS), np.float32)
+        decibels[:, :2] = magnitudes[:, : 2 * BINS].reshape(self._streams, 2, BINS)
+        decibels[:, ULTRA] = magnitudes[:, 2 * BINS + _NEAREST]
+        np.abs(bins[:, fast] - self._foretold, out=decibels[:, INNOVATION])
+        self._foretell(bins[:, fast], magnitudes[:, fast])
         np.maximum(decibels, _FAINTEST, out=decibels)
         np.log10(decibels, out=decibels)
         decibels *= 20
-        return decibels.reshape(self._streams, len(BANKS), BINS)
+        return decibels
+
+    def _foretell(self, fast: NDArray[np.complex64], magnitudes: NDArray[np.float32]) -> None:
+        """A steady tone keeps its magnitude and turns by as much as in the last hop."""
+        turned = (fast / np.maximum(magnitudes, _FAINTEST)).astype(np.complex64, copy=False)
+        np.multiply(fast, turned * self._turned.conj(), out=self._foretold)
+        self._turned = turned
 
 
 def _append(heard: Samples, block: Samples) -> None:

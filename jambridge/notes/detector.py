@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jambridge.notes import level, pitch
-from jambridge.notes.constantq import ConstantQ
+from jambridge.notes.constantq import FAST, SLOW, ConstantQ
 from jambridge.notes.features import PITCH_MIDI, PITCHES, Features
 from jambridge.notes.frame import HOP_FRAMES, Note
 from jambridge.notes.level import Samples
 from jambridge.notes.network import Network, Weights
 from jambridge.notes.tracker import OPERATING_POINTS, Threshold, Tracker
-from jambridge.units import MidiNote
+from jambridge.units import MidiNote, hz
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,10 @@ class Detector:
 
 
 def _detection(
-    hop: Samples, banks_db: NDArray[np.float32], sounding: NDArray[np.bool_], begun: NDArray[np.bool_]
+    hop: Samples, spectra_db: NDArray[np.float32], sounding: NDArray[np.bool_], begun: NDArray[np.bool_]
 ) -> Detection:
-    measured_hz = {note: pitch.frequency_hz(banks_db[0], note) for note in _pitches(sounding)}
     notes = tuple(
-        Note(note, frequency_hz, pitch.velocity(banks_db, note))
-        for note, frequency_hz in pitch.without_shadows(measured_hz).items()
+        Note(note, pitch.frequency_hz(spectra_db[SLOW], note) or hz(note), pitch.velocity(spectra_db[: FAST + 1], note))
+        for note in map(MidiNote, PITCH_MIDI[sounding].tolist())
     )
     return Detection(notes, bool(begun.any()), level.dbfs(hop))
-
-
-def _pitches(sounding: NDArray[np.bool_]) -> list[MidiNote]:
-    return [MidiNote(midi) for midi in PITCH_MIDI[sounding].tolist()]

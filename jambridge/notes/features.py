@@ -4,12 +4,13 @@ Stacked so, every pitch looks the same wherever it lies, and one small set of we
 """
 
 from collections import deque
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jambridge.notes.constantq import BINS, BINS_PER_SEMITONE, LOWEST_MIDI
+from jambridge.notes.constantq import BINS, BINS_PER_SEMITONE, FAST, LOWEST_MIDI, SLOW, SPECTRA, ULTRA
+
+Floats = NDArray[np.float32]
 
 LOWEST_PITCH, HIGHEST_PITCH = 28, 108  # E1 … C8, MIDI
 PITCHES = HIGHEST_PITCH - LOWEST_PITCH + 1
@@ -18,29 +19,48 @@ PITCH_MIDI = np.arange(LOWEST_PITCH, HIGHEST_PITCH + 1)
 _FLOOR_DB = -58.0  # the reference never falls lower: noise is not raised to music
 _DECAY_DB = 0.08  # the reference's fall in a frame, 5 dB a second
 _RANGE_DB = 60.0
-_FRAMES = 6  # of history: the longest difference looks back five
+_STEADY_DB = 0.1  # a bin that never fell for as long as this takes, 6 dB a second, is steady: hum
+_FILLING = 18  # frames until the longest window is full: what sounds by then has always been
 _NOTHING = BINS  # index of the bin, always zero, that stands for those outside the banks
 
-# Partial: reach in bins either side.
+_TUNING_FRAMES = 90  # within which the tuning is followed
+_TUNING_LEVEL = 0.4  # of the reference's: peaks below do not count
+
+STEADY = SPECTRA
+OBSERVED = SPECTRA + 1
+"""Layers that are observed: the spectra, and what was steady of the slow one."""
+CHANGES = ((SLOW, 3), (FAST, 2), (FAST, 5), (ULTRA, 1), (ULTRA, 3))
+"""The other layers: how much an observed one has risen within so many frames."""
+LAYERS = OBSERVED + len(CHANGES)
+GLOBALS = 7
+
+# Of each layer, the partials shown: reach in steps either side.
 _SLOW_PARTIALS = {1.0: 6, 2.0: 2, 3.0: 2} | dict.fromkeys(
     (1 / 3, 0.5, 1.5, 2.5, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0), 1
 )
 _FAST_PARTIALS = {1.0: 3} | dict.fromkeys((0.5, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0), 1)
-_SLOW_CHANGES = dict.fromkeys((1.0, 2.0, 3.0, 4.0), 0)
-_FAST_CHANGES = dict.fromkeys((1.0, 2.0, 3.0, 4.0, 5.0, 6.0), 0)
+_ULTRA_PARTIALS = {0.5: 0, 1.0: 2, 2.0: 1, 3.0: 1} | dict.fromkeys((4.0, 5.0, 6.0), 0)
+_INNOVATION_PARTIALS = {0.5: 0, 1.0: 2, 2.0: 1, 3.0: 1, 4.0: 0, 5.0: 0}
+_STEADY_PARTIALS = dict.fromkeys((1.0, 2.0, 3.0, 5.0), 0)
+_FEW, _MORE = dict.fromkeys((1.0, 2.0, 3.0, 4.0), 0), dict.fromkeys((1.0, 2.0, 3.0, 4.0, 5.0, 6.0), 0)
+_PARTIALS = (
+    *(_SLOW_PARTIALS, _FAST_PARTIALS, _ULTRA_PARTIALS, _INNOVATION_PARTIALS, _STEADY_PARTIALS),
+    *(_FEW, _MORE, _MORE, _FEW, _FEW),
+)
 _REGISTERS_MIDI = (32, 44, 56, 70, 86, 100)
 
 
-def partial_bins(partials: dict[float, int]) -> NDArray[np.intp]:
+def partial_bins(partials: dict[float, int], step: int = 1) -> NDArray[np.intp]:
     """Bins around the partials of every pitch; shape (PITCHES, bins), rising within a partial.
 
     Args:
-        partials: multiples of the fundamental, and how many bins to either side are shown of each.
+        partials: multiples of the fundamental, and how many steps to either side are shown of each.
+        step: bins.
     """
     fundamentals = (PITCH_MIDI - LOWEST_MIDI) * BINS_PER_SEMITONE
     octave = 12 * BINS_PER_SEMITONE
     columns = [
-        np.rint(fundamentals + octave * np.log2(partial)).astype(np.intp) + offset
+        np.rint(fundamentals + octave * np.log2(partial)).astype(np.intp) + offset * step
         for partial, reach in partials.items()
         for offset in range(-reach, reach + 1)
     ]
@@ -49,23 +69,24 @@ def partial_bins(partials: dict[float, int]) -> NDArray[np.intp]:
 
 
 def _layered_bins() -> NDArray[np.intp]:
-    """The bins of all layers (see `Features.stack`) as places in one flat list; shape (bins, PITCHES)."""
-    layers = (_SLOW_PARTIALS, _FAST_PARTIALS, _SLOW_CHANGES, _FAST_CHANGES, _FAST_CHANGES)
-    bins = [partial_bins(partials) + layer * (BINS + 1) for layer, partials in enumerate(layers)]
+    """The bins of all layers as places in one flat list; shape (bins, PITCHES)."""
+    bins = [
+        partial_bins(partials, BINS_PER_SEMITONE if layer == ULTRA else 1) + layer * (BINS + 1)
+        for layer, partials in enumerate(_PARTIALS)
+    ]
     return np.concatenate(bins, axis=1).T.copy()
 
 
-def _registers() -> NDArray[np.float32]:
+def _registers() -> Floats:
     """Where each pitch lies, since instruments differ by register; shape (8, PITCHES)."""
     place = (PITCH_MIDI - 68) / 40.0
     humps = [np.exp(-(((PITCH_MIDI - centre) / 8.0) ** 2)) for centre in _REGISTERS_MIDI]
     return np.stack([place, place**2, *humps]).astype(np.float32)
 
 
-_BINS_SHOWN = _layered_bins()
-_REGISTERS = _registers()
-_LAYERS, _GLOBALS = 5, 4
-FEATURES = len(_BINS_SHOWN) + len(_REGISTERS) + _GLOBALS
+BINS_SHOWN = _layered_bins()
+REGISTERS = _registers()
+FEATURES = len(BINS_SHOWN) + len(REGISTERS) + GLOBALS
 
 
 class Features:
@@ -73,45 +94,76 @@ class Features:
 
     def __init__(self, streams: int) -> None:
         self._reference_db = np.full(streams, _FLOOR_DB, np.float32)
-        self._history: deque[NDArray[np.float32]] = deque(maxlen=_FRAMES)
-        self._layers = np.zeros((streams, _LAYERS, BINS + 1), np.float32)
-        self._stacked = np.ones((streams, 1 + FEATURES, PITCHES), np.float32)
-        edges = np.cumsum([1, len(_BINS_SHOWN), len(_REGISTERS)])
-        _, self._shown, registers, self._globals = np.split(self._stacked, edges, axis=1)
-        registers[:] = _REGISTERS
+        self._past: deque[Floats] = deque(maxlen=1 + max(frames for _, frames in CHANGES))
+        self._filling = _FILLING
+        self._steady = np.zeros((streams, BINS), np.float32)
+        self._tuning = np.zeros(streams, np.complex64)
+        self._tuned = np.full(streams, 1e-3, np.float32)
+        self._layers = np.zeros((streams, LAYERS, BINS + 1), np.float32)
+        places = np.arange(streams)[:, np.newaxis] * (LAYERS * (BINS + 1))
+        self._places = BINS_SHOWN[:, np.newaxis] + places
+        self._stacked = np.ones((1 + FEATURES, streams, PITCHES), np.float32)
+        edges = np.cumsum([1, len(BINS_SHOWN), len(REGISTERS)])
+        _, self._shown, registers, self._globals = np.split(self._stacked, edges)
+        registers[:] = REGISTERS[:, np.newaxis]
 
-    def stack(self, decibels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Spectra of one frame, shape (streams, banks, BINS), to shape (streams, 1 + FEATURES, PITCHES).
+    def stack(self, decibels: Floats) -> Floats:
+        """Spectra of one frame, shape (streams, SPECTRA, BINS), to shape (1 + FEATURES, streams, PITCHES).
 
         The first row is 1, as the network wants it. The result is overwritten by the next call.
         """
-        scaled = self._scaled(decibels)
-        past = self._remember(scaled)
-        slow, fast = scaled[:, 0], scaled[:, 1]
-        self._layers[:, :2] = scaled
-        np.subtract(slow, past[3][:, 0], out=self._layers[:, 2])
-        rise = np.subtract(fast, past[2][:, 1], out=self._layers[:, 3])
-        np.subtract(fast, past[5][:, 1], out=self._layers[:, 4])
-        self._shown[:] = np.take(self._layers.reshape(len(scaled), -1), _BINS_SHOWN, axis=1)
-        self._globals[:, 0] = (self._reference_db[:, np.newaxis] + 60) / 60
-        self._globals[:, 1] = np.maximum(rise, 0).sum(axis=1, keepdims=True) * (4 / BINS)
-        self._globals[:, 2:] = scaled.sum(axis=2, keepdims=True) * (2 / BINS)
+        observed, whole = self.observe(decibels)
+        self._layers[:, :OBSERVED, :BINS] = observed
+        for layer, (of, frames) in enumerate(CHANGES, OBSERVED):
+            np.subtract(observed[:, of], self._past[frames][:, of], out=self._layers[:, layer, :BINS])
+        np.take(self._layers.ravel(), self._places, out=self._shown, mode="clip")
+        self._globals[:] = whole.T[:, :, np.newaxis]
         return self._stacked
 
-    def _scaled(self, decibels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """1 at the recent peak, 0 from _RANGE_DB below; one more bin, zero, at the end."""
-        falling = np.maximum(self._reference_db - _DECAY_DB, _FLOOR_DB)
-        self._reference_db = np.maximum(falling, decibels.max(axis=(1, 2)))
-        scaled = np.zeros((*decibels.shape[:2], BINS + 1), np.float32)
-        bins = scaled[:, :, :BINS]
-        np.subtract(decibels, (self._reference_db - _RANGE_DB)[:, np.newaxis, np.newaxis], out=bins)
-        bins *= 1 / _RANGE_DB
-        np.maximum(bins, 0, out=bins)
-        return scaled
+    def observe(self, decibels: Floats) -> tuple[Floats, Floats]:
+        """The observed layers, shape (streams, OBSERVED, BINS), 1 at the recent peak and 0 from _RANGE_DB below, and
+        what is true of all pitches, shape (streams, GLOBALS).
+        """
+        observed = self._scaled(decibels)
+        if not self._past:  # the first frame has always been
+            self._past.extend([observed] * (self._past.maxlen or 1))
+        if self._filling:
+            self._filling -= 1
+            self._steady[:] = observed[:, SLOW]
+        self._past.appendleft(observed)
+        np.minimum(self._steady + np.float32(_STEADY_DB / _RANGE_DB), observed[:, SLOW], out=self._steady)
+        observed[:, STEADY] = self._steady
+        self._follow_tuning(observed[:, SLOW])
+        whole = np.empty((len(observed), GLOBALS), np.float32)
+        whole[:, 0] = (self._reference_db + 60) / 60
+        whole[:, 1] = np.maximum(observed[:, FAST] - self._past[2][:, FAST], 0).mean(axis=1) * 4
+        whole[:, 2] = np.maximum(observed[:, ULTRA] - self._past[1][:, ULTRA], 0).mean(axis=1) * 4
+        whole[:, 3:5] = observed[:, :2].mean(axis=2) * 2
+        tuning = self._tuning / self._tuned
+        whole[:, 5], whole[:, 6] = tuning.real, tuning.imag
+        return observed, whole
 
-    def _remember(self, scaled: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
-        """The last _FRAMES frames, newest first; the first frame has always been."""
-        if not self._history:
-            self._history.extend([scaled] * _FRAMES)
-        self._history.appendleft(scaled)
-        return self._history
+    def _scaled(self, decibels: Floats) -> Floats:
+        falling = np.maximum(self._reference_db - np.float32(_DECAY_DB), np.float32(_FLOOR_DB))
+        self._reference_db = np.maximum(falling, decibels[:, : FAST + 1].max(axis=(1, 2)))
+        observed = np.empty((len(decibels), OBSERVED, BINS), np.float32)
+        spectra = observed[:, :SPECTRA]
+        np.subtract(decibels, (self._reference_db - np.float32(_RANGE_DB))[:, np.newaxis, np.newaxis], out=spectra)
+        spectra *= np.float32(1 / _RANGE_DB)
+        np.clip(spectra, 0, 1.2, out=spectra)
+        return observed
+
+    def _follow_tuning(self, slow: Floats) -> None:
+        """The mean place of the peaks within their semitones, as a point of the unit circle: 1 is in tune."""
+        left, middle, right = slow[:, :-2], slow[:, 1:-1], slow[:, 2:]
+        streams, bins = np.nonzero((middle > _TUNING_LEVEL) & (middle > left) & (middle >= right))
+        left, middle, right = left[streams, bins], middle[streams, bins], right[streams, bins]
+        places = bins + 1 + (left - right) / (2 * (left - 2 * middle + right))
+        weights = np.square(middle - np.float32(_TUNING_LEVEL))
+        points = weights * np.exp(places * (2j * np.pi / BINS_PER_SEMITONE))
+        count = len(slow)
+        self._tuning *= np.float32(1 - 1 / _TUNING_FRAMES)
+        self._tuned *= np.float32(1 - 1 / _TUNING_FRAMES)
+        self._tuning += np.bincount(streams, points.real, count) + 1j * np.bincount(streams, points.imag, count)
+        self._tuned += np.bincount(streams, weights, count).astype(np.float32)
+        np.maximum(self._tuned, np.float32(1e-3), out=self._tuned)

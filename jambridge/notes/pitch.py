@@ -1,16 +1,13 @@
 """Frequency and strength of a note that is known to sound, from the constant-Q banks. Pure."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
 from jambridge.notes.constantq import BINS, BINS_PER_SEMITONE, LOWEST_MIDI
-from jambridge.units import MidiNote, hz, midi
+from jambridge.units import MidiNote, hz
 
 _FULL_DB = 60.0  # velocity 0 … 1 spans -60 … 0 dBFS
 _FAINTEST = 1 / _FULL_DB
-_LEANING = 0.2  # semitones out of tune
 
 
 def frequency_hz(slow_db: NDArray[np.float32], note: MidiNote) -> float | None:
@@ -32,25 +29,6 @@ def frequency_hz(slow_db: NDArray[np.float32], note: MidiNote) -> float | None:
         return None
     bins = centre - 2 + peak + (left - right) / (2 * curvature)
     return hz(LOWEST_MIDI + bins / BINS_PER_SEMITONE)
-
-
-def without_shadows(measured_hz: Mapping[MidiNote, float | None]) -> dict[MidiNote, float]:
-    """Each note with its frequency, its own where none was measured, and without the shadows of notes out of tune.
-
-    A tone 40 cents sharp sounds like two notes to the network. The one that has no peak, beside one whose peak leans
-    towards it, is not there: with everything 35 cents sharp F1 rises by .03, in tune it falls by .0015.
-    """
-    leaning = {note: midi(frequency_hz) - note for note, frequency_hz in measured_hz.items() if frequency_hz}
-    return {
-        note: frequency_hz or hz(note)
-        for note, frequency_hz in measured_hz.items()
-        if frequency_hz
-        or not (leaning.get(_next(note, -1), 0) > _LEANING or leaning.get(_next(note, 1), 0) < -_LEANING)
-    }
-
-
-def _next(note: MidiNote, semitones: int) -> MidiNote:
-    return MidiNote(note + semitones)
 
 
 def velocity(banks_db: NDArray[np.float32], note: MidiNote) -> float:

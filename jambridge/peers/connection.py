@@ -93,6 +93,7 @@ class Connection:
         self._shared = servers
         self._addresses: Sequence[str] = ()
         self._relays: set[tuple[str, int]] = set()
+        self._is_offered_direct = False
         self._track = track
         self._on_state = on_state
         self._described = asyncio.Event()  # the peer's description is in place
@@ -147,6 +148,7 @@ class Connection:
     def announce(self, candidates: Sequence[Candidate]) -> None:
         """The peer has these addresses: what comes from its relay is known to, though that was not dialled yet."""
         self._relays |= {(candidate.host, candidate.port) for candidate in candidates if candidate.type == "relay"}
+        self._is_offered_direct |= any(candidate.type != "relay" for candidate in candidates)
 
     async def dial(self, candidates: Sequence[Candidate]) -> None:
         """Try these addresses as well.
@@ -202,6 +204,11 @@ class Connection:
         if pair.remote_addr in self._relays:
             return "relay"
         return next((kind for kind in ("relay", "srflx") if kind in kinds), "host")
+
+    @property
+    def wants_relay(self) -> bool:
+        """The peer has announced no address but a relay's: it wants no other way, and none has failed."""
+        return bool(self._relays) and not self._is_offered_direct
 
     @property
     def _ice(self) -> Any:

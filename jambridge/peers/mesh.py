@@ -63,6 +63,11 @@ class Mesh:
         partner = self._partners.get(peer)
         return partner is not None and partner.peer is not None and partner.peer.send(SYNC, text)
 
+    def send_all(self, label: str, text: str) -> int:
+        """Send over every partner's channel of that name; how many of them took it."""
+        peers = [partner.peer for partner in self._partners.values() if partner.peer is not None]
+        return sum(peer.send(label, text) for peer in peers)
+
     async def _follow(self, group: asyncio.TaskGroup) -> None:
         while True:
             seen = self._members.value

@@ -184,6 +184,7 @@ class Peer:
             packets=reception.packets,
             network_ms=None if round_trip_s is None else round_trip_s * 500,
             failures=self._negotiation.failures,
+            wants_relay=connection.wants_relay,
         )
 
     def send(self, label: str, text: str) -> bool:

@@ -26,6 +26,9 @@ WINDOW_BYTES = 128 * 1024  # what a peer that keeps the rules has on its way at 
 MAX_AHEAD = 256  # chunks beyond the first one missing
 MAX_RATE = 1000  # chunks a second: a megabyte of data
 MAX_BURST = 500
+LEAST_WINDOW_BYTES = 12_000
+"""Of congestion, as RFC 6928 has it at the start. aiortc's shrinks to one datagram at a loss, and grows only for who
+fills it: then three lost in a row would keep all that follows for a second, and we send less than this anyway."""
 MAX_PARAMETERS = 2  # of a re-configuration, RFC 6525 section 3.1
 
 _TSNS = 1 << 32
@@ -34,6 +37,7 @@ _INSIDE = (
     *("_advertised_rwnd", "_forward_tsn_chunk", "_handle_data", "_inbound_streams", "_inbound_streams_max"),
     *("_last_received_tsn", "_last_sacked_tsn", "_local_tsn", "_outbound_queue", "_receive", "_receive_chunk"),
     *("_sack_misordered", "_send_chunk", "_sent_queue", "_association_state", "_data_channel_receive"),
+    *("_cwnd", "_transmit"),
 )
 
 Deliver = Callable[[int, int, bytes, LocalSeconds], Awaitable[None]]
@@ -66,11 +70,13 @@ class Association:
         self._take_datagram = self._sctp._handle_data  # noqa: SLF001
         self._take_chunk = self._sctp._receive_chunk  # noqa: SLF001
         self._send = self._sctp._send_chunk  # noqa: SLF001
+        self._transmit = self._sctp._transmit  # noqa: SLF001
         sctp.__dict__.update(
             _handle_data=self._datagram,
             _receive_chunk=self._chunk,
             _receive=self._message,
             _send_chunk=self._send_quietly,
+            _transmit=self._transmit_soon,
             _advertised_rwnd=WINDOW_BYTES,
             _inbound_streams_max=MAX_STREAMS,
         )
@@ -123,6 +129,10 @@ class Association:
             await self._send(chunk)
         except ConnectionError:
             self.dropped += 1
+
+    async def _transmit_soon(self) -> None:
+        self._sctp._cwnd = max(self._sctp._cwnd, LEAST_WINDOW_BYTES)  # noqa: SLF001
+        await self._transmit()
 
     async def _give_up(self, why: str) -> None:
         """The channels end; the sound beside them goes on."""

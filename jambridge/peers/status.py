@@ -37,6 +37,8 @@ class PeerStatus:
     """How long packets wait here until they are played."""
     failures: int = 0
     """Attempts to connect that failed in a row."""
+    wants_relay: bool = False
+    """It has offered no other way, so none has failed."""
     undialled: Mapping[str, str] = field(default_factory=dict)
     """While there is no connection: addresses of the peer that packets are not sent to → why."""
 

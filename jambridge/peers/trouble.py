@@ -75,8 +75,8 @@ def _retrying(peer: PeerStatus, _told: bool) -> str | None:
 
 
 def _relayed(peer: PeerStatus, _told: bool) -> str | None:
-    connected = peer.state is PeerState.CONNECTED and peer.path == "relay"
-    return "connected through a TURN server" if connected else None
+    instead = peer.state is PeerState.CONNECTED and peer.path == "relay" and not peer.wants_relay
+    return "connected through a TURN server" if instead else None
 
 
 def _limited(peer: PeerStatus, told: bool) -> str | None:

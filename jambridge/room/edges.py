@@ -104,6 +104,10 @@ class RoomEdges:
     def count(self, reason: str) -> None:
         self._dropped[reason] += 1
 
+    def name_of(self, peer: PeerId) -> str:
+        """A member's, empty for who is not there."""
+        return next((member.name for member in self.members.value if member.id == peer), "")
+
     def say(self, signal: Signal) -> bool:
         """Send a signal to where its target sits; False: dropped while away, since a late one would only mislead."""
         connected = self._connected()

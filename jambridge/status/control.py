@@ -54,8 +54,8 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
-class Volumes:
-    """How loud everything is. `change` raises WireError for what makes no sense, and then changes nothing."""
+class Adjustable:
+    """Values of this box. `change` raises WireError for what makes no sense, and then changes nothing."""
 
     values: Callable[[], JsonObject]
     change: Callable[[JsonObject], None]
@@ -85,20 +85,30 @@ Try = Callable[[JsonObject], JsonObject]
 """Show a pattern on one controller: WireError for what makes no sense, LinkError where it cannot be now."""
 
 
+def _nothing(_wanted: JsonObject) -> None:
+    raise WireError("there are no lights")
+
+
 def _without_lights(_wanted: JsonObject) -> JsonObject:
     raise LinkError("there are no lights")
 
 
 class Control:
+    """`panic` ends every note of MIDI."""
+
     def __init__(
         self,
         room: Room,
-        volumes: Volumes,
+        volumes: Adjustable,
         monotonic: Callable[[], float] = time.monotonic,
         try_light: Try = _without_lights,
+        lighting: Adjustable | None = None,
+        panic: Callable[[], None] = lambda: None,
     ) -> None:
         self._room = room
         self._try_light = try_light
+        self._lighting = lighting or Adjustable(dict, _nothing)
+        self._panic = panic
         self._volumes = volumes
         self._monotonic = monotonic
         self._done: OrderedDict[str, _Done] = OrderedDict()
@@ -112,6 +122,9 @@ class Control:
             web.get("/api/audio", self._audio),
             web.post("/api/audio", self._change_audio),
             web.post("/api/light/try", self._try),
+            web.get("/api/light", self._light),
+            web.post("/api/light", self._change_light),
+            web.post("/api/midi/panic", self._silence),
             web.get("/api/sessions", self._sessions),
             web.get("/api/stats", self._stats),
         ]
@@ -142,10 +155,19 @@ class Control:
         return _Answer(200, self._volumes.values()).sent()
 
     async def _change_audio(self, request: web.Request) -> web.Response:
-        return await self._once(request, self._audio_changed)
+        return await self._once(request, lambda _request, body: _adjusted(self._volumes, body))
 
     async def _try(self, request: web.Request) -> web.Response:
         return await self._once(request, self._tried)
+
+    async def _light(self, _request: web.Request) -> web.Response:
+        return _Answer(200, self._lighting.values()).sent()
+
+    async def _change_light(self, request: web.Request) -> web.Response:
+        return await self._once(request, lambda _request, body: _adjusted(self._lighting, body))
+
+    async def _silence(self, request: web.Request) -> web.Response:
+        return await self._once(request, self._silenced)
 
     async def _leave(self, request: web.Request) -> web.Response:
         return await self._once(request, self._left)
@@ -188,12 +210,9 @@ class Control:
             return _refused(403, str(exc))
         return self._present()
 
-    def _audio_changed(self, _request: web.Request, body: JsonObject) -> _Answer:
-        try:
-            self._volumes.change(body)
-        except WireError as exc:
-            return _refused(400, str(exc))
-        return _Answer(200, self._volumes.values())
+    def _silenced(self, _request: web.Request, _body: JsonObject) -> _Answer:
+        self._panic()
+        return _Answer(200, {})
 
     def _tried(self, _request: web.Request, body: JsonObject) -> _Answer:
         try:
@@ -237,6 +256,14 @@ class Control:
 
 def _object(state: State) -> JsonObject:
     return {**state.values(), "revision": state.revision}
+
+
+def _adjusted(what: Adjustable, wanted: JsonObject) -> _Answer:
+    try:
+        what.change(wanted)
+    except WireError as exc:
+        return _refused(400, str(exc))
+    return _Answer(200, what.values())
 
 
 def _refused(status: int, reason: str) -> _Answer:

@@ -94,6 +94,7 @@ def render(status: JsonObject) -> RenderableType:
     )
     lines.append(Text(_music(status)))
     lines.append(Text(_cards(status["audio"])))
+    lines.append(Text(_midi(status["midi"])))
     lit = _controllers(status) if status["light"]["controllers"] else Text("No light found: see jambridge leds list")
     return Group(*lines, Text(), _people(status), Text(), lit, Text(), _services(status))
 
@@ -112,6 +113,15 @@ def _cards(audio: JsonObject) -> str:
     heard = "muted" if line_in["muted"] else "sent to all" if line_in["sends"] else "for the light only"
     volume = "muted" if line_out["muted"] else f"volume {100 * line_out['volume']:.0f} %"
     return f"In: {_card(line_in, heard)}   Out: {_card(line_out, volume)}"
+
+
+def _midi(midi: JsonObject) -> str:
+    """Its ports, and what went through them."""
+    ports = f"MIDI in: {', '.join(midi['inputs']) or 'none'}   out: {', '.join(midi['outputs']) or 'none'}"
+    known = [peer["latency_ms"] for peer in midi["peers"] if peer["latency_ms"] is not None]
+    late = f", {max(known):.0f} ms" if known else ""
+    counts = f"   {midi['sent']} sent, {midi['received']} received{late}" if midi["inputs"] or midi["outputs"] else ""
+    return f"{ports}{counts}{'   ' + midi['problem'] if midi['problem'] else ''}"
 
 
 def _card(one: JsonObject, how: str) -> str:

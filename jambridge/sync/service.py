@@ -14,6 +14,7 @@ from jambridge.edges import Latest
 from jambridge.errors import WireError
 from jambridge.room.flood import TokenBucket
 from jambridge.sync import messages
+from jambridge.sync.beat import Beat
 from jambridge.sync.clock import Course, RoomClock
 from jambridge.sync.messages import Ping, Pong
 from jambridge.sync.offset import Exchange, RemoteSeconds
@@ -61,6 +62,8 @@ class Sync:
         self._next_id = 1
         self._buckets: OrderedDict[PeerId, TokenBucket] = OrderedDict()
         self.report = Latest(ClockReport(self._clock.course))
+        self.beat = Latest(Beat(self._clock.room_s(self._now)))
+        """The room's: the host's as soon as it says, and that of what we hear of the state until then."""
 
     @property
     def _now(self) -> LocalSeconds:
@@ -76,6 +79,11 @@ class Sync:
                     self._observe(peer, pong, received_at)
         except WireError:
             self.dropped["malformed"] += 1
+
+    def keep_beat(self, tempo: float, *, is_playing: bool) -> None:
+        """The room's state says so from now on."""
+        now = self._clock.room_s(self._now)
+        self.beat.set(self.beat.value.changed(tempo, is_playing=is_playing, now=now))
 
     def ping(self) -> float:
         """Ask the host once, if it is another; returns the seconds until the next time."""
@@ -114,7 +122,8 @@ class Sync:
             return
         now = self._now
         ahead_s = self._clock.room_s(now) - now
-        pong = Pong(ping.id, ping.t1_ms, t2_ms=_ms(received_at), t3_ms=_ms(now), room_ms=_ms(ahead_s))
+        t2, t3, ahead = _ms(received_at), _ms(now), _ms(ahead_s)
+        pong = Pong(ping.id, ping.t1_ms, t2, t3, ahead, self.beat.value)
         self._send(peer, messages.encode(pong))
 
     def _observe(self, peer: PeerId, pong: Pong, received_at: LocalSeconds) -> None:
@@ -130,7 +139,14 @@ class Sync:
             self.dropped["absurd"] += 1
             return
         self._clock.observe(exchange, pong.room_ms / 1000)
+        self._take_beat(pong.beat)
         self._tell()
+
+    def _take_beat(self, beat: Beat | None) -> None:
+        """The host's, unless one of us has not heard of a change of the state that the other has."""
+        own = self.beat.value
+        if beat is not None and (beat.tempo, beat.is_playing) == (own.tempo, own.is_playing):
+            self.beat.set(beat)
 
     def _bucket(self, peer: PeerId) -> TokenBucket:
         bucket = self._buckets.pop(peer, None) or TokenBucket(ANSWERS, ANSWERS_BURST)

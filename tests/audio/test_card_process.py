@@ -1,5 +1,6 @@
 """The life of a card's process is its card's: absent, plugged in, pulled out, frozen, back; and nobody else notices."""
 
+import logging
 import os
 import signal
 import socket
@@ -48,6 +49,16 @@ def test_an_absent_card_is_awaited_and_found_once_it_is_plugged_in(tmp_path: Pat
             assert line.report.card.problem is None
         finally:
             card.unplug()
+
+
+@EITHER
+def test_where_no_card_is_there_and_none_was_asked_for_one_line_says_so(
+    tmp_path: Path, open_line: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    absent = SoundCard(tmp_path / "card", "fake")
+    with caplog.at_level(logging.INFO, "jambridge.audio.card.service"), open_line(None, absent.environment):
+        until(lambda: bool(caplog.messages), "it is said")
+    assert [message.partition(" has ")[2] for message in caplog.messages] == ["no sound card: none is there"]
 
 
 @EITHER

@@ -19,6 +19,7 @@ import pytest
 
 from jambridge.audio.card import cards, kernel
 from tests.fakes.jack import jack
+from tests.fakes.lines import line_out
 from tests.fakes.sound_card import SoundCard, environment, sound_card
 
 PATIENCE_S = 20.0
@@ -96,6 +97,13 @@ def test_a_card_that_knows_neither_rate_says_what_to_do() -> None:
         assert opening("system", "input", server.environment) == (
             "system takes neither 48 kHz nor 44.1 kHz: set it to 48 kHz, or name another card (audio.input)"
         )
+
+
+def test_programs_of_ours_in_jack_are_no_cards() -> None:
+    with jack() as server, line_out("system", server.environment) as line:
+        line.until_open()
+        server.await_ports("^jambridge-out:")
+        assert opening("jambridge", "input", server.environment).endswith("there are: system")
 
 
 @ROOT

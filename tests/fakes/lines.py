@@ -204,7 +204,7 @@ def line_in(
     wanted: str | None, surroundings: Mapping[str, str], block_frames: int = 128, bit_rate: int = BIT_RATE
 ) -> Iterator[LineIn]:
     """Started in an environment that has `surroundings` as well; its card may be absent."""
-    with _environment(surroundings):
+    with environment(surroundings):
         line = LineIn(wanted, block_frames, bit_rate)
         line.start()
         try:
@@ -216,7 +216,7 @@ def line_in(
 @contextmanager
 def line_out(wanted: str | None, surroundings: Mapping[str, str], block_frames: int = 128) -> Iterator[LineOut]:
     """As above."""
-    with _environment(surroundings):
+    with environment(surroundings):
         line = LineOut(wanted, block_frames)
         line.start()
         try:
@@ -236,7 +236,7 @@ def until(holds: Callable[[], object], what: str | Callable[[], str], patience_s
 
 
 @contextmanager
-def _environment(added: Mapping[str, str]) -> Iterator[None]:
+def environment(added: Mapping[str, str]) -> Iterator[None]:
     before = dict(os.environ)
     os.environ.update(added)
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ from jambridge.edges import Bounded, Latest
 from jambridge.peers.channels import SYNC
 from jambridge.peers.mesh import Mesh, open_mesh
 from jambridge.peers.outgoing import Outgoing
-from jambridge.peers.peer import Surroundings
+from jambridge.peers.peer import Reader, Surroundings
 from jambridge.peers.roles import CLOCK
 from jambridge.room.messages import Participant, Signal
 from jambridge.units import SAMPLE_RATE_HZ, PeerId
@@ -118,7 +118,13 @@ class Member:
 
 
 @asynccontextmanager
-async def member(switch: Switch, peer: str, frequency_hz: float | None = None, **options: int) -> AsyncIterator[Member]:
+async def member(
+    switch: Switch,
+    peer: str,
+    frequency_hz: float | None = None,
+    readers: Mapping[str, Reader] | None = None,
+    **options: int,
+) -> AsyncIterator[Member]:
     """Join the room, play a tone of `frequency_hz` (none: listen only), and leave it when done."""
     sends = frequency_hz is not None
     who = Participant(PeerId(peer), peer, is_host=False, joined_at=0, sends=sends, capabilities=(CLOCK,))
@@ -131,8 +137,8 @@ async def member(switch: Switch, peer: str, frequency_hz: float | None = None, *
         return ears[other][-1]
 
     texts: list[tuple[str, str]] = []
-    readers = {SYNC: lambda other, text, _at: texts.append((other, text))}
-    around = Surroundings(who.id, switch.send, open_sink, outgoing=outgoing, readers=readers)
+    all_readers: dict[str, Reader] = {SYNC: lambda other, text, _at: texts.append((other, text)), **(readers or {})}
+    around = Surroundings(who.id, switch.send, open_sink, outgoing=outgoing, readers=all_readers)
     async with (
         open_mesh(around, members, signals, options.get("max_peers", 3)) as mesh,
         asyncio.TaskGroup() as group,

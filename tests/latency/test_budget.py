@@ -52,6 +52,7 @@ def test_json_says_what_each_figure_rests_on() -> None:
         "beyond": ["theirs"],
         "bar_ms": 100.0,
         "verdict": "good",
+        "doubt": None,
         "longest": "packet",
         "remedy": None,
     }

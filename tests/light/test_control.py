@@ -19,10 +19,13 @@ from jambridge.light.control import (
     Sources,
     Try,
 )
+from jambridge.light.effects import Style
+from jambridge.light.music import Music
 from jambridge.light.wled import Controller
+from jambridge.light.zones import Zone
 from jambridge.sync.clock import Course
 from jambridge.typed_json import MAX_BYTES
-from jambridge.units import PeerId
+from jambridge.units import LocalSeconds, PeerId
 
 counts = st.integers(0, 10**15)
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -55,13 +58,23 @@ settings = st.builds(
     max_fps=finite,
     flashes_per_s=finite,
     threshold=st.sampled_from(["sensitive", "normal", "strict"]),
+    effect=st.sampled_from(["notes", "scroll"]),
+    style=st.builds(Style, st.none() | finite, st.none() | finite, st.sampled_from(["none", "brightness", "place"])),
+    zones=st.lists(
+        st.builds(
+            Zone, text, text, counts, st.none() | counts, st.booleans(), st.booleans(), st.sampled_from([None, "roll"])
+        ),
+        max_size=3,
+    ).map(tuple),
 )
+music = st.builds(Music, st.just("harmonic"), text, text, finite, st.none() | finite.map(LocalSeconds))
 messages = st.one_of(
     st.lists(sources, max_size=5).map(tuple).map(Sources),
     st.lists(controllers, max_size=5).map(tuple).map(Controllers),
     settings,
     st.builds(Course, finite, finite, finite, finite, finite),
     st.builds(Try, controllers, st.sampled_from(["identify", "test"]), counts),
+    music,
     st.just(Quit()),
     reports,
 )

@@ -71,7 +71,9 @@ class Room:
         return attacked, any(list(self.ensemble.detect()))
 
     def pitches(self, now: float) -> list[int]:
-        return [note.midi for note in self.ensemble.loudest(LocalSeconds(now))]
+        parts = [part for _, part in self.ensemble.parts(LocalSeconds(now))]
+        sounding = {stroke.midi for part in parts for stroke in part.strokes if stroke.ended is None}
+        return sorted(sounding)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ import errno
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -144,6 +145,10 @@ def test_one_whose_user_overrides_the_stream_is_only_kept_awake() -> None:
     assert output.due(sounding=True, urgent=True) == 1 + ONE.keepalive_s
 
 
+def _shown(picture: Colours, _controller: Controller) -> Colours:
+    return picture
+
+
 class Strips:
     """Strips by address, as they are connected."""
 
@@ -155,7 +160,7 @@ class Strips:
 
 
 def tick(rig: Rig, seconds: float) -> bool:
-    return rig.show(lambda pixels: RED[:pixels], still(seconds), NEVER, sounding=True)
+    return rig.show(lambda controller: RED[: controller.pixels], still(seconds), NEVER, sounding=True)
 
 
 def test_each_strip_is_drawn_for_its_own_length_at_its_own_pace() -> None:
@@ -204,7 +209,7 @@ def test_a_strip_with_a_new_address_goes_on_there_and_its_flashes_still_count() 
         host = f"10.0.0.{1 + index // 10 % 2}"
         rig.set_controllers([Controller("aaaaaaaaaaaa", "one", host, 4)])
         picture = RED[:4] * float(index % 2)
-        rig.show({4: picture}.__getitem__, still(index / 60), NEVER, sounding=True)
+        rig.show(partial(_shown, picture), still(index / 60), NEVER, sounding=True)
 
     bright = [frame for strip in strips.by_host.values() for frame in strip.shown if frame[0] == 255]
     assert len(strips.by_host) == 2
@@ -219,7 +224,7 @@ def test_an_attack_makes_a_frame_due_early() -> None:
 
     assert rig.due(NEVER, sounding=False) == 2.0
     assert rig.due(at(1.001), sounding=False) == pytest.approx(1.0155)
-    assert rig.show(lambda pixels: RED[:pixels], still(1.016), at(1.001), sounding=False)
+    assert rig.show(lambda controller: RED[: controller.pixels], still(1.016), at(1.001), sounding=False)
     assert rig.due(at(1.001), sounding=False) == pytest.approx(2.016)
 
 
@@ -275,7 +280,7 @@ def test_a_strip_with_an_offset_shows_each_frame_that_much_later() -> None:
     while now < 2.0:
         before = {host: len(strip.shown) for host, strip in strips.by_host.items()}
         picture = RED * min(1.0, (now - 1) / 2)
-        rig.show({600: picture}.__getitem__, still(now), NEVER, sounding=True)
+        rig.show(partial(_shown, picture), still(now), NEVER, sounding=True)
         for host, strip in strips.by_host.items():
             shown_at[host] += [now] * (len(strip.shown) - before[host])
         now = max(now + 1e-4, rig.due(NEVER, sounding=True))
@@ -295,7 +300,7 @@ def test_when_an_offset_changes_no_frame_overtakes_another() -> None:
         if count == 30:
             rig.set_controllers([late])
         picture = RED * (count / 60)
-        rig.show({600: picture}.__getitem__, still(1 + count / 60), NEVER, sounding=True)
+        rig.show(partial(_shown, picture), still(1 + count / 60), NEVER, sounding=True)
 
     shown = levels(strips.by_host["10.0.0.1"])
     assert shown == sorted(shown) and len(shown) > 40 and shown[-1] == 251

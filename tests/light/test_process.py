@@ -1,6 +1,8 @@
 """The light process as it runs: real rings, a real detector, a virtual WLED at the other end of real sockets."""
 
 import asyncio
+import base64
+import colorsys
 import os
 import signal
 import socket
@@ -9,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,9 +22,12 @@ from jambridge.audio.ring import Feed
 from jambridge.edges import Latest
 from jambridge.errors import DeviceError
 from jambridge.light import control, process
-from jambridge.light.control import LightSettings, Report
+from jambridge.light.colour import GAMMA
+from jambridge.light.control import LightSettings, Picture, Report
+from jambridge.light.music import Music
 from jambridge.light.process import Lights, open_light
 from jambridge.light.wled import Controller
+from jambridge.light.zones import Zone
 from jambridge.sim.virtual import Shown
 from jambridge.sim.wled import SimulatedWled, open_sim
 from jambridge.supervise import Health, supervise
@@ -59,9 +65,15 @@ async def play(feed: Feed, sound: Callable[[int], NDArray[np.float32]] = tone) -
         await asyncio.sleep(due - asyncio.get_running_loop().time())
 
 
+def hue(shown: Shown) -> int | None:
+    """Of the first pixel, in steps of 30 degrees; None where it is dark or white."""
+    red, green, blue = ((level / 255) ** (1 / GAMMA) for level in shown.pixels[:3])
+    angle, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
+    return round(12 * angle) % 12 * 30 if value > 0.2 and saturation > 0.5 else None
+
+
 def is_violet(shown: Shown) -> bool:
-    red, green, blue = shown.pixels[:3]
-    return shown.live and green == 0 and blue > 20 and 0.15 < red / blue < 0.3
+    return shown.live and hue(shown) == 270
 
 
 class Rig:
@@ -72,13 +84,25 @@ class Rig:
         self.controllers = Latest(tuple(map(controller, sims)))
         self.settings = Latest(LightSettings())
         self.clock = Latest(ClockReport(Course(LocalSeconds(0.0), RoomSeconds(0.0))))
+        self.music = Latest(Music())
+        self.given: Latest[Picture | None] = Latest(None)
+        self.share: Callable[[Picture], None] = lambda _: None
         self.present: list[Lights] = []
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Lights]:
         feeds = self.feeds
-        edges = (self.controllers, self.settings, self.clock)
-        async with open_light(feeds.rings, feeds.wakes, feeds.sources, *edges) as lights:
+        async with open_light(
+            feeds.rings,
+            feeds.wakes,
+            feeds.sources,
+            self.controllers,
+            self.settings,
+            self.clock,
+            self.music,
+            self.given,
+            share=self.share,
+        ) as lights:
             self.present.append(lights)
             yield lights
 
@@ -303,9 +327,8 @@ def test_switched_off_or_unplugged_the_strips_are_released_and_come_back() -> No
 
 
 def test_the_colours_follow_the_rooms_mode() -> None:
-    def is_orange(shown: Shown) -> bool:  # A is three fifths above C
-        red, green, blue = shown.pixels[:3]
-        return shown.live and blue == 0 and red > 20 and green > 20
+    def is_yellow(shown: Shown) -> bool:  # A is three fifths above C
+        return shown.live and hue(shown) == 90
 
     async def scenario() -> None:
         async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
@@ -313,7 +336,72 @@ def test_the_colours_follow_the_rooms_mode() -> None:
             async with rig.open() as lights, background(lights.run(), play(rig.player())):
                 await sim.until(is_violet)
                 rig.settings.set(LightSettings(color_mode="harmonic", threshold="sensitive"))
-                await sim.until(is_orange)
+                await sim.until(is_yellow)
+
+    asyncio.run(scenario())
+
+
+def test_every_musician_has_a_light_of_its_own() -> None:
+    def halves(shown: Shown) -> tuple[int | None, int | None]:
+        return hue(shown), hue(replace(shown, pixels=shown.pixels[-3:]))
+
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            name = sim.unit.traits.name
+            rig.settings.set(
+                LightSettings(
+                    zones=(Zone("Ada", name, 0, 15), Zone("bass", name, 15, 30, effect="wash")), threshold="sensitive"
+                )
+            )
+            ada = rig.feeds.open(PeerId("ada"), "Ada")
+            bob = rig.feeds.open(PeerId("bob"), "Bob", instrument="bass")
+            assert ada and bob
+            async with (
+                rig.open() as lights,
+                background(lights.run(), play(ada), play(bob, partial(tone, hz=261.63))),
+            ):
+                await sim.until(lambda shown: shown.live and halves(shown) == (270, 0))
+                rig.music.set(Music(key="G"))
+                await sim.until(lambda shown: shown.live and halves(shown) == (270, 330))
+
+    asyncio.run(scenario())
+
+
+def test_one_shares_its_picture_and_another_shows_it() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            host, guest = Rig(), Rig(sim)
+            host.settings.set(LightSettings(shares=True))
+            guest.settings.set(LightSettings(mode="broadcast"))
+            host.share = guest.given.set
+            guest.player()  # somebody is there, and nothing of it is heard
+            async with (
+                host.open() as sender,
+                guest.open() as shower,
+                background(sender.run(), shower.run(), play(host.player())),
+            ):
+                await sim.until(is_violet)
+                guest.settings.set(LightSettings(mode="local"))
+                await sim.until(lambda shown: shown.live and not any(shown.pixels))
+
+    asyncio.run(scenario())
+
+
+def test_a_picture_that_comes_seldom_is_faded_in() -> None:
+    red, blue = (base64.b64encode(bytes(colour)).decode() for colour in ([255, 0, 0], [0, 0, 255]))
+
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            rig.settings.set(LightSettings(mode="broadcast"))
+            rig.player()
+            async with rig.open() as lights, background(lights.run()):
+                rig.given.set(Picture(red))
+                await sim.until(lambda shown: shown.live and shown.pixels[:3] == bytes([255, 0, 0]))
+                rig.given.set(Picture(blue, fade_s=1.0))
+                await sim.until(lambda shown: shown.pixels[0] > 20 and shown.pixels[2] > 20)
+                await sim.until(lambda shown: shown.pixels[:3] == bytes([0, 0, 255]))
 
     asyncio.run(scenario())
 

@@ -6,7 +6,7 @@ import pytest
 from jambridge.notes import constantq, features, level, network, pitch, tracker
 from jambridge.notes.constantq import BIN_HZ, BIN_MIDI, BINS, ConstantQ
 from jambridge.notes.decimate import Decimator, lowpass
-from jambridge.units import MidiNote, hz
+from jambridge.units import MidiNote
 from tests.notes.signals import in_hops, noise, tone
 
 
@@ -64,9 +64,22 @@ def test_a_sine_stands_out_at_its_bin_with_its_amplitude(index: int) -> None:
     for hop in in_hops(tone(float(BIN_MIDI[index]), amplitude=0.1, partials=1)):
         decibels = banks.analyse(hop[np.newaxis])[0]
 
-    assert decibels.shape == (2, BINS)
-    assert decibels.argmax(axis=1).tolist() == [index, index]
-    np.testing.assert_allclose(decibels.max(axis=1), -20, atol=0.5)
+    assert decibels.shape == (constantq.SPECTRA, BINS)
+    assert decibels[: constantq.ULTRA].argmax(axis=1).tolist() == [index, index]
+    np.testing.assert_allclose(decibels[: constantq.INNOVATION, index], -20, atol=1.5)
+
+
+def test_a_steady_tone_is_foretold_and_a_new_one_is_not() -> None:
+    banks = ConstantQ(1)
+    index = 3 * (69 - constantq.LOWEST_MIDI)
+
+    innovation_db = [
+        float(banks.analyse(hop[np.newaxis])[0, constantq.INNOVATION, index])
+        for hop in in_hops(np.concatenate([tone(69, 0.5, partials=1), tone(81, 0.5, partials=1)]))
+    ]
+
+    assert max(innovation_db[20:30]) < -60
+    assert max(innovation_db[30:34]) > -40
 
 
 def test_bins_are_thirds_of_semitones() -> None:
@@ -84,13 +97,41 @@ def test_partials_outside_the_banks_are_nothing() -> None:
 
 def test_features_do_not_depend_on_the_level() -> None:
     loud, soft = features.Features(1), features.Features(1)
-    spectrum = np.random.default_rng(1).uniform(-30, -10, (1, 2, BINS)).astype(np.float32)
+    spectra = np.random.default_rng(1).uniform(-30, -10, (1, constantq.SPECTRA, BINS)).astype(np.float32)
 
-    ours, theirs = loud.stack(spectrum), soft.stack(spectrum - 20)
+    ours, theirs = loud.stack(spectra), soft.stack(spectra - 20)
 
-    np.testing.assert_allclose(ours[:, :-4], theirs[:, :-4], atol=1e-5)
-    assert ours.shape == (1, 1 + features.FEATURES, features.PITCHES)
-    assert (ours[:, 0] == 1).all()
+    level_of_all = 1 + features.FEATURES - features.GLOBALS
+    np.testing.assert_allclose(
+        np.delete(ours, level_of_all, axis=0), np.delete(theirs, level_of_all, axis=0), atol=1e-5
+    )
+    assert ours.shape == (1 + features.FEATURES, 1, features.PITCHES)
+    assert (ours[0] == 1).all()
+
+
+@pytest.mark.parametrize("cents", [-45, -20, 0, 20, 45])
+def test_the_tuning_is_told(cents: int) -> None:
+    banks, stacks = ConstantQ(2), features.Features(2)
+    sounds = [in_hops(tone(60 + cents / 100)), in_hops(tone(61 + cents / 100))]
+
+    for hops in np.stack(sounds, axis=1):
+        _, whole = stacks.observe(banks.analyse(hops))
+
+    told = np.degrees(np.arctan2(whole[:, 6], whole[:, 5])) * 100 / 360
+    np.testing.assert_allclose(told, cents, atol=6)
+
+
+def test_what_never_ends_is_steady_and_a_note_is_not() -> None:
+    banks, stacks = ConstantQ(1), features.Features(1)
+    hum, note = 3 * (45 - constantq.LOWEST_MIDI), 3 * (64 - constantq.LOWEST_MIDI)
+    sound = tone(45, 2, 0.02, partials=1)
+    sound[48_000:] += tone(64, 1, 0.1, partials=1)
+
+    for hop in in_hops(sound):
+        observed, _ = stacks.observe(banks.analyse(hop[np.newaxis]))
+
+    assert observed[0, features.STEADY, hum] == pytest.approx(observed[0, constantq.SLOW, hum], abs=0.02)
+    assert observed[0, features.STEADY, note] < observed[0, constantq.SLOW, note] - 0.5
 
 
 def arrays() -> dict[str, np.ndarray]:
@@ -118,15 +159,17 @@ def test_a_model_of_another_shape_is_refused() -> None:
 def test_logits_are_one_a_pitch_and_stream() -> None:
     runs = network.Network(3, network.Weights.load())
 
-    logits = runs.logits(np.zeros((3, 1 + features.FEATURES, features.PITCHES), np.float32))
+    logits = runs.logits(np.zeros((1 + features.FEATURES, 3, features.PITCHES), np.float32))
 
-    assert logits.shape == (3, features.PITCHES)
-    np.testing.assert_array_equal(logits[0], logits[2])
+    assert logits.shape == (network.OUTPUTS, 3, features.PITCHES)
+    np.testing.assert_allclose(logits[:, 0], logits[:, 2], atol=1e-4)
 
 
 def followed(*logits: float) -> list[bool]:
     follows = tracker.Tracker(1, tracker.OperatingPoint(begin=1, at_once=2, end=0))
-    return [bool(follows.follow(np.full((1, features.PITCHES), one, np.float32))[0, 0]) for one in logits]
+    return [
+        bool(follows.follow(np.full((network.OUTPUTS, 1, features.PITCHES), one, np.float32))[0, 0]) for one in logits
+    ]
 
 
 @pytest.mark.parametrize(
@@ -153,25 +196,6 @@ def test_the_outermost_notes_are_measured(note: int) -> None:
 
     assert pitch.frequency_hz(flat[0], MidiNote(note)) is None
     assert pitch.velocity(flat, MidiNote(note)) == pytest.approx(0.5)
-
-
-def shown(measured_hz: dict[int, float | None]) -> dict[int, float]:
-    return {
-        int(note): at_hz
-        for note, at_hz in pitch.without_shadows({MidiNote(k): v for k, v in measured_hz.items()}).items()
-    }
-
-
-def test_a_note_without_a_peak_beside_a_mistuned_one_is_its_shadow() -> None:
-    assert shown({60: hz(60.4), 61: None}) == {60: hz(60.4)}
-    assert shown({60: None, 61: hz(60.6)}) == {61: hz(60.6)}
-
-
-def test_other_notes_without_a_peak_have_their_own_frequency() -> None:
-    assert shown({60: hz(60.1), 61: None}) == {60: hz(60.1), 61: hz(61)}
-    assert shown({60: hz(59.6), 61: None}) == {60: hz(59.6), 61: hz(61)}
-    assert shown({60: hz(60.4), 72: None}) == {60: hz(60.4), 72: hz(72)}
-    assert shown({60: None, 61: None}) == {60: hz(60), 61: hz(61)}
 
 
 def test_levels() -> None:

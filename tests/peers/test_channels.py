@@ -83,15 +83,16 @@ def test_a_channel_that_stock_aiortc_offers_carries_texts_both_ways() -> None:
     asyncio.run(scenario())
 
 
-def test_our_offer_opens_sync_in_the_transport_of_the_sound() -> None:
+def test_our_offer_opens_every_channel_in_the_transport_of_the_sound() -> None:
     async def scenario() -> None:
         async with ends() as (ours, theirs):
             opened: list[RTCDataChannel] = []
             theirs.on("datachannel", opened.append)
             await we_offer(ours, theirs)
-            await until(lambda: ours.connection.channels.is_open(SYNC))
-            (channel,) = opened
-            assert (channel.label, channel.ordered, channel.maxRetransmits) == ("sync", False, 0)
+            await until(lambda: all(ours.connection.channels.is_open(label) for label in KINDS))
+            kinds = [(channel.label, channel.ordered, channel.maxRetransmits) for channel in opened]
+            assert kinds == [("sync", False, 0), ("midi", False, 0), ("sysex", True, None)]
+            channel = opened[0]
             assert theirs.sctp is not None
             assert theirs.sctp.transport is theirs.getTransceivers()[0].receiver.transport
             channel.send("hello")

@@ -74,6 +74,7 @@ def test_a_relay_is_told_while_it_is_used_unless_it_was_wanted() -> None:
     assert watched.after(0, relayed) == {Text.DIRECT_RELAY: "Ada: connected through a TURN server"}
     assert watched.after(0, GOOD) == {}
     assert Watched(relay_only=True).after(10, relayed) == {}
+    assert Watched().after(10, replace(relayed, wants_relay=True)) == {}, "the other's policy, and nothing failed"
 
 
 @pytest.mark.parametrize(

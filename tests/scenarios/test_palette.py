@@ -17,7 +17,7 @@ MUSIC = Path("tests/fixtures/music")
 
 def strip(notes: list[tuple[int, float]], pixels: int = 300) -> np.typing.NDArray[np.uint8]:
     colours = [colour.note_colour(MidiNote(note), velocity, "chromatic") for note, velocity in notes]
-    return colour.encode(layout.paint(np.array(colours), pixels), 3, colour.GAMMA)
+    return colour.encode(layout.paint(np.array(colours), pixels), colour.GAMMA)
 
 
 @given(notes=st.lists(st.tuples(st.integers(21, 108), st.floats(0.0, 1.0)), min_size=1, max_size=8))

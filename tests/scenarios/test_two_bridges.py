@@ -50,3 +50,27 @@ def test_a_strip_that_two_could_drive_has_one_source_and_the_other_follows(tmp_p
                 assert light(boxes[follower])["reason"] == "another bridge in this room drives it"
                 boxes[driver].terminate()
                 until(lambda: follower in {datagram.source for datagram in wire.datagrams(DDP)}, "the other takes over")
+
+
+@pytest.mark.slow
+def test_in_broadcast_mode_a_bridge_shows_its_hosts_colours_and_its_own_when_these_end(tmp_path: Path) -> None:
+    with network(4) as (first, second, strip, musician):
+        host_light = {"light": {"mode": "broadcast", "discover": "off"}}
+        guest_light = {"light": {"mode": "broadcast", "controllers": [{"host": strip.address}], "discover": "off"}}
+        there = {"hub": {"url": f"http://{first.address}:3001"}}
+        with (
+            capture(strip) as wire,
+            open_wled(strip, tmp_path, PIXELS),
+            open_daemon(first, tmp_path / "first", ROOM, host_light) as host,
+        ):
+            host.await_ready()
+            with open_daemon(second, tmp_path / "second", ROOM, {**guest_light, **there}) as guest:
+                guest.await_ready()
+                guest.await_status(lambda status: len(status["room"]["participants"]) == 2, "both are there")
+                with playing(musician, first, ROOM, act="music"):
+                    guest.await_status(lambda status: status["light"]["mode"] == "broadcast", "the host's are shown")
+                    before = len(wire.datagrams(DDP))
+                    until(lambda: len(wire.datagrams(DDP)) > before + 120, "frames arrive for two seconds")
+                    host.terminate()
+                    guest.await_status(lambda status: status["light"]["mode"] == "local", "its own are shown")
+                assert "Traceback" not in host.said() + guest.said()

@@ -10,8 +10,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from jambridge.config import Config
 from jambridge.errors import LinkError, WireError
-from jambridge.status.control import KEYS_KEPT_S, MOST_KEYS, Control, Room, Volumes
+from jambridge.lighting import Lighting
+from jambridge.status.control import KEYS_KEPT_S, MOST_KEYS, Adjustable, Control, Room
 from jambridge.strict_json import JsonObject
 
 
@@ -61,7 +63,7 @@ class Tempo:
 
 def asked(room: Tempo, scenario: Callable[[aiohttp.ClientSession], Awaitable[None]]) -> None:
     async def run() -> None:
-        volumes = Volumes(room.volumes.copy, room.set_volumes)
+        volumes = Adjustable(room.volumes.copy, room.set_volumes)
         control = Control(
             Room(lambda: room, room.change, room.leave, room.sessions, dict),
             volumes,
@@ -232,3 +234,29 @@ def test_a_controller_is_tried_or_it_is_said_why_not(wanted: JsonObject, status:
             assert said == wanted or said["error"]
 
     asked(Tempo(), scenario)
+
+
+def test_the_light_is_changed_within_what_the_configuration_allows() -> None:
+    lighting = Lighting(Config())
+
+    async def scenario() -> None:
+        control = Control(
+            Room(Tempo, lambda _: None, lambda: None, Tempo().sessions, dict),
+            Adjustable(dict, lambda _: None),
+            lighting=Adjustable(lighting.describe, lighting.change),
+        )
+        application = web.Application()
+        application.add_routes(control.routes())
+        async with TestServer(application) as server, aiohttp.ClientSession(server.make_url("/")) as session:
+            async with session.post("/api/light", json={"effect": "scroll", "brightness": 0.25}) as answer:
+                assert (answer.status, (await answer.json())["effect"]) == (200, "scroll")
+            async with session.post("/api/light", json={"flashes_per_s": 30}) as answer:
+                assert answer.status == 400
+                assert "cannot be changed here" in (await answer.json())["error"]
+            async with session.post("/api/light", json={"brightness": 9}) as answer:
+                assert answer.status == 400
+            async with session.get("/api/light") as answer:
+                assert (await answer.json())["brightness"] == 0.25
+
+    asyncio.run(scenario())
+    assert (lighting.settings.value.effect, lighting.settings.value.brightness) == ("scroll", 0.25)

@@ -18,6 +18,7 @@ from jambridge.units import SAMPLE_RATE_HZ
 
 NO_DEVICE = "none"
 DEFAULT_NAMES = ("default", "sysdefault", "pulse", "pipewire")
+OUR_JACK_NAMES = "jambridge-"  # what all begin with
 MOST_CHANNELS = 2
 OTHER_RATE_HZ = 44_100
 
@@ -77,14 +78,14 @@ def look() -> None:
 
 
 def cards() -> tuple[Card, ...]:
-    """Every sound card, as of the latest `look`.
+    """Every sound card, as of the latest `look`; in JACK also other programs, but none of ours.
 
     Raises:
         DeviceError: as above.
     """
     with portaudio() as sounddevice:
         hosts = [str(host["name"]) for host in sounddevice.query_hostapis()]
-        return tuple(
+        found = (
             Card(
                 number,
                 str(one["name"]),
@@ -94,6 +95,7 @@ def cards() -> tuple[Card, ...]:
             )
             for number, one in enumerate(sounddevice.query_devices())
         )
+        return tuple(card for card in found if not (card.is_jack and card.name.startswith(OUR_JACK_NAMES)))
 
 
 def find(wanted: str | None, direction: Direction) -> Card | None:

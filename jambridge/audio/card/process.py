@@ -84,7 +84,7 @@ class CardProcess:
     def run(self) -> None:
         realtime.be_punctual(_PRIORITY)
         sys.setswitchinterval(_SWITCH_S)
-        _silence_libraries()
+        realtime.silence_libraries()
         while self._running:
             self._look()
             self._wait()
@@ -219,11 +219,3 @@ class CardProcess:
             closing.start()
             closing.join(_CLOSE_S)
         os._exit(status)
-
-
-def _silence_libraries() -> None:
-    """Only Python writes to standard error from now on: PortAudio tells there where in its code a card was missed."""
-    sys.stderr = os.fdopen(os.dup(2), "w")
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 2)
-    os.close(nothing)

@@ -47,6 +47,7 @@ class CardService(Generic[S, R]):
         self._settings: Latest[S] = settings
         self._reports: Latest[R] = reports
         self._tones = tones
+        self._has_looked = False
 
     @property
     def pid(self) -> int:
@@ -91,6 +92,9 @@ class CardService(Generic[S, R]):
     def _take(self, report: R) -> None:
         before, now = self._reports.value.card, report.card
         self._reports.set(report)
+        if not self._has_looked and not now.card and not now.problem:
+            log.info("%s has no sound card: none is there", self._name)
+        self._has_looked = True
         if now.problem and now.problem != before.problem:
             log.warning("%s waits error=%s", self._name, now.problem)
         if now.card and now.card != before.card:

@@ -1,5 +1,6 @@
 /** One attempt to connect with one peer: an RTCPeerConnection with its own id, candidates and sound. */
 
+import { MIDI_CHANNEL } from "./midi.js";
 import { forMusic } from "./sdp.js";
 import { SYNC_CHANNEL } from "./sync.js";
 
@@ -22,6 +23,7 @@ export class Connection {
    * @param callbacks.changed called after each change of state
    * @param callbacks.candidates called with a list of RTCIceCandidateInit
    * @param callbacks.sync called with the `sync` data channel, before it is open
+   * @param callbacks.midi the same for the `midi` channel
    */
   constructor(id, offering, track, callbacks) {
     this.id = id;
@@ -34,7 +36,10 @@ export class Connection {
     this.#pc = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
     this.#pc.onconnectionstatechange = () => this.#closed || callbacks.changed();
     this.#pc.onicecandidate = ({ candidate }) => candidate?.candidate && this.#gathered(candidate.toJSON());
-    this.#pc.ondatachannel = ({ channel }) => channel.label === SYNC_CHANNEL.label && callbacks.sync(channel);
+    this.#pc.ondatachannel = ({ channel }) => {
+      if (channel.label === SYNC_CHANNEL.label) callbacks.sync(channel);
+      if (channel.label === MIDI_CHANNEL.label) callbacks.midi?.(channel);
+    };
     this.#pc.ontrack = ({ track: heard }) => {
       this.stream = new MediaStream([heard]);
       callbacks.changed();
@@ -52,6 +57,7 @@ export class Connection {
       direction: this.#track ? "sendrecv" : "recvonly",
     }).sender;
     this.#callbacks.sync(this.#pc.createDataChannel(SYNC_CHANNEL.label, SYNC_CHANNEL.options));
+    this.#callbacks.midi?.(this.#pc.createDataChannel(MIDI_CHANNEL.label, MIDI_CHANNEL.options));
     return this.#describe(await this.#pc.createOffer());
   }
 

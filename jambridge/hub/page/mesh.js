@@ -11,6 +11,7 @@ export class Mesh {
   #say;
   #changed;
   #sync;
+  #midi;
   #links = new Map();
 
   /**
@@ -18,13 +19,15 @@ export class Mesh {
    * @param say broadcasts a `webrtc-signal` payload
    * @param changed called after each change of a link's state or stream
    * @param sync called with a peer's id and its `sync` data channel
+   * @param midi called with a `midi` data channel
    */
-  constructor({ selfId, track, say, changed, sync }) {
+  constructor({ selfId, track, say, changed, sync, midi }) {
     this.#selfId = selfId;
     this.#track = track;
     this.#say = say;
     this.#changed = changed;
     this.#sync = sync;
+    this.#midi = midi;
   }
 
   /** Hold links with exactly these peers. */
@@ -76,7 +79,11 @@ export class Mesh {
       selfId: this.#selfId,
       peerId,
       open: (id, offering, callbacks) =>
-        new Connection(id, offering, this.#track, { ...callbacks, sync: (channel) => this.#sync(peerId, channel) }),
+        new Connection(id, offering, this.#track, {
+          ...callbacks,
+          sync: (channel) => this.#sync(peerId, channel),
+          midi: this.#midi,
+        }),
       send: (type, connectionId, data) => this.#signal(peerId, type, connectionId, data),
       changed: this.#changed,
     });

@@ -5,6 +5,7 @@ import { parse } from "./code.js";
 import { setLight } from "./light.js";
 import { recall, remember } from "./memory.js";
 import { MicrophoneError, openMicrophone } from "./microphone.js";
+import { Midi } from "./midi.js";
 import { destination, visitorIn } from "./moved.js";
 import { randomId } from "./random.js";
 import { securePage } from "./secure_page.js";
@@ -97,11 +98,31 @@ function enter(code, track) {
   stay = new Stay({ code, self, track, alerts, onRoom: showRoom, onMoved: (page) => move(page, code) });
   element("mute").hidden = track === null;
   showMuted(false);
+  showMidi(false);
   show("jam");
   setLight(element("room-light"), "connecting");
   stay.open();
   wakeLock.hold();
   element("jam-title").focus();
+  Midi.isAllowed().then((allowed) => allowed && openMidi());
+}
+
+async function openMidi() {
+  const here = stay;
+  try {
+    await here?.openMidi();
+  } catch (error) {
+    if (here === stay) alerts.raise("NO_MIDI", error.message);
+    return;
+  }
+  if (here !== stay) return;
+  alerts.clear("NO_MIDI");
+  showMidi(true);
+}
+
+function showMidi(isOn) {
+  element("midi").hidden = !Midi.isPossible;
+  element("midi").setAttribute("aria-pressed", String(isOn));
 }
 
 /** The hub makes way for another: say so, and follow. Those we hear stay connected until then. */
@@ -176,6 +197,7 @@ element("join").addEventListener("submit", join);
 element("leave").addEventListener("click", leave);
 element("again").addEventListener("click", showForm);
 element("copy").addEventListener("click", copyLink);
+element("midi").addEventListener("click", openMidi);
 element("mute").addEventListener("click", () => showMuted(stay.toggleMute()));
 window.addEventListener("online", () => stay?.hurry());
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && stay?.hurry());

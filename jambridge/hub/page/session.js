@@ -1,6 +1,7 @@
 /** One stay in one room: presence, state, host, roles and links together. No DOM. */
 
 import { Mesh } from "./mesh.js";
+import { Midi } from "./midi.js";
 import { participants } from "./presence.js";
 import { Realtime } from "./realtime.js";
 import { CLOCK, bySeniority, partners } from "./roles.js";
@@ -24,6 +25,7 @@ export class Session {
   #sharing;
   #saver;
   #sync;
+  #midi;
   #noticed = { state: null, host: null, allowed: true };
   #goesOn = null; // whether we are the first host, and may go on where a session was; null until there is a host
   #roster = new Roster();
@@ -56,12 +58,14 @@ export class Session {
       found: (row) => this.#goOn(row),
     });
     this.#sync = new Sync(self.id);
+    this.#midi = new Midi(() => performance.now() + this.#sync.offset);
     this.#mesh = new Mesh({
       selfId: self.id,
       track,
       say: (payload) => this.#realtime.broadcast(SIGNAL, payload),
       changed: onMembers,
       sync: (peerId, channel) => this.#sync.attach(peerId, channel),
+      midi: (channel) => this.#midi.attach(channel),
     });
     this.#realtime = new Realtime({
       url,
@@ -115,7 +119,13 @@ export class Session {
     this.#mesh.setTrack(track);
   }
 
+  /** Let instruments at this browser play along; throws what the browser does where it may not. */
+  async openMidi() {
+    await this.#midi.open();
+  }
+
   leave() {
+    this.#midi.close();
     this.#say(this.#sharing.leaving(Date.now()));
     clearTimeout(this.#grace);
     clearTimeout(this.#due);

@@ -64,6 +64,11 @@ export class Stay {
     this.#session.hurry();
   }
 
+  /** Let instruments at this browser play along; throws what the browser does where it may not. */
+  async openMidi() {
+    await this.#session.openMidi();
+  }
+
   toggleMute() {
     this.#track.enabled = !this.#track.enabled;
     this.show();

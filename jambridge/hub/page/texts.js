@@ -1,4 +1,4 @@
-/** The sentences of the contract, word for word, and the last our own; the key is the alert's code. */
+/** The sentences of the contract, word for word, and the last two our own; the key is the alert's code. */
 
 export const TEXTS = Object.freeze({
   NO_CONNECTION: "Could not connect to session",
@@ -9,4 +9,5 @@ export const TEXTS = Object.freeze({
   MICROPHONE: "Microphone access required for jamming",
   NO_INPUT: "No audio input detected, check microphone",
   MOVED: "The room has moved",
+  NO_MIDI: "This browser gives no MIDI",
 });

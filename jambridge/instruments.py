@@ -1,0 +1,145 @@
+"""The box's MIDI, wired: its bridge, and what of the room and the mesh that needs."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from jambridge.config import MidiConfig
+from jambridge.edges import Latest, values
+from jambridge.midi.control import Settings, Tick
+from jambridge.midi.receiving import channels
+from jambridge.midi.service import RETRY_S, Around, Bridge, MidiService, open_midi
+from jambridge.peers.channels import MIDI, SYSEX
+from jambridge.peers.mesh import Mesh
+from jambridge.peers.peer import Reader
+from jambridge.peers.status import PeerState
+from jambridge.room.edges import RoomEdges
+from jambridge.services import Running, Services
+from jambridge.strict_json import JsonObject
+from jambridge.sync.service import Sync
+from jambridge.units import LocalSeconds, PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """`process` is None where there are to be no ports."""
+
+    bridge: Bridge
+    tick: Latest[Tick]
+    process: Running[MidiService] | None
+
+
+def start(
+    services: Services,
+    section: MidiConfig,
+    room: RoomEdges,
+    sync: Sync,
+    mesh: Callable[[], Mesh | None],
+    mark: Path,
+) -> Instruments:
+    """The process of the ports, if there are to be any."""
+    tick = Latest(Tick(sync.report.value.course, sync.beat.value))
+    find_channel = channels(section.channels)
+
+    def send(label: str, text: str) -> None:
+        if present := mesh():
+            present.send_all(label, text)
+
+    def here() -> set[PeerId]:
+        present = mesh()
+        return {peer.id for peer in present.peers() if peer.state is PeerState.CONNECTED} if present else set()
+
+    def channel_of(peer: PeerId) -> int | None:
+        who = next((member for member in room.members.value if member.id == peer), None)
+        return find_channel(who.name, who.instrument) if who else None
+
+    around = Around(partial(send, MIDI), partial(send, SYSEX), here, channel_of, room.change, tick)
+    bridge = Bridge(
+        around,
+        forward=section.forward,
+        receive=section.receive,
+        sysex=section.sysex,
+        delay_s=section.delay_ms / 1000,
+    )
+    settings = Settings(
+        section.wanted_inputs,
+        section.wanted_outputs,
+        sends_clock=section.clock == "send",
+        follows_clock=section.clock == "follow",
+        sysex=section.sysex,
+    )
+    opening = partial(open_midi, bridge, settings, tick, mark)
+    return Instruments(bridge, tick, services.start("midi", opening, RETRY_S) if section.is_used else None)
+
+
+def readers(instruments: Instruments) -> dict[str, Reader]:
+    """Of the data channels; none where there are no ports, and nobody would look after who has gone."""
+    if instruments.process is None:
+        return {}
+    return {MIDI: instruments.bridge.receive, SYSEX: instruments.bridge.receive_sysex}
+
+
+async def keep_time(instruments: Instruments, room: RoomEdges, sync: Sync) -> None:
+    """The room's state makes the beat, and beat and clock go to the process; for ever."""
+
+    def tell() -> None:
+        instruments.tick.set(Tick(sync.report.value.course, sync.beat.value))
+
+    async def follow_state() -> None:
+        async for state in values(room.state):
+            sync.keep_beat(state.tempo, is_playing=state.is_playing)
+            tell()
+
+    async def follow_beat() -> None:
+        async for _ in values(sync.beat):
+            tell()
+
+    async def follow_course() -> None:
+        async for _ in values(sync.report):
+            tell()
+
+    async with asyncio.TaskGroup() as group:
+        for follow in (follow_state, follow_beat, follow_course):
+            group.create_task(follow())
+
+
+def section(instruments: Instruments, names: Callable[[PeerId], str]) -> JsonObject:
+    """Of the status."""
+    bridge = instruments.bridge
+    report, receiving = bridge.report.value, bridge.receiving
+    players = receiving.players.items()
+    tick, now = instruments.tick.value, LocalSeconds(time.monotonic())
+    return {
+        "inputs": list(report.inputs),
+        "outputs": list(report.outputs),
+        "problem": report.problem,
+        "sent": bridge.sending.count,
+        "received": sum(player.count for _, player in players),
+        "played": report.sent,
+        "dropped": report.dropped + bridge.sending.dropped + bridge.unsent,
+        "echoes": report.echoes,
+        "overflows": bridge.overflows,
+        "sounding": report.sounding,
+        "clock": {
+            "beat": round(tick.beat.at_room(tick.course.room_s(now)), 3),
+            "ticks": report.ticks,
+            "late_ms": report.late_ms,
+        },
+        "cpu_s": report.cpu_s,
+        "peers": [
+            {
+                "id": peer,
+                "name": names(peer),
+                "received": player.count,
+                "lost": player.reception.lost,
+                "repaired": player.reception.repaired,
+                "dropped": player.dropped,
+                "held": len(player.reception.held.notes),
+                "latency_ms": None if player.latency_ms is None else round(player.latency_ms, 1),
+            }
+            for peer, player in players
+        ],
+    }

@@ -1,0 +1,121 @@
+"""Fit the network to the truth of every frame."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import model
+import numpy as np
+import optax
+from dataset import Frames
+from model import Layers
+
+BURN_IN = 16  # frames of a passage that only fill the memory
+PASSAGE = 64
+PASSAGES = 8
+EARLY = 7  # frames after an onset that weigh more: so it is found sooner
+EARLY_WEIGHT = 2.5
+RELATED = (12, 19, 24, 28)  # semitones at which a note that is not there is easily taken for one
+WARMING = 100  # steps in which the rate rises
+AVERAGED = 0.998  # of the weights, from step to step
+
+
+def _early(sounding: np.ndarray) -> np.ndarray:
+    risen = sounding.copy()
+    risen[:, 1:] &= ~sounding[:, :-1]
+    early = np.zeros_like(sounding)
+    for frame in range(EARLY):
+        early[:, frame:] |= risen[:, : sounding.shape[1] - frame]
+    return early & sounding
+
+
+def passages(frames: Frames, early: np.ndarray, random_: np.random.Generator) -> Iterator[tuple[np.ndarray, ...]]:
+    """Random ones, their level shifted a little as the running peak may be elsewhere."""
+    items, length = frames.whole.shape[:2]
+    while True:
+        places = [(random_.integers(items), random_.integers(length - BURN_IN - PASSAGE)) for _ in range(PASSAGES)]
+        cut = [(item, slice(first, first + BURN_IN + PASSAGE)) for item, first in places]
+        observed = np.stack([frames.observed[place] for place in cut]).astype(np.float32)
+        shift = random_.uniform(-0.12, 0.04, (PASSAGES, 1, 1, 1)).astype(np.float32)
+        observed = np.where(observed > 0, np.clip(observed + shift, 0, 1.2), 0)
+        rest = (
+            np.stack([array[place] for place in cut])
+            for array in (frames.whole, frames.sounding, frames.excused, early)
+        )
+        yield observed, *rest
+
+
+def _entropy(logits: jax.Array, truth: jax.Array) -> jax.Array:
+    return jax.nn.softplus(logits) - truth * logits
+
+
+def loss(
+    layers: Layers, observed: jax.Array, whole: jax.Array, sounding: jax.Array, excused: jax.Array, early: jax.Array
+) -> jax.Array:
+    logits = jax.vmap(partial(model.logits, layers))(observed, whole)[:, BURN_IN:]
+    sounding, excused, early = (array[:, BURN_IN:].astype(jnp.float32) for array in (sounding, excused, early))
+    related = jnp.zeros_like(sounding)
+    for semitones in RELATED:
+        related = related.at[..., semitones:].max(sounding[..., :-semitones])
+        related = related.at[..., :-semitones].max(sounding[..., semitones:])
+    quiet = 1 - jnp.max(sounding + excused, axis=-1, keepdims=True)
+    weights = (1 - excused) * (1 + 0.3 * sounding + EARLY_WEIGHT * early + (1 - sounding) * (related + 0.5 * quiet))
+    return (weights * _entropy(logits[..., 0], sounding)).mean() + 0.2 * (
+        (1 - excused) * _entropy(logits[..., 1], early)
+    ).mean()
+
+
+def train(frames: Frames, steps: int, layers: Layers, export_to: Path, minutes: float, rate: float = 4e-3) -> Layers:
+    """The averaged weights, also written every 100 steps.
+
+    The rate falls to nothing after `steps`, or sooner when `minutes` are over.
+    """
+    optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam())
+    state, averaged, early = optimiser.init(layers), layers, _early(frames.sounding)
+
+    @jax.jit
+    def step(
+        layers: Layers, averaged: Layers, state: optax.OptState, batch: tuple[jax.Array, ...], now: float, keep: float
+    ) -> tuple[Layers, Layers, optax.OptState, jax.Array]:
+        value, gradients = jax.value_and_grad(loss)(layers, *batch)
+        updates, state = optimiser.update(gradients, state)
+        layers = jax.tree.map(lambda old, update: old - now * update, layers, updates)
+        averaged = jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, averaged, layers)
+        return layers, averaged, state, value
+
+    started_s, smoothed, done, index = time.monotonic(), 0.0, 0.0, 0
+    source = passages(frames, early, np.random.default_rng(0))
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(next, source)
+        while done < 1:
+            batch, coming = coming.result(), ahead.submit(next, source)
+            now = rate * min(1, (index + 1) / WARMING) * (0.005 + 0.995 * np.cos(np.pi / 2 * done) ** 2)
+            keep = min(AVERAGED, (1 + index) / (10 + index))
+            layers, averaged, state, value = step(layers, averaged, state, batch, now, keep)
+            index += 1
+            smoothed += (float(value) - smoothed) * max(0.01, 1 / index)
+            spent_s = time.monotonic() - started_s
+            done = max(index / steps, spent_s / (60 * minutes))
+            if index % 100 == 0 or done >= 1:
+                print(f"step {index} loss {smoothed:.5f} after {spent_s:.0f} s", flush=True)
+                export(averaged, export_to)
+    return averaged
+
+
+def export(layers: Layers, path: Path) -> None:
+    arrays = {
+        f"{name}_{kind}": np.asarray(array, np.float32)
+        for name, layer in layers.items()
+        for kind, array in layer.items()
+    }
+    np.savez(path, **arrays)
+
+
+def imported(path: Path) -> Layers:
+    with np.load(path) as arrays:
+        names = dict.fromkeys(name.rpartition("_")[0] for name in arrays)
+        return {name: {kind: jnp.array(arrays[f"{name}_{kind}"]) for kind in ("weights", "bias")} for name in names}

@@ -1,0 +1,184 @@
+"""Two boxes whose instruments hang on one JACK server: from port to port through real connections."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from jambridge.edges import Latest
+from jambridge.midi import message as midi
+from jambridge.midi.control import Settings, Tick
+from jambridge.midi.merge import silence
+from jambridge.midi.service import Around, Bridge, MidiService, open_midi
+from jambridge.peers.channels import MIDI, SYSEX
+from jambridge.sync.beat import Beat
+from jambridge.sync.clock import Course
+from jambridge.units import LocalSeconds, PeerId, RoomSeconds
+from tests.fakes.instrument import PERIOD_FRAMES, Instrument, instrument
+from tests.fakes.jack import Jack, jack
+from tests.fakes.switch import Member, Switch, member, until
+
+CHORD = [bytes((0x90, note, 80)) for note in range(30, 94)]
+SILENT_WITHIN_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Jack]:
+    with jack(period_frames=PERIOD_FRAMES) as running:
+        yield running
+
+
+@pytest.fixture
+def found(server: Jack, monkeypatch: pytest.MonkeyPatch) -> Jack:
+    """For the processes that are started from here."""
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    return server
+
+
+@dataclass
+class Box:
+    member: Member
+    bridge: Bridge
+    service: MidiService
+    running: asyncio.Task[None]
+    changed: list[tuple[str, object]]
+    joined: list[Member]
+    """Without its member, nothing is sent."""
+
+
+@asynccontextmanager
+async def box(
+    switch: Switch, name: str, mark: Path, settings: Settings, tone_hz: float | None = None
+) -> AsyncIterator[Box]:
+    """A member of the room with the instrument of its name."""
+    joined: list[Member] = []
+    changed: list[tuple[str, object]] = []
+    here: set[PeerId] = {PeerId("keys"), PeerId("synth")}
+    clock = Latest(Tick(Course(LocalSeconds(0), RoomSeconds(0)), Beat(RoomSeconds(0))))
+
+    def send(label: str) -> object:
+        return lambda text: [one.mesh.send_all(label, text) for one in joined]
+
+    around = Around(
+        send(MIDI),  # type: ignore[arg-type]
+        send(SYSEX),  # type: ignore[arg-type]
+        lambda: here,
+        lambda _: None,
+        lambda field, value: changed.append((field, value)),
+        clock,
+    )
+    bridge = Bridge(around, forward=True, receive=True, sysex=settings.sysex)
+    readers = {MIDI: bridge.receive, SYSEX: bridge.receive_sysex}
+    async with member(switch, name, tone_hz, readers) as one:
+        joined.append(one)
+        async with open_midi(bridge, replace(settings, inputs=(name,), outputs=(name,)), clock, mark) as service:
+            running = asyncio.create_task(service.run())
+            try:
+                yield Box(one, bridge, service, running, changed, joined)
+            finally:
+                running.cancel()
+
+
+@asynccontextmanager
+async def jam(
+    server: Jack, folder: Path, settings: Settings | None = None
+) -> AsyncIterator[tuple[Instrument, Instrument, Box, Box]]:
+    """`keys` plays, at the first box; `synth` at the second."""
+    switch, wanted = Switch(), settings or Settings()
+    with instrument(server, "keys") as keys, instrument(server, "synth") as synth:
+        async with (
+            box(switch, "keys", folder / "1", wanted, 440) as first,
+            box(switch, "synth", folder / "2", wanted) as second,
+        ):
+            await until(lambda: first.member.mesh.send_all(MIDI, "{}") == 1)
+            await until(lambda: second.bridge.report.value.outputs and first.bridge.report.value.inputs)  # type: ignore[arg-type,return-value]
+            yield keys, synth, first, second
+
+
+def test_what_is_played_at_one_sounds_at_the_other_whole_and_in_order(found: Jack, tmp_path: Path) -> None:
+    more = [midi.control(3, 64, 90), b"\xe2\x01\x40", b"\xc1\x05"]
+    phrase = [*CHORD, *more, *(midi.note_off(0, one[1]) for one in CHORD)]
+
+    async def scenario() -> None:
+        async with jam(found, tmp_path) as (keys, synth, first, second):
+            keys.play(*phrase)
+            await until(lambda: len(synth.heard) >= len(phrase))
+            assert synth.messages() == phrase
+            assert keys.heard == []
+            player = second.bridge.receiving.players[PeerId("keys")]
+            assert (player.count, player.reception.lost) == (len(phrase), 0)
+            assert first.bridge.sending.count == len(phrase)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "way", ["stopped", "killed", "its input is pulled out", "its process is killed", "the link fails", "panic"]
+)
+def test_whatever_happens_to_who_holds_notes_they_end(found: Jack, tmp_path: Path, way: str) -> None:
+    async def scenario() -> None:
+        async with jam(found, tmp_path) as (keys, synth, first, second):
+            keys.play(*CHORD, midi.control(0, 64, 127))
+            await until(lambda: len(synth.holds.notes) == len(CHORD) and bool(synth.holds.pedals))
+            began = asyncio.get_running_loop().time()
+            match way:
+                case "stopped":
+                    first.running.cancel()
+                    first.bridge.close()
+                case "killed":
+                    first.member.task.cancel()
+                case "its input is pulled out":
+                    keys.close()
+                case "its process is killed":
+                    os.kill(first.service.pid, signal.SIGKILL)
+                    await asyncio.wait([first.running])
+                    first.bridge.close()
+                case "the link fails":
+                    first.joined.clear()
+                case _:
+                    second.bridge.panic()
+            await until(lambda: not synth.holds)
+            assert asyncio.get_running_loop().time() - began < 10
+            if way == "panic":
+                await until(lambda: len(synth.heard) > len(CHORD) + len(silence()))
+
+    asyncio.run(scenario())
+
+
+def test_a_flood_is_bounded_and_leaves_nothing_sounding(found: Jack, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with jam(found, tmp_path) as (keys, synth, first, second):
+            for _ in range(60):
+                for note in range(50):
+                    keys.play((0x90, note, 1), (0x80, note, 1))
+                await asyncio.sleep(0.01)
+            await until(lambda: first.bridge.sending.dropped > 1000)
+            await until(lambda: not first.bridge.sending.held and first.bridge.sending.due is None)
+            await until(lambda: not synth.holds)
+            assert len(synth.heard) < 3000
+            assert second.bridge.overflows == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_system_exclusive_passes_where_both_want_it_and_a_megabyte_does_not(found: Jack, tmp_path: Path) -> None:
+    sysex = b"\xf0\x7d" + bytes(3000) + b"\xf7"
+
+    async def scenario() -> None:
+        async with jam(found, tmp_path, Settings(sysex=True)) as (keys, synth, first, _):
+            await until(lambda: first.member.mesh.send_all(SYSEX, "{}") == 1)
+            keys.play(sysex)
+            await until(lambda: sysex in synth.messages())
+            for _ in range(20):
+                first.bridge._send_sysex(b"\xf0" + bytes(50_000) + b"\xf7")
+            assert first.bridge.unsent > 15
+            keys.play(CHORD[0])
+            await until(lambda: CHORD[0] in synth.messages())
+
+    asyncio.run(scenario())

@@ -1,0 +1,196 @@
+"""The process of MIDI at a real JACK server, with instruments that come, go, and send back what they hear."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jambridge.errors import ExitStatus
+from jambridge.midi import message as midi
+from jambridge.midi.control import Followed, Gone, Hush, Panic, Settings, Tick
+from jambridge.midi.merge import silence
+from jambridge.midi.ports import NONE
+from jambridge.sync.beat import Beat
+from jambridge.sync.clock import Course
+from jambridge.units import LocalSeconds, RoomSeconds
+from tests.fakes.instrument import PERIOD_FRAMES, instrument
+from tests.fakes.jack import Jack, jack
+from tests.fakes.lines import until
+from tests.fakes.midi_process import midi_line
+
+NOTICED_S = 2.0
+CHORD = [bytes((0x90, note, 80)) for note in range(30, 94)]
+PEDAL = midi.control(0, 64, 127)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Jack]:
+    with jack(period_frames=PERIOD_FRAMES) as running:
+        yield running
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Path:
+    return tmp_path / "mark"
+
+
+def test_what_is_played_comes_up_and_what_comes_down_is_played(server: Jack, mark: Path) -> None:
+    with instrument(server, "keys") as keys, midi_line(server.environment, mark) as line:
+        line.until_ports(1, 1)
+        keys.play(b"\x90\x3c\x40", b"\xf8", b"\xfe", b"\xf0\x01\xf7", b"\x80\x3c\x40")
+        until(lambda: len(line.played) == 2, "both arrive")
+        line.play(b"\x90\x40\x40")
+        keys.until_heard(1)
+
+        assert [one.message for one in line.played] == [b"\x90\x3c\x40", b"\x80\x3c\x40"]
+        assert keys.messages() == [b"\x90\x40\x40"]
+        assert line.quit() == ExitStatus.OK
+        assert not mark.exists()
+
+
+def test_instruments_are_found_and_missed_and_nobodys_port_is_our_own(server: Jack, mark: Path) -> None:
+    with midi_line(server.environment, mark) as line, midi_line(server.environment, mark) as other:
+        server.await_ports("pulse", 4)
+        with instrument(server, "keys") as keys:
+            assert until(lambda: line.report.inputs == ("keys:out",), "found") < NOTICED_S
+            line.until_ports(1, 1)
+            other.until_ports(1, 1)
+            keys.play(b"\x90\x3c\x40")
+            until(lambda: line.played, "it plays")
+        assert until(lambda: line.report.inputs == (), "missed") < NOTICED_S
+        until(lambda: Gone(line.played[0].source) in line.told, "and what it held is over")
+
+
+def test_only_ports_that_are_named_and_a_name_that_is_wrong_is_answered_with_those_there_are(
+    server: Jack, mark: Path
+) -> None:
+    with (
+        instrument(server, "keys"),
+        instrument(server, "synth"),
+        midi_line(server.environment, mark, Settings(inputs=("Keys",), outputs=("organ",))) as line,
+    ):
+        line.until_ports(1, 0)
+        assert line.report.inputs == ("keys:out",)
+        assert line.report.problem == "no MIDI output is called 'organ'; there are: keys in:in, synth in:in"
+
+
+@pytest.mark.parametrize("way", ["quit", "hush", "panic", "abandoned"])
+def test_what_is_held_ends_whichever_way(server: Jack, mark: Path, way: str) -> None:
+    with instrument(server, "synth") as synth, midi_line(server.environment, mark) as line:
+        line.until_ports(1, 1)
+        for message in [*CHORD, PEDAL]:
+            line.play(message, source=7)
+        until(lambda: len(synth.holds.notes) == len(CHORD) and synth.holds.pedals, "it sounds")
+        match way:
+            case "quit":
+                line.quit()
+            case "hush":
+                line.tell(Hush(7))
+            case "panic":
+                line.tell(Panic())
+            case _:
+                line.abandon()
+        assert until(lambda: not synth.holds, "silence") < NOTICED_S
+
+
+def test_after_one_that_was_killed_the_next_silences_what_it_finds(server: Jack, mark: Path) -> None:
+    with instrument(server, "synth") as synth:
+        with midi_line(server.environment, mark) as line:
+            line.until_ports(1, 1)
+            line.play(CHORD[0])
+            synth.until_heard(1)
+            line.process.kill()
+            line.process.wait(5)
+        assert synth.holds
+        with midi_line(server.environment, mark) as line:
+            synth.until_heard(1 + len(silence()))
+            assert not synth.holds
+            line.quit()
+        heard = len(synth.heard)
+        with midi_line(server.environment, mark) as line:
+            line.until_ports(1, 1)
+            line.play(CHORD[0])
+            synth.until_heard(heard + 1)
+        assert synth.messages()[heard] == CHORD[0]
+
+
+def test_a_server_that_ends_ends_the_process_and_none_is_told_in_a_line(server: Jack, mark: Path) -> None:
+    missing = {**server.environment, "JACK_DEFAULT_SERVER": "nobody"}
+    with midi_line(missing, mark) as line:
+        until(lambda: line.report.problem == NONE, lambda: str(line.report))
+    with jack(period_frames=PERIOD_FRAMES) as own, midi_line(own.environment, mark) as line:
+        own.await_ports("pulse", 2)
+        own.unplug()
+        assert line.process.wait(10) == ExitStatus.IO
+        assert line.report.problem == "the JACK server has stopped"
+
+
+def test_an_instrument_that_sends_back_what_it_hears_is_not_heard(server: Jack, mark: Path) -> None:
+    with instrument(server, "thru") as thru, midi_line(server.environment, mark) as line:
+        line.until_ports(1, 1)
+        for message in CHORD[:3]:
+            line.play(message)
+        thru.until_heard(3)
+        thru.play(*thru.messages(), b"\x91\x3c\x40")
+        until(lambda: line.played, "its own note arrives")
+        until(lambda: line.report.echoes == 3, lambda: str(line.report))
+        assert [one.message for one in line.played] == [b"\x91\x3c\x40"]
+
+
+def test_a_note_that_is_early_waits_and_one_that_is_late_does_not(server: Jack, mark: Path) -> None:
+    with instrument(server, "synth") as synth, midi_line(server.environment, mark) as line:
+        line.until_ports(1, 1)
+        due = time.monotonic() + 0.15
+        line.play(CHORD[0], due=due)
+        line.play(CHORD[1], source=2, due=due - 1)
+        synth.until_heard(2)
+        assert synth.messages() == [CHORD[1], CHORD[0]]
+        assert synth.heard[1][0] > due - 0.001
+
+
+def tick(tempo: float, *, is_playing: bool) -> Tick:
+    """The room's clock is the machine's, and playing began long ago on a beat."""
+    return Tick(Course(LocalSeconds(0), RoomSeconds(0)), Beat(RoomSeconds(0), 0.0, tempo, is_playing))
+
+
+def test_the_clock_starts_runs_at_the_tempo_and_stops(server: Jack, mark: Path) -> None:
+    with (
+        instrument(server, "drums") as drums,
+        midi_line(server.environment, mark, Settings(sends_clock=True)) as line,
+    ):
+        line.until_ports(1, 1)
+        line.tell(tick(300, is_playing=True))
+        drums.until_heard(150)
+        line.tell(tick(300, is_playing=False))
+        until(lambda: bytes((midi.STOP,)) in drums.messages(), "it stops")
+        messages = drums.messages()
+        position = next(one for one in messages if one[0] == midi.SONG_POSITION)
+        assert messages.index(bytes((midi.CONTINUE,))) == messages.index(position) + 1
+        ticks = [at for at, message in drums.heard if message[0] == midi.CLOCK]
+        assert ticks[100] - ticks[0] == pytest.approx(100 * 60 / 300 / 24, rel=0.1)
+
+
+def test_a_clock_that_comes_in_is_told_as_tempo_and_transport(server: Jack, mark: Path) -> None:
+    sends = Settings(inputs=(), sends_clock=True)
+    with (
+        instrument(server, "cable") as cable,
+        midi_line(server.environment, mark, sends) as master,
+        midi_line(server.environment, mark.with_name("2"), Settings(outputs=(), follows_clock=True)) as line,
+    ):
+        master.until_ports(0, 1)
+        line.until_ports(1, 0)
+        master.tell(tick(150, is_playing=True))
+        passed = 0
+
+        def pass_on() -> bool:
+            nonlocal passed
+            new = cable.messages()[passed:]
+            passed += len(new)
+            cable.play(*new)
+            return any(isinstance(one, Followed) and one.tempo for one in line.told)
+
+        until(pass_on, "a tempo")
+        assert Followed(is_playing=True) in line.told
+        tempo = next(one.tempo for one in line.told if isinstance(one, Followed) and one.tempo)
+        assert tempo == pytest.approx(150, rel=0.2)

@@ -1,0 +1,131 @@
+"""Broadcast mode at the members of a room, with the room's own edges; what is sent over data channels is listed."""
+
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from jambridge.broadcasting import Broadcasting
+from jambridge.edges import Latest
+from jambridge.errors import WireError
+from jambridge.light import shared
+from jambridge.light.control import LightSettings, Picture, Report, SourceReport
+from jambridge.light.syncmode import Wanted
+from jambridge.room.budget import LED_EVENT
+from jambridge.room.edges import HUB, SUPABASE, RoomEdges
+from jambridge.room.messages import Participant
+from jambridge.units import LocalSeconds, PeerId
+
+HOST, ME, BROWSER = PeerId("host"), PeerId("me"), PeerId("tab")
+RED = Picture(shared.as_text(bytes([255, 0, 0])))
+
+
+class Member:
+    def __init__(self, me: PeerId, wanted: Wanted, seat: str = HUB, reachable: tuple[PeerId, ...] = (HOST, ME)) -> None:
+        self.room = RoomEdges(me)
+        self.settings = Latest(LightSettings())
+        self.sent: list[tuple[PeerId, str]] = []
+        self._reachable = reachable
+        self.broadcasting = Broadcasting(wanted, self.room, self.settings, self._send)
+        present = tuple(
+            Participant(peer, peer, is_host=peer == HOST, joined_at=100.0 + index, sends=peer != BROWSER)
+            for index, peer in enumerate((HOST, ME, BROWSER))
+        )
+        self.seat = self.room.seat(seat)
+        self.room.taken(self.seat, present, present)
+        if me != HOST:
+            self.room.heard("host-change", {"hostId": HOST, "standing": 2}, HOST)
+        until = time.monotonic() + 20
+        while self.room.view.value.host != HOST and time.monotonic() < until:
+            time.sleep(0.05)  # who comes into a room asks for its host before it is one
+            self.room.tick()
+
+    def _send(self, to: PeerId, text: str) -> bool:
+        self.sent.append((to, text))
+        return to in self._reachable
+
+    def said(self) -> list[Mapping[str, object]]:
+        """What waits to be said in the room."""
+        found: list[Mapping[str, object]] = []
+        while said := self.seat.outbox.take(LocalSeconds(time.monotonic())):
+            if said.event == LED_EVENT:
+                found.append(said.payload)
+        return found
+
+    def look(self, report: Report | None = None) -> str:
+        self.broadcasting.look(report, LocalSeconds(time.monotonic()))
+        return self.settings.value.mode
+
+
+def test_the_host_tells_its_colours_to_everyone_by_the_way_there_is() -> None:
+    host = Member(HOST, "broadcast", reachable=(ME,))
+    host.look()
+    assert host.settings.value.shares
+
+    host.broadcasting.tell(RED)
+
+    assert [to for to, _ in host.sent] == [ME, BROWSER]
+    assert shared.decode_text(host.sent[0][1]) == (bytes([255, 0, 0]), 1)
+    assert host.said() == [shared.payload(bytes([255, 0, 0]), 1)]
+    assert host.settings.value.mode == "local", "it shows its own"
+
+
+def test_where_the_data_channels_reach_all_the_room_hears_nothing() -> None:
+    host = Member(HOST, "broadcast", reachable=(ME, BROWSER))
+
+    host.broadcasting.tell(RED)
+
+    assert host.said() == []
+
+
+@pytest.mark.parametrize("wanted", ["auto", "local"])
+def test_only_a_host_that_is_to_broadcast_does(wanted: Wanted) -> None:
+    host, guest = Member(HOST, wanted), Member(ME, "broadcast")
+    host.look()
+    guest.look()
+
+    guest.broadcasting.tell(RED)
+
+    assert not host.settings.value.shares and not guest.settings.value.shares
+    assert not guest.sent
+
+
+@pytest.mark.parametrize(("seat", "fade_s"), [(HUB, 0.0), (SUPABASE, 0.5)])
+def test_the_hosts_colours_are_shown_while_they_come(seat: str, fade_s: float) -> None:
+    guest = Member(ME, "broadcast", seat)
+    assert guest.look() == "local"
+
+    guest.broadcasting.hear_payload(shared.payload(bytes([255, 0, 0]), 7), HOST)
+
+    assert guest.look() == "broadcast"
+    assert guest.broadcasting.given.value == Picture(RED.rgb, fade_s)
+
+
+def test_an_older_picture_by_another_way_is_not_shown_but_a_host_that_began_anew_is() -> None:
+    guest = Member(ME, "broadcast")
+    for sequence, level in ((5000, 1), (4999, 2), (5000, 3), (3, 4)):
+        guest.broadcasting.hear_text(HOST, shared.encode_text(bytes([level] * 3), sequence))
+
+    assert guest.broadcasting.given.value == Picture(shared.as_text(bytes([4] * 3)))
+
+
+def test_nobody_else_is_believed_and_nonsense_is_counted() -> None:
+    guest = Member(ME, "broadcast")
+
+    guest.broadcasting.hear_text(BROWSER, shared.encode_text(bytes(3), 1))
+    guest.broadcasting.hear_text(HOST, '{"type": "led", "rgb": 5}')
+    guest.broadcasting.hear_text(HOST, '{"type": "ping"}')
+    with pytest.raises(WireError):
+        guest.broadcasting.hear_payload({"colors": "all"}, HOST)
+
+    assert guest.broadcasting.given.value is None
+    assert guest.broadcasting.dropped == 2
+    assert guest.look() == "local"
+
+
+def test_auto_stays_with_its_own_ears_while_they_hear() -> None:
+    guest = Member(ME, "auto")
+    guest.broadcasting.hear_text(HOST, shared.encode_text(bytes(3), 1))
+    hears = Report(1, 0, 0, 0.0, 0.0, (SourceReport(HOST, "host", (), False, -20.0, 0.1),), ())
+
+    assert guest.look(hears) == "local"

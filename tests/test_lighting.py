@@ -1,0 +1,118 @@
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from jambridge.config import Config
+from jambridge.edges import Latest
+from jambridge.errors import WireError
+from jambridge.light.wled import Controller
+from jambridge.light.zones import Zone
+from jambridge.lighting import CHANGEABLE, Lighting
+from jambridge.room.state import RoomState
+from jambridge.sync.service import Sync
+from jambridge.units import PeerId
+
+
+def lighting(**light: object) -> Lighting:
+    return Lighting(Config.model_validate({"light": light}))
+
+
+def test_zones_and_the_effects_of_controllers_reach_the_light() -> None:
+    one = lighting(
+        effect="chord",
+        attack=0.25,
+        controllers=[
+            {"name": "Stage", "effect": "vu"},
+            {"mac": "aa:bb:cc:dd:ee:ff", "effect": "beat"},
+            {"host": "here"},
+        ],
+        zones=[{"player": "Ada", "controller": "stage", "start": 3, "mirror": True}],
+    )
+
+    settings = one.settings.value
+    assert settings.effect == "chord" and settings.style.attack_beats == 0.25
+    assert settings.zones == (
+        Zone("*", "aa:bb:cc:dd:ee:ff", effect="beat"),
+        Zone("Ada", "stage", 3, mirror=True),
+    )
+
+
+def test_what_may_be_changed_is_changed_and_told() -> None:
+    one = lighting()
+
+    one.change({"effect": "roll", "brightness": 0.5, "zones": [{"player": "self", "controller": "Stage"}]})
+
+    settings = one.settings.value
+    assert (settings.effect, settings.brightness, settings.zones) == ("roll", 0.5, (Zone("self", "Stage"),))
+    assert one.describe()["effect"] == "roll"
+    assert set(one.describe()) == set(CHANGEABLE)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"effect": "strobe"},
+        {"brightness": 1.1},
+        {"brightness": 0.5, "effect": 3},
+        {"zones": [{"controller": "Stage", "start": 5, "stop": 5}]},
+        {"zones": [{"player": "Ada"}]},
+        {"zones": "all"},
+        {"flashes_per_s": 9},
+        {"x" * 500: 1},
+    ],
+)
+def test_what_cannot_be_is_refused_whole(wanted: dict[str, object]) -> None:
+    one = lighting()
+    before = one.settings.value
+
+    with pytest.raises(WireError) as refused:
+        one.change(wanted)
+
+    assert len(str(refused.value)) < 250
+    assert one.settings.value == before
+
+
+def test_a_zone_that_cannot_be_shown_says_why() -> None:
+    one = lighting(effect="vu", zones=[{"controller": "Stage", "stop": 20}, {"controller": "Hall"}])
+
+    section = one.section([Controller("aabbccddeeff", "Stage", "10.0.0.7", 10)])
+
+    assert section["effect"] == "vu"
+    assert [zone["problem"] for zone in section["zones"]] == [
+        "ends at 20, cut at the 10 pixels of 'Stage'",
+        "no controller 'Hall' is driven",
+    ]
+    assert json.loads(json.dumps(section)) == section
+
+
+def test_colour_mode_key_scale_and_beat_are_the_rooms() -> None:
+    async def until(holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not holds():  # noqa: ASYNC110  each fact has its own way of becoming true
+                await asyncio.sleep(0.01)
+
+    async def scenario() -> None:
+        one, state = lighting(color_mode="harmonic"), Latest(RoomState())
+        sync = Sync(PeerId("me"), lambda: PeerId("me"), lambda _to, _text: False)
+        following = asyncio.create_task(one.follow(state, sync))
+        try:
+            state.set(state.value.changed("key", "D", "ada").changed("scale", "dorian", "ada"))
+            await until(lambda: (one.music.value.key, one.music.value.scale) == ("D", "dorian"))
+            said = one.settings.value.color_mode
+            assert said == "harmonic", "nobody has said another"
+            assert one.music.value.beat_at is None
+            state.set(state.value.changed("isPlaying", True, "ada").changed("tempo", 90, "ada"))
+            await until(lambda: one.music.value.beat_at is not None and one.music.value.tempo == 90)
+            state.set(state.value.changed("colorMode", "chromatic", "ada"))
+            await until(lambda: one.settings.value.color_mode == "chromatic")
+            one.change({"effect": "beat"})
+            assert one.settings.value.color_mode == "chromatic"
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+    asyncio.run(scenario())
