@@ -58,9 +58,9 @@ class Lighting:
             now = {zone: problem for zone, problem in found.items() if problem}
             for zone, problem in now.items():
                 if said.get(zone) != problem:
-                    log.warning("a zone is not shown whole player=%s problem=%s", zone.player, problem)
+                    log.warning("a zone is not shown whole player=%r problem=%s", zone.player, problem)
             for zone in said.keys() - now.keys():
-                log.info("a zone is shown player=%s controller=%s", zone.player, zone.controller)
+                log.info("a zone is shown player=%r controller=%r", zone.player, zone.controller)
             said = now
 
     def change(self, wanted: Mapping[str, object]) -> None:
