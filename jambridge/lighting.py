@@ -97,7 +97,6 @@ class Lighting:
 
     async def _follow_state(self, state: Latest[RoomState], sync: Sync) -> None:
         async for now in values(state):
-            sync.keep_beat(now.tempo, is_playing=now.is_playing)
             if now.stamp("colorMode").revision:  # until somebody says, it is the configuration's
                 mode: ColorMode = "harmonic" if now.color_mode == "harmonic" else "chromatic"
                 self.settings.set(replace(self.settings.value, color_mode=mode))
