@@ -248,7 +248,7 @@ class ZoneConfig(Section):
 
     player: Annotated[str, Field(max_length=64)] = "*"
     """A name, an instrument, self (what is played here) or *."""
-    controller: Annotated[str, Field(max_length=255)]
+    controller: Annotated[str, Field(max_length=64)]
     """Its name, MAC or host."""
     start: Annotated[int, Field(ge=0)] = 0
     stop: Annotated[int, Field(ge=1)] | None = None
@@ -278,7 +278,7 @@ class LightConfig(Section):
     max_fps: Annotated[int, Field(ge=1, le=60)] = 60
     flashes_per_s: Annotated[float, Field(ge=0.5, le=3)] = 3
     controllers: Annotated[list[ControllerConfig], Field(max_length=64)] = []
-    zones: Annotated[list[ZoneConfig], Field(max_length=256)] = []
+    zones: Annotated[list[ZoneConfig], Field(max_length=64)] = []
     effect: EffectName = "notes"
     attack: Annotated[float, Field(ge=0, le=4)] | None = None
     """Beats in which a note comes up to its brightness; null: as the effect does."""

@@ -58,9 +58,9 @@ class Lighting:
             now = {zone: problem for zone, problem in found.items() if problem}
             for zone, problem in now.items():
                 if said.get(zone) != problem:
-                    log.warning("a zone is not shown whole player=%s problem=%s", zone.player, problem)
+                    log.warning("a zone is not shown whole player=%r problem=%s", zone.player, problem)
             for zone in said.keys() - now.keys():
-                log.info("a zone is shown player=%s controller=%s", zone.player, zone.controller)
+                log.info("a zone is shown player=%r controller=%r", zone.player, zone.controller)
             said = now
 
     def change(self, wanted: Mapping[str, object]) -> None:
@@ -97,7 +97,6 @@ class Lighting:
 
     async def _follow_state(self, state: Latest[RoomState], sync: Sync) -> None:
         async for now in values(state):
-            sync.keep_beat(now.tempo, is_playing=now.is_playing)
             if now.stamp("colorMode").revision:  # until somebody says, it is the configuration's
                 mode: ColorMode = "harmonic" if now.color_mode == "harmonic" else "chromatic"
                 self.settings.set(replace(self.settings.value, color_mode=mode))

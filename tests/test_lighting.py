@@ -105,6 +105,7 @@ def test_colour_mode_key_scale_and_beat_are_the_rooms() -> None:
             assert said == "harmonic", "nobody has said another"
             assert one.music.value.beat_at is None
             state.set(state.value.changed("isPlaying", True, "ada").changed("tempo", 90, "ada"))
+            sync.keep_beat(90, is_playing=True)
             await until(lambda: one.music.value.beat_at is not None and one.music.value.tempo == 90)
             state.set(state.value.changed("colorMode", "chromatic", "ada"))
             await until(lambda: one.settings.value.color_mode == "chromatic")

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jambridge import sections
 from jambridge.audio.source import Source
+from jambridge.config import Config
 from jambridge.errors import WireError
 from jambridge.light import control
 from jambridge.light.control import (
@@ -110,6 +112,13 @@ def test_a_value_of_another_type_is_a_wire_error_or_a_message(message: control.M
 def test_what_is_no_message_is_refused(packet: bytes) -> None:
     with pytest.raises(WireError):
         control.decode(packet)
+
+
+def test_all_the_zones_there_may_be_fit_a_packet() -> None:
+    zone = {"player": "\U0001f3b8" * 64, "controller": "\U0001f3b8" * 64, "start": 9999, "stop": 10_000}
+    config = Config.model_validate({"light": {"zones": [zone] * 64}})
+
+    assert len(control.encode(sections.light_settings(config))) < MAX_BYTES
 
 
 def test_a_full_rig_fits_a_packet() -> None:
