@@ -1,7 +1,7 @@
 """What is played here, on its way to every peer. Pure: time is a parameter.
 
 All inputs are one stream: merged, thinned, numbered once for all peers. A packet goes out with the first message after
-a pause, then at most every four milliseconds; after it the journal alone, twice in quiet and on and on while anything
+a pause, then at most every two milliseconds; after it the journal alone, twice in quiet and on and on while anything
 is held.
 """
 
@@ -12,7 +12,7 @@ from jambridge.midi.journal import AGAIN_S, ALIVE_S, MOST_NEW, Journal
 from jambridge.midi.merge import Merge
 from jambridge.units import LocalSeconds, RoomSeconds
 
-APART_S = 0.004
+APART_S = 0.002
 
 
 class Sending:
