@@ -28,10 +28,12 @@ OFFER = """async () => {
   while (window.link.iceGatheringState !== "complete") await new Promise((resolve) => setTimeout(resolve, 20));
   return window.link.localDescription.sdp;
 }"""
+OPTIONS = """() => Object.fromEntries(Object.values(window.channels).map(
+  ({ label, ordered, maxRetransmits, negotiated }) => [label, [ordered, maxRetransmits, negotiated]]))"""
 ANSWER = """async (sdp) => {
   window.link = new RTCPeerConnection();
   window.link.ondatachannel = ({ channel }) => {
-    window.channel = channel;
+    window.channels = { ...window.channels, [channel.label]: channel };
     channel.onmessage = ({ data }) => channel.send(`heard ${data}`);
   };
   await window.link.setRemoteDescription({ type: "offer", sdp });
@@ -105,8 +107,11 @@ def test_chromium_answers_our_offer_and_the_channel_is_as_the_contract_has_it() 
             await ours.dial(answer.candidates)
             await talks(ours, texts)
             await until(lambda: ours.round_trip.seconds is not None)
-            options = "({ label, ordered, maxRetransmits, negotiated }) => [label, ordered, maxRetransmits, negotiated]"
-            assert await page.evaluate(f"({options})(window.channel)") == ["sync", False, 0, False]
+            assert await page.evaluate(OPTIONS) == {
+                "sync": [False, 0, False],
+                "midi": [False, 0, False],
+                "sysex": [True, None, False],
+            }
             await ours.close()
 
     asyncio.run(scenario())

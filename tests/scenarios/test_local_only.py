@@ -25,6 +25,10 @@ def a4(seconds: float) -> NDArray[np.float32]:
     return (0.2 * tone).astype(np.float32)
 
 
+def notes(daemon: Daemon) -> list[list[str]]:
+    return [source["notes"] for source in daemon.status()["notes"]["sources"]]
+
+
 def hears(daemon: Daemon) -> bool:
     return daemon.status()["audio"]["input"]["card"] is not None
 
@@ -44,8 +48,7 @@ def test_the_line_in_lights_the_strip_without_a_room_and_again_after_the_card_wa
 
         with card.hearing(a4(30)):
             until(lambda: _purple(wire.frames(PIXELS)), "A, which is violet, on the strip")
-            heard = daemon.status()["notes"]["sources"]
-            assert [source["notes"] for source in heard] == [["A4"]]
+            until(lambda: notes(daemon) == [["A4"]], "the note itself")
         until(lambda: not wled.is_live, "the strip is its owner's again")
 
         card.unplug()
