@@ -80,6 +80,7 @@ def test_no_detector_hears_silence(name: str) -> None:
     assert heard(name, silence(2)) == []
 
 
+@pytest.mark.slow
 def test_the_command_hears_what_the_bench_hears(piece: Piece) -> None:
     frames = note_listen.listened(MUSIC / "mono_violin.flac")
 
@@ -92,6 +93,7 @@ def test_the_command_hears_what_the_bench_hears(piece: Piece) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_bench_prints_tables_and_json(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--set", str(MUSIC), "--only", "violin", "--detectors", "jambridge,interpolated", "--seconds", "0.5"]
 

@@ -136,7 +136,7 @@ def _primaries(rng: np.random.Generator, _: int) -> Colours:
 ADVERSARIES: list[Adversary] = [_halves, _twinkle, _noise, _whole_noise, _reds, _runs, _primaries]
 
 
-@pytest.mark.parametrize("gamma", [1.0, GAMMA])
+@pytest.mark.parametrize("gamma", [pytest.param(1.0, marks=pytest.mark.slow), GAMMA])
 @pytest.mark.parametrize("adversary", ADVERSARIES, ids=lambda one: one.__name__)
 def test_ten_thousand_frames_of_an_adversary_hold_no_flash_too_many(adversary: Adversary, gamma: float) -> None:
     rng = np.random.default_rng(1)

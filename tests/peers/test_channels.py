@@ -254,7 +254,7 @@ def test_one_connection_replaces_another_and_no_moment_is_without_a_channel() ->
                 await asyncio.sleep(0.02)
             assert refused == 0
             await until(lambda: listener.hears("b", 440))
-            assert listener.mesh.send_sync(PeerId("b"), "after")
+            await until(lambda: listener.mesh.send_sync(PeerId("b"), "after"))
             await until(lambda: ("a", "after") in player.texts)
 
     asyncio.run(scenario())
