@@ -62,7 +62,7 @@ def choose(work: Path) -> None:
         OperatingPoint(b, b + once, b - end) for b in (0, 0.5, 1, 1.5, 2, 3) for once in (0, 1) for end in (0.5, 1, 2)
     ]
     for point in (*OPERATING_POINTS.values(), *points):
-        print(point, evaluate.figures(evaluate.follow(items, surely, point)), flush=True)
+        print(point, evaluate.summary(evaluate.follow(items, surely, point)), flush=True)
 
 
 def score(work: Path, development: Path | None) -> None:

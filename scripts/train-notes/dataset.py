@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jambridge.notes.constantq import ConstantQ
 from jambridge.notes.features import HIGHEST_PITCH, LOWEST_PITCH, Features
 from jambridge.notes.frame import HOP_FRAMES
-from tests.bench.notes import true_rolls
+from tests.bench.note_scores import true_rolls
 from tests.bench.truth import Piece, TrueNote
 
 TOGETHER = 16

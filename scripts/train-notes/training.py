@@ -112,7 +112,7 @@ def export(layers: Layers, path: Path) -> None:
         for name, layer in layers.items()
         for kind, array in layer.items()
     }
-    np.savez(path, **arrays)
+    np.savez(path, **arrays)  # type: ignore[arg-type]  # for its stubs every keyword is `allow_pickle`
 
 
 def imported(path: Path) -> Layers:
