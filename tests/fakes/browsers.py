@@ -3,16 +3,18 @@
 import asyncio
 import threading
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 from jambridge.hub.server import HubOptions, HubServer, open_hub
 
+Run = Callable[[str], Any]
 CHROMIUM = "/usr/bin/chromium"
 RATE_HZ = 48_000
 NAME = "hub.lan"  # not localhost: there http counts as secure
@@ -71,7 +73,7 @@ class Hub:
     def start(self) -> None:
         """Listen; after a stop, on the same ports."""
         ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(ready)))
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(ready)), daemon=True)
         self._thread.start()
         assert ready.wait(20), "the hub did not start"
 
@@ -144,3 +146,17 @@ class Musicians:
         hub_away = "WebSocket connection to" in message.text  # Chromium says so itself, and nothing can prevent it
         if message.type in ("error", "warning") and not hub_away:
             self.complaints.append(message.text)
+
+
+@contextmanager
+def scripts(folder: Path) -> Iterator[Run]:
+    """Runs the body of an async function in the page's own origin."""
+    hub = Hub(folder)
+    hub.start()
+    try:
+        with sync_playwright() as playwright, chromium(playwright, write_wav(folder / "tone.wav", tone())) as browser:
+            page = browser.new_context(ignore_https_errors=True).new_page()
+            page.goto(hub.secure("ABC123"))
+            yield lambda body: page.evaluate(f"async () => {{ {body} }}")
+    finally:
+        hub.stop()

@@ -1,13 +1,11 @@
 """The jam page's MIDI against the daemon's own: the same packets, in a real Chromium."""
 
 import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import sync_playwright
 
 from jambridge.midi import message as midi
 from jambridge.midi import wire
@@ -15,10 +13,9 @@ from jambridge.midi.held import Held
 from jambridge.midi.journal import Journal, Reception
 from jambridge.units import LocalSeconds, RoomSeconds
 from tests.fakes import browsers
-from tests.fakes.browsers import Hub
+from tests.fakes.browsers import Run
 from tests.midi.messages import PLAYED
 
-Run = Callable[[str], Any]
 NOTE = [0x90, 60, 100]
 
 PLAYERS = """
@@ -53,16 +50,8 @@ const until = async (condition, what) => {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Runs the body of an async function in the page's own origin."""
-    folder = tmp_path_factory.mktemp("hub")
-    microphone = browsers.write_wav(folder / "tone.wav", browsers.tone())
-    hub = Hub(folder)
-    hub.start()
-    with sync_playwright() as playwright, browsers.chromium(playwright, microphone) as browser:
-        page = browser.new_context(ignore_https_errors=True).new_page()
-        page.goto(hub.secure("ABC123"))
-        yield lambda body: page.evaluate(f"async () => {{ {body} }}")
-    hub.stop()
+    with browsers.scripts(tmp_path_factory.mktemp("hub")) as running:
+        yield running
 
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

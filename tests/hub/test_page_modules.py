@@ -2,12 +2,11 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from jambridge.errors import UsageError
 from jambridge.peers import roles
@@ -16,9 +15,7 @@ from jambridge.room.messages import Participant
 from jambridge.store import merging
 from jambridge.units import PeerId
 from tests.fakes import browsers
-from tests.fakes.browsers import Hub
-
-Run = Callable[[str], Any]
+from tests.fakes.browsers import Run
 
 LINKS = """
 const { Link, DELAYS } = await import("/page/link.js");
@@ -72,16 +69,8 @@ const count = (...wanted) => said.filter((entry) => wanted.every((part, place) =
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Runs the body of an async function in the page's own origin."""
-    folder = tmp_path_factory.mktemp("hub")
-    microphone = browsers.write_wav(folder / "tone.wav", browsers.tone())
-    hub = Hub(folder)
-    hub.start()
-    with sync_playwright() as playwright, browsers.chromium(playwright, microphone) as browser:
-        page = browser.new_context(ignore_https_errors=True).new_page()
-        page.goto(hub.secure("ABC123"))
-        yield lambda body: page.evaluate(f"async () => {{ {body} }}")
-    hub.stop()
+    with browsers.scripts(tmp_path_factory.mktemp("hub")) as running:
+        yield running
 
 
 @pytest.mark.parametrize(
