@@ -225,7 +225,7 @@ def test_a_tone_is_as_clean_as_opus_makes_it_while_the_clock_is_followed(frames:
     level_db, clean_db = fitted(played(tone, frames=frames)[4 * SAMPLE_RATE_HZ :, 0].astype(float), 997 * (1 + 1e-4))
 
     assert level_db == pytest.approx(20 * math.log10(0.5), abs=0.1)
-    assert clean_db == pytest.approx(fitted(decoded[SAMPLE_RATE_HZ:, 0].astype(float), 997)[1], abs=0.2)
+    assert clean_db == pytest.approx(fitted(decoded[SAMPLE_RATE_HZ:, 0].astype(float), 997)[1], abs=0.5)
 
 
 def test_a_sweep_keeps_its_level_up_to_16_khz() -> None:

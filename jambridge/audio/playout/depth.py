@@ -33,7 +33,7 @@ class _Aim(NamedTuple):
 
 _AIMS = {
     Safety.SAFE: _Aim(0.9995, 0.002),
-    Safety.NORMAL: _Aim(0.998, 0.001),
+    Safety.NORMAL: _Aim(0.999, 0.001),  # 0.998 on a quiet machine: 0.12 % made up instead of 0.06, nothing sooner
     Safety.FAST: _Aim(0.99, 0.001),
 }
 
