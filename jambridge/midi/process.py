@@ -40,7 +40,7 @@ from jambridge.midi.ticks import Ticks
 from jambridge.typed_json import MAX_BYTES
 from jambridge.units import LocalSeconds
 
-LOOK_S = 0.5  # a port that is back sooner, under its name, is taken for the one that it was; a look takes 1.6 ms
+LOOK_S = 0.1  # a port that is back sooner, under its name, is taken for the one that it was
 MISSING_S = 1.5  # where there is no MIDI at all
 REPORT_S = 1.0
 _PRIORITY = 15  # above the light, below the sound
