@@ -35,7 +35,12 @@ def look(
         check=False,
     )
     assert done.stdout, done.stderr
-    said = loads_object(done.stdout, MAX_BYTES)["findings"]
+    return findings(done.stdout)
+
+
+def findings(told: str) -> dict[str, Finding]:
+    """By name, of the JSON that is told."""
+    said = loads_object(told, MAX_BYTES)["findings"]
     found = [Finding(one["check"], Verdict(one["verdict"]), one["reason"], one["remedy"] or "") for one in said]
     return {one.check: one for one in found}
 

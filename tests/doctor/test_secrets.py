@@ -95,7 +95,7 @@ def running(directory: Path, more: Mapping[str, Any]) -> Iterator[dict[str, str]
                 said |= {f"hub {path}": _get(more["hub"]["port"], path) for path in HUB_PATHS}
             said["argv"] = "\n".join(" ".join(one.cmdline()) for one in _family(daemon.pid))
             bundle = directory / "bundle.zip"
-            for name in ("status", "config", "check-config", f"doctor --bundle {bundle}", "doctor --json"):
+            for name in ("status", "config", "check-config", f"doctor --json --bundle {bundle}"):
                 done = subprocess.run(
                     [*jambridge, *name.split(), "--config", str(config)],
                     env=environment,
@@ -139,7 +139,7 @@ def test_with_a_supabase_project_no_secret_comes_out(project: PostgrestServer, t
     said, requests = asyncio.run(scenario())
 
     assert requests, "the key was used"
-    assert "Supabase" in said["doctor --bundle"]
+    assert "Supabase" in said["doctor --json --bundle"]
     _assert_none_is_told(said)
 
 

@@ -1,6 +1,5 @@
 """The doctor on hosts whose networks are well, and on some whose firewalls and routers are not."""
 
-import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from jambridge.doctor.finding import Finding, Verdict
+from tests.doctor.look import findings, look
 from tests.scenarios.daemon import JAMBRIDGE, open_daemon, open_wled, until
 from tests.scenarios.namespaces import Host, network
 from tests.scenarios.nat import filtering, home
@@ -21,28 +22,31 @@ pytestmark = pytest.mark.scenario
 ROOM = "DRW234"
 PATIENCE_S = 120.0
 QUIET = {"audio": {"input": "none", "output": "none"}, "midi": {"inputs": "none", "outputs": "none"}}
-Found = dict[str, dict[str, Any]]
 
 
-def examined(host: Host, directory: Path, settings: dict[str, Any] | None = None) -> Found:
-    """Each finding by its name."""
-    config = directory / "doctor.yaml"
-    config.write_text(yaml.safe_dump({**QUIET, **(settings or {})}))
-    config.chmod(0o600)
+def whole(host: Host, directory: Path, settings: dict[str, Any]) -> dict[str, Finding]:
+    """Each finding of `jambridge doctor` by its name."""
     process = subprocess.run(
-        host.command([*JAMBRIDGE, "doctor", "--config", str(config), "--json"]),
+        host.command([*JAMBRIDGE, "doctor", "--config", str(_config(directory, settings)), "--json"]),
         env={**os.environ, "JAMBRIDGE_STATE": str(directory / "state")},
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
         check=False,
     )
-    assert "Traceback" not in process.stderr, process.stderr
-    return {one["check"]: one for one in json.loads(process.stdout)["findings"]}
+    assert not process.stderr, process.stderr
+    return findings(process.stdout)
 
 
-def failures(found: Found) -> dict[str, str]:
-    return {name: one["reason"] for name, one in found.items() if one["verdict"] == "failure"}
+def part(host: Host, directory: Path, settings: dict[str, Any], *checks: str) -> dict[str, Finding]:
+    return look(_config(directory, settings), *checks, before=host.command([]))
+
+
+def _config(directory: Path, settings: dict[str, Any]) -> Path:
+    config = directory / "doctor.yaml"
+    config.write_text(yaml.safe_dump({**QUIET, **settings}))
+    config.chmod(0o600)
+    return config
 
 
 @contextmanager
@@ -64,56 +68,56 @@ def test_a_box_that_is_well_and_runs(tmp_path: Path) -> None:
         daemon.await_status(lambda status: status["room"]["connection"] == "connected", "it is in the room")
         daemon.await_status(lambda status: status["light"]["controllers"], "it knows the strip")
         settings = {"webrtc": {"ice_servers": [f"stun:{server.address}", _turn(server, tmp_path)]}}
-        found = examined(box, tmp_path, settings)
+        found = whole(box, tmp_path, settings)
         assert wled.process.poll() is None
 
-    assert failures(found) == {}
-    assert all(one["remedy"] for one in found.values() if one["verdict"] == "warning")
-    assert found["jambridge"]["verdict"] == "good"
-    assert found["hub"]["verdict"] == "good"
-    assert found["mDNS"]["verdict"] == "good"
-    assert found["WLED Strip"]["reason"].startswith(f"{strip.address}, 300 pixels over ddp")
-    assert found[f"TURN {server.address}"]["verdict"] == "good"
-    assert found["NAT"]["reason"].startswith("none")
-    assert found["port 3080"]["verdict"] == found["port 3001"]["verdict"] == "note", "they are its own"
+    assert [one for one in found.values() if one.verdict is Verdict.FAILURE] == []
+    assert all(one.remedy for one in found.values() if one.verdict is Verdict.WARNING)
+    for name in ("jambridge", "hub", "mDNS", "WLED Strip", f"TURN {server.address}", f"STUN {server.address}", "NAT"):
+        assert found[name].verdict is Verdict.GOOD, found[name]
+    assert found["WLED Strip"].reason.startswith(f"{strip.address}, 300 pixels over ddp")
+    assert found["NAT"].reason.startswith("none")
+    for port in (3080, 3001, 3443):
+        assert found[f"port {port}"].verdict is Verdict.NOTE, "they are its own"
 
 
 def test_mdns_that_a_firewall_blocks(tmp_path: Path) -> None:
+    def seen() -> dict[str, Finding]:
+        return part(box, tmp_path, {}, "mDNS", "WLED")
+
     with network(2) as (box, strip), open_wled(strip, tmp_path) as wled:
         until(wled.info, "the strip is there")
         with blocked(box, "INPUT", "-p", "udp", "--dport", "5353", "-j", "DROP"):
-            inwards = examined(box, tmp_path)
+            inwards = seen()
         with blocked(box, "OUTPUT", "-p", "udp", "--dport", "5353", "-j", "REJECT"):
-            outwards = examined(box, tmp_path)
-        opened = examined(box, tmp_path)
+            outwards = seen()
+        opened = seen()
 
     for found in (inwards, outwards):
-        assert found["mDNS"]["verdict"] == "failure"
-        assert "ufw allow 5353/udp" in found["mDNS"]["remedy"]
-        assert found["WLED"]["reason"] == "none was found"
-    assert opened["mDNS"]["verdict"] == "good"
-    assert opened["WLED Strip"]["verdict"] == "good"
+        assert found["mDNS"].verdict is Verdict.FAILURE
+        assert "ufw allow 5353/udp" in found["mDNS"].remedy
+        assert found["WLED"].reason == "none was found"
+    assert opened["mDNS"].verdict is Verdict.GOOD
+    assert opened["WLED Strip"].verdict is Verdict.GOOD
 
 
 def test_udp_that_is_blocked_and_turn_that_is_refused(tmp_path: Path) -> None:
-    with network(2) as (box, server), coturn(server, tmp_path, secret=True):
-        relayed = {"policy": "relay", "ice_servers": [f"stun:{server.address}", _turn(server, tmp_path)]}
-        over_tcp = _turn(server, tmp_path, "?transport=tcp")
-        with blocked(box, "INPUT", "-p", "udp", "-j", "DROP"):
-            udp_alone = examined(box, tmp_path, {"webrtc": relayed})
-            with_tcp = examined(
-                box, tmp_path, {"webrtc": {**relayed, "ice_servers": [*relayed["ice_servers"], over_tcp]}}
-            )
-        wrong = _turn(server, tmp_path, secret="another secret than the server's")
-        refused = examined(box, tmp_path, {"webrtc": {**relayed, "ice_servers": [wrong]}})
+    def seen(*servers: object) -> dict[str, Finding]:
+        return part(box, tmp_path, {"webrtc": {"policy": "relay", "ice_servers": [*servers]}}, "connections")
 
-    assert udp_alone["UDP"]["verdict"] == "failure"
-    assert udp_alone["UDP"]["reason"] == "blocked: a server answers over TCP, and none over UDP"
-    assert "let UDP out" in udp_alone["UDP"]["remedy"]
-    assert with_tcp["UDP"]["verdict"] == "warning"
-    turn = refused[f"TURN {server.address}"]
-    assert turn["verdict"] == "failure"
-    assert "refuses the username or the credential" in turn["reason"]
+    with network(2) as (box, server), coturn(server, tmp_path, secret=True):
+        stun, turn = f"stun:{server.address}", _turn(server, tmp_path)
+        with blocked(box, "INPUT", "-p", "udp", "-j", "DROP"):
+            udp_alone = seen(stun, turn)
+            with_tcp = seen(stun, turn, _turn(server, tmp_path, "?transport=tcp"))
+        refused = seen(_turn(server, tmp_path, secret="another secret than the server's"))
+
+    assert udp_alone["UDP"].verdict is Verdict.FAILURE
+    assert udp_alone["UDP"].reason == "blocked: a server answers over TCP, and none over UDP"
+    assert "let UDP out" in udp_alone["UDP"].remedy
+    assert with_tcp["UDP"].verdict is Verdict.WARNING
+    assert refused[f"TURN {server.address}"].verdict is Verdict.FAILURE
+    assert "refuses the username or the credential" in refused[f"TURN {server.address}"].reason
 
 
 @pytest.mark.parametrize("symmetric", [True, False])
@@ -125,11 +129,12 @@ def test_the_kind_of_router(tmp_path: Path, symmetric: bool) -> None:
         coturn(second, tmp_path / "second"),
     ):
         servers = [f"stun:{server.address}" for server in (first, second)]
-        nat = examined(box, tmp_path, {"webrtc": {"ice_servers": servers}, "supabase": _elsewhere()})["NAT"]
+        settings = {"webrtc": {"ice_servers": servers}, "supabase": _elsewhere()}
+        nat = part(box, tmp_path, settings, "connections")["NAT"]
 
-    assert nat["verdict"] == ("warning" if symmetric else "good")
-    assert ("symmetric" in nat["reason"]) == symmetric
-    assert bool(nat["remedy"]) == symmetric
+    assert nat.verdict is (Verdict.WARNING if symmetric else Verdict.GOOD)
+    assert ("symmetric" in nat.reason) == symmetric
+    assert bool(nat.remedy) == symmetric
 
 
 def _elsewhere() -> dict[str, str]:
