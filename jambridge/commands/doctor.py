@@ -108,7 +108,7 @@ def _show(one: "Finding", console: "Console") -> None:
     from jambridge.doctor.finding import lines
 
     first, *others = lines(one, _WIDTH)
-    console.print(Text(first[0], one.style) + Text(first[1:]), soft_wrap=True)
+    console.print(Text.assemble((first[0], one.style), first[1:]), soft_wrap=True)
     for line in others:
         console.print(Text(line, "bold"), soft_wrap=True)
 

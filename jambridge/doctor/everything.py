@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from jambridge import addresses, devices, identity, sections
@@ -108,8 +109,8 @@ async def _at_once(findings: Sequence[Finding]) -> Sequence[Finding]:
 
 
 async def _daemon(status: JsonObject | None) -> Sequence[Finding]:
-    state = await aside.thread(identity.state_directory)
-    return daemon_judge.daemon(status, is_claimed=identity.is_claimed(state))
+    state = await _state()
+    return daemon_judge.daemon(status, is_claimed=state is not None and identity.is_claimed(state))
 
 
 async def _libraries() -> Sequence[Finding]:
@@ -186,8 +187,8 @@ async def _ports(patient: Patient) -> Sequence[Finding]:
 async def _lights(config: Config) -> Sequence[Finding]:
     found: Collection[Found] = ()
     if config.light.mode != "off":
-        adopted = identity.adopted(await aside.thread(identity.state_directory))
-        found = await devices.find_lights(config.light, adopted)
+        state = await _state()
+        found = await devices.find_lights(config.light, identity.adopted(state) if state else ())
     return lights.lights(config.light, tuple(found))
 
 
@@ -250,7 +251,10 @@ async def _processor(config: Config) -> Sequence[Finding]:
 
 
 async def _disk(config: Config) -> Sequence[Finding]:
-    state = await aside.thread(identity.state_directory)
+    try:
+        state = await aside.thread(identity.state_directory)
+    except DeviceError as exc:
+        return [machine_judge.no_place(str(exc))]
     places = dict.fromkeys((state, database_path(config.store.path, state).parent))
     return [machine_judge.disk(await aside.thread(partial(machine_probe.disk, place))) for place in places]
 
@@ -275,6 +279,13 @@ async def _latency(config: Config, before: JsonObject | None) -> Sequence[Findin
         return daemon_judge.latency((), is_running=False)
     ways = compose.ways(before, now, time.monotonic() - began_s, config.audio, config.light)
     return daemon_judge.latency(ways, is_running=True)
+
+
+async def _state() -> Path | None:
+    """None where it cannot be made: that is told of the disk."""
+    with suppress(DeviceError):
+        return await aside.thread(identity.state_directory)
+    return None
 
 
 def _bracketed(address: str) -> str:

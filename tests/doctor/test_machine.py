@@ -38,6 +38,17 @@ def test_a_disk_that_can_only_be_read(tmp_path: Path) -> None:
     assert (found.verdict, found.reason) == (Verdict.FAILURE, f"{place} can only be read")
 
 
+def test_a_state_directory_that_cannot_be_made_is_told_once(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("http: {port: 9}\n")
+    nowhere = config / "state"
+    found = look(config, "disk", "jambridge", environment={"JAMBRIDGE_STATE": str(nowhere)})
+
+    assert found["disk"].reason.startswith(f"cannot make the state directory {nowhere}")
+    assert found["disk"].remedy.startswith("set JAMBRIDGE_STATE")
+    assert found["jambridge"].verdict is Verdict.NOTE
+
+
 def test_a_disk_that_is_well_is_left_as_it_was(tmp_path: Path) -> None:
     facts = probe.disk(tmp_path)
 

@@ -6,7 +6,7 @@ Source of the bits: Raspberry Pi documentation, "vcgencmd get_throttled".
 import errno
 from dataclasses import dataclass
 
-from jambridge.doctor.finding import Finding, failure, good, note, warning
+from jambridge.doctor.finding import Finding, failure, good, note, quoted, warning
 
 DISK, HEAT, POWER = "disk", "temperature", "power"
 LITTLE_BYTES = 100 * 1000 * 1000
@@ -52,6 +52,11 @@ def disk(facts: Disk) -> Finding:
             return failure(DISK, f"this user may not write {facts.path}", remedy)
     remedy = "is the card worn out? sudo dmesg tells"
     return failure(DISK, f"{facts.path} cannot be written (error {facts.error})", remedy)
+
+
+def no_place(problem: str) -> Finding:
+    """There is not even a directory; `problem` is a sentence."""
+    return failure(DISK, quoted(problem), "set JAMBRIDGE_STATE to a directory that this user may write")
 
 
 def heat(facts: Heat) -> list[Finding]:
