@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jambridge import __version__, supabase_key
-from jambridge.config import Config, HttpConfig, IceServerConfig, LightConfig, SupabaseConfig
+from jambridge.config import Config, HttpConfig, IceServerConfig, LightConfig, SupabaseConfig, WebrtcConfig
 from jambridge.errors import ConfigError
 from jambridge.identity import Identity
 from jambridge.light.control import LightSettings
@@ -72,9 +72,18 @@ def ice_servers(config: Config) -> list[Server]:
     """The STUN and TURN servers in use: none in a LAN room, unless nothing but a relay may be used.
 
     Raises:
-        ConfigError: a file with a credential cannot be read, or everybody can read it; in a LAN room as well.
+        ConfigError: as below; in a LAN room as well.
     """
-    section = config.webrtc
+    servers = known_ice_servers(config.webrtc)
+    return servers if config.supabase.url is not None or config.webrtc.policy == "relay" else []
+
+
+def known_ice_servers(section: WebrtcConfig) -> list[Server]:
+    """All that are configured.
+
+    Raises:
+        ConfigError: a file with a credential cannot be read, or everybody can read it.
+    """
     servers: list[Server] = []
     problems: list[str] = []
     for number, one in enumerate(section.ice_servers):
@@ -84,7 +93,7 @@ def ice_servers(config: Config) -> list[Server]:
             problems.append(str(exc))
     if problems:
         raise ConfigError("\n".join(problems))
-    return servers if config.supabase.url is not None or section.policy == "relay" else []
+    return servers
 
 
 def check(config: Config) -> None:

@@ -42,6 +42,9 @@ class Found:
     reason: str
     fps_shown: int
     warnings: tuple[str, ...] = ()
+    max_fps: float = 0.0
+    """Frames a second that it can show."""
+    rssi_dbm: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +364,8 @@ def _found(unit: Wled, way: Controller, verdict: Verdict, warnings: tuple[str, .
         reason=verdict.reason,
         fps_shown=unit.info.fps,
         warnings=warnings,
+        max_fps=way.max_fps,
+        rssi_dbm=unit.info.rssi_dbm,
     )
 
 
