@@ -27,6 +27,11 @@ class RoundTrip:
     def seconds(self) -> float | None:
         return statistics.median(self._samples) if self._samples else None
 
+    @property
+    def least_s(self) -> float | None:
+        """The quickest of them: the way without what waits on it."""
+        return min(self._samples, default=None)
+
     def observe(self, seconds: float) -> None:
         self._samples.append(seconds)
 

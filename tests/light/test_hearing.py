@@ -67,8 +67,10 @@ class Room:
         return Hearing(source, self.onsets[-1], BLOCK, self.notes[-1])
 
     def hear(self, player: Player, samples: Mono, now: float) -> tuple[bool, bool]:
+        """Whether an attack was told, and whether anything else is to be seen than before."""
         attacked = any(list(self.ensemble.receive([player.play(self.rings, samples, now)], LocalSeconds(now))))
-        return attacked, any(list(self.ensemble.detect()))
+        list(self.ensemble.detect())
+        return attacked, self.ensemble.advance(LocalSeconds(now))
 
     def pitches(self, now: float) -> list[int]:
         parts = [part for _, part in self.ensemble.parts(LocalSeconds(now))]
@@ -92,9 +94,11 @@ def test_an_attack_is_told_before_the_notes_are_found(room: Room) -> None:
 
     (attacked,) = room.ensemble.receive([player.play(room.rings, level(0.5), 1.02)], LocalSeconds(1.02))
 
+    assert room.ensemble.advance(LocalSeconds(1.02))
     assert attacked and not room.pitches(1.02)
     assert room.ensemble.flash(LocalSeconds(1.02)) == 1.0
-    assert list(room.ensemble.detect()) == [True]
+    assert len(list(room.ensemble.detect())) == 1
+    assert room.ensemble.advance(LocalSeconds(1.02))
     assert room.pitches(1.02) == [50]
 
 
