@@ -64,6 +64,7 @@ class Engine:
         self._urgent_at = self._sounded_at = self._sourced_at = _NEVER
         self._promised_at = self._reported_at = _now()
         self._ticks = self._late_ticks = 0
+        self._has_waited = False
         self._shared_at = self._told_at = _NEVER
         self._shared = ""
         self._timing = Timing()
@@ -75,6 +76,7 @@ class Engine:
             while self._running:
                 self._wait()
                 self._show()
+                self._think()
                 self._share()
                 self._report()
         finally:
@@ -83,8 +85,10 @@ class Engine:
     def _wait(self) -> None:
         """Until the next deadline or until there is news, which is taken in."""
         now = _now()
-        self._promised_at = max(self._due(now), now)
-        wait_s = max(0.0, min(self._promised_at, self._reported_at + self._report_every_s, self._share_due(now)) - now)
+        moves = self._moves(now)
+        self._promised_at = max(self._due(now, moves=moves), now)
+        share_due = self._share_due(moves=moves)
+        wait_s = max(0.0, min(self._promised_at, self._reported_at + self._report_every_s, share_due) - now)
         news = [self._stop_fd, self._control.fileno()]
         if self._settings.mode != "off":
             news.append(self._wake_fd)
@@ -103,8 +107,21 @@ class Engine:
         for attacked in self._ensemble.receive(read_wakes(self._wake_fd), _now()):
             if attacked:
                 self._show()  # the flash does not wait for the notes to be found
-        for _ in self._ensemble.detect():
+
+    def _think(self) -> None:
+        """Find the notes, hop by hop, so that a frame due meanwhile need not wait for all; a hop waits for it once."""
+        while self._ensemble.has_hop():
+            now = _now()
+            if not self._has_waited and self._promised(now) - now < self._ensemble.hop_s:
+                self._has_waited = True
+                return
+            self._has_waited = False
+            self._ensemble.detect()
             self._show()
+
+    def _promised(self, now: LocalSeconds) -> LocalSeconds:
+        """When the next frame is due."""
+        return self._due(now, moves=self._moves(now))
 
     def _show(self) -> None:
         now = _now()
@@ -114,23 +131,26 @@ class Engine:
         drives = self._running and self._drives(now)
         if not drives:
             self._rig.release()
+        elif now < self._promised_at and not any(changed):
+            return
 
         def draw(controller: Controller) -> Colours:
             return self._stage.picture(controller, now)
 
-        if self._rig.show(draw, _now, self._urgent_at, sounding=self._moves(now), drives=drives):
+        moves = self._moves(now)
+        if self._rig.show(draw, _now, self._urgent_at, sounding=moves, drives=drives):
             self._ticks += 1
             self._late_ticks += now - self._promised_at > LATE_S
 
-    def _share_due(self, now: LocalSeconds) -> float:
+    def _share_due(self, *, moves: bool) -> float:
         if not self._settings.shares or self._settings.mode == "off":
             return math.inf
-        return self._shared_at + (TICK_S if self._moves(now) else SHARE_AGAIN_S)
+        return self._shared_at + (TICK_S if moves else SHARE_AGAIN_S)
 
     def _share(self) -> None:
         """Tell what we show: when it changes, and again every second."""
         now = _now()
-        if self._share_due(now) > now:
+        if not self._settings.shares or self._share_due(moves=self._moves(now)) > now:
             return
         picture = self._stage.shared(now)
         if picture != self._shared or now - self._told_at >= SHARE_AGAIN_S:
@@ -139,8 +159,8 @@ class Engine:
                 self._control.send(control.encode(Picture(picture, at_s=self._course.room_s(now))))
         self._shared_at = now
 
-    def _due(self, now: LocalSeconds) -> LocalSeconds:
-        frame = self._rig.due(self._urgent_at, sounding=self._moves(now), drives=self._drives(now))
+    def _due(self, now: LocalSeconds, *, moves: bool) -> LocalSeconds:
+        frame = self._rig.due(self._urgent_at, sounding=moves, drives=self._drives(now))
         return min(frame, self._ensemble.due, self._stage.due)
 
     def _sounds(self, now: LocalSeconds) -> bool:

@@ -14,6 +14,8 @@ from jambridge.light.hearing import Hearing
 from jambridge.light.presenting import Timing
 from jambridge.units import LocalSeconds
 
+_OF_NEWEST = 0.05
+
 Listen = Callable[[Source], Hearing]
 
 
@@ -26,6 +28,8 @@ class Ensemble:
         self._hearings: dict[int, Hearing] = {}
         self._timing = Timing()
         self._phase_s = 0.0
+        self.hop_s = 0.0
+        """How long it lately took to find the notes of one hop."""
         self.detector_s = 0.0
         """Seconds of processor time spent on detection."""
 
@@ -77,14 +81,21 @@ class Ensemble:
             if hearing and hearing.source.generation == wake.generation:
                 hearing.attend(wake)
 
-    def detect(self) -> Iterator[None]:
-        """Find the notes in what was received, hop by hop, so that a frame due meanwhile need not wait for all."""
-        for hearing in list(self._hearings.values()):
-            while hearing.has_hop():
-                with self._timed():
-                    end = hearing.detect()
-                hearing.known(end, LocalSeconds(time.monotonic()))
-                yield
+    def has_hop(self) -> bool:
+        """Whether notes are to be found in what was received."""
+        return any(hearing.has_hop() for hearing in self._hearings.values())
+
+    def detect(self) -> None:
+        """Find the notes of one hop, if there is one."""
+        hearing = next((one for one in self._hearings.values() if one.has_hop()), None)
+        if hearing is None:
+            return
+        began = time.monotonic()
+        with self._timed():
+            end = hearing.detect()
+        ended = time.monotonic()
+        self.hop_s += (ended - began - self.hop_s) * _OF_NEWEST
+        hearing.known(end, LocalSeconds(ended))
 
     @property
     def due(self) -> LocalSeconds:

@@ -83,7 +83,8 @@ class Output:
     def prepare(self, colours: Colours, now: LocalSeconds) -> None:
         """Make `colours`, shape (pixels, 3), 0..1, a frame that `send` sends when it is due."""
         controller = self.controller
-        frame = colour.encode(colours * np.float32(self._brightness), controller.gamma)
+        seen = colours if self._brightness == 1.0 else colours * np.float32(self._brightness)
+        frame = colour.encode(seen, controller.gamma)
         frame = self._limiter.limit(frame, now, controller.mac, controller.gamma)
         if controller.channels == 4:  # noqa: PLR2004  RGBW
             frame = colour.with_white(frame)

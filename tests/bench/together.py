@@ -41,7 +41,8 @@ class Apart:
 
     seconds: NDArray[np.float64]
     alone: int
-    delay_ms: float | None
+    delays_ms: tuple[float | None, ...]
+    """In force at each."""
 
 
 def measure(directory: Path, timing: When, cable: Impairment, seconds: float) -> Apart:
@@ -66,7 +67,7 @@ def measure(directory: Path, timing: When, cable: Impairment, seconds: float) ->
         began = time.monotonic()
         time.sleep(seconds)
         here, there = (beginnings(wire.frames(PIXELS, began)) for wire in wires)
-        return compare(here, there, daemons[0].status()["light"]["delay_ms"])
+        return compare(here, there, [daemon.status()["light"]["delay_ms"] for daemon in daemons])
 
 
 def beginnings(frames: Sequence[Frame]) -> list[tuple[float, int]]:
@@ -80,12 +81,14 @@ def beginnings(frames: Sequence[Frame]) -> list[tuple[float, int]]:
     return found
 
 
-def compare(here: Sequence[tuple[float, int]], there: Sequence[tuple[float, int]], delay_ms: float | None) -> Apart:
+def compare(
+    here: Sequence[tuple[float, int]], there: Sequence[tuple[float, int]], delays_ms: Sequence[float | None]
+) -> Apart:
     """Each beginning here with the nearest of its pitch class there."""
     pairs = [nearest(one, there) for one in here]
     apart = np.array([one for one in pairs if one is not None])
     backwards = sum(nearest(one, here) is None for one in there)
-    return Apart(apart, backwards + sum(one is None for one in pairs), delay_ms)
+    return Apart(apart, backwards + sum(one is None for one in pairs), tuple(delays_ms))
 
 
 def nearest(one: tuple[float, int], others: Sequence[tuple[float, int]]) -> float | None:
@@ -123,7 +126,7 @@ def main() -> None:
                 f"{1000 * apart.seconds.mean():+.1f}",
                 f"{100 * (distances_ms <= 20).mean():.0f} %",
                 str(apart.alone),
-                "-" if apart.delay_ms is None else f"{apart.delay_ms:.0f}",
+                " ".join("-" if one is None else f"{one:.0f}" for one in apart.delays_ms),
             )
         )
     columns = ("", "hues", "apart, p50 / p95 / most, ms", "mean", "within 20 ms", "on one strip alone", "delay")
