@@ -1,17 +1,15 @@
 """Together: lights of distant rooms show a moment at the same time, where each person wants that of theirs."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 
 from jambridge.edges import Latest
 from jambridge.light import presenting
 from jambridge.light.control import Report
 from jambridge.light.discovery import Agreement
-from jambridge.light.presenting import Need, Timing, When
+from jambridge.light.presenting import Timing, When
 from jambridge.peers.status import PeerStatus
 from jambridge.strict_json import JsonObject
-from jambridge.units import LocalSeconds
 
 LOOK_S = 0.2
 
@@ -23,7 +21,6 @@ class Together:
         self.timing: Latest[Timing] = Latest(Timing())
         self._wanted = wanted
         self._agreement = agreement
-        self._need = Need()
 
     def section(self) -> JsonObject:
         """Of the status."""
@@ -36,19 +33,18 @@ class Together:
     async def keep(self, report: Callable[[], Report | None], peers: Callable[[], Sequence[PeerStatus]]) -> None:
         """Look again and again at how late sound comes."""
         while True:
-            self.look(report(), peers(), LocalSeconds(time.monotonic()))
+            self.look(report(), peers())
             await asyncio.sleep(LOOK_S)
 
-    def look(self, report: Report | None, peers: Sequence[PeerStatus], now: LocalSeconds) -> None:
+    def look(self, report: Report | None, peers: Sequence[PeerStatus]) -> None:
         agreement = self._agreement
         if self._wanted() == "instant":
-            self._need = Need()
             agreement.delay_s.set(None)
             self.timing.set(Timing())
             return
         needs_s = report.needs_s if report else None
         if needs_s is not None:
-            agreement.delay_s.set(self._need.follow(needs_s, now))
+            agreement.delay_s.set(presenting.rounded_s(needs_s))
         ways_s = {peer.id: peer.way_ms / 1000 for peer in peers if peer.way_ms is not None}
         self.timing.set(presenting.timing(agreement.delay_s.value or 0.0, agreement.delay_of_others_s.value, ways_s))
 

@@ -3,7 +3,7 @@ from jambridge.light.discovery import Agreement
 from jambridge.light.presenting import Timing, Way, When
 from jambridge.peers.status import PeerState, PeerStatus
 from jambridge.together import Together
-from jambridge.units import LocalSeconds, PeerId
+from jambridge.units import PeerId
 
 
 class Box:
@@ -12,12 +12,12 @@ class Box:
         self.agreement = Agreement()
         self.together = Together(lambda: self.wanted, self.agreement)
 
-    def look(self, needs_s: float | None, at: float = 0.0, way_ms: float | None = None) -> Timing:
+    def look(self, needs_s: float | None, way_ms: float | None = None) -> Timing:
         ada = PeerStatus(
             PeerId("ada"), "Ada", PeerState.CONNECTED, "connected", "host", 0.0, -20.0, 0.0, 1, way_ms=way_ms
         )
         report = Report(1, 0, 0, 0.0, 0.0, (), (), needs_s)
-        self.together.look(report, [ada], LocalSeconds(at))
+        self.together.look(report, [ada])
         return self.together.timing.value
 
 

@@ -28,7 +28,7 @@ from jambridge.light.hearing import Hearing
 from jambridge.light.link import UdpLink
 from jambridge.light.music import Music
 from jambridge.light.patterns import PATTERNS
-from jambridge.light.presenting import LATEST, TICK_S, Timing
+from jambridge.light.presenting import LATEST, MOST_S, TICK_S, Need, Timing
 from jambridge.light.rig import Rig
 from jambridge.light.stage import Stage
 from jambridge.light.wled import Controller
@@ -68,6 +68,7 @@ class Engine:
         self._shared_at = self._told_at = _NEVER
         self._shared = ""
         self._timing = Timing()
+        self._need, self._known_s = Need(), 0.0
         self._given_after_s: deque[float] = deque(maxlen=LATEST)
         self._course = Course(self._reported_at, RoomSeconds(self._reported_at))
 
@@ -156,7 +157,7 @@ class Engine:
         if picture != self._shared or now - self._told_at >= SHARE_AGAIN_S:
             self._shared, self._told_at = picture, now
             with suppress(OSError):
-                self._control.send(control.encode(Picture(picture, at_s=self._course.room_s(now))))
+                self._control.send(control.encode(Picture(picture, at_s=self._course.room_s(now) - self._known_s)))
         self._shared_at = now
 
     def _due(self, now: LocalSeconds, *, moves: bool) -> LocalSeconds:
@@ -235,36 +236,34 @@ class Engine:
                     return
                 shown_at = self._course.local_s(RoomSeconds(at_s))
                 self._given_after_s.append(now - shown_at)
-                due = min(shown_at + delay_s - self._rig.lead_s, now + presenting.MOST_S)
+                due = min(shown_at + delay_s - self._rig.lead_s, now + MOST_S)
                 self._stage.give(message, LocalSeconds(due))
 
     def _set_timing(self) -> None:
-        """What others are to show with us we draw at once, and send when they have it.
+        """What others are to show with us is drawn when we know it, and sent when they have it.
 
         Strips that all others here wait for are sent their frames sooner than the room agreed on.
         """
         delay_s = self._timing.delay_s
-        if delay_s is None or self._settings.shares:
-            self._ensemble.set_timing(Timing())
-            self._rig.set_hold(max(0.0, (delay_s or 0.0) - self._rig.lead_s))
-        else:
-            self._ensemble.set_timing(replace(self._timing, delay_s=delay_s - self._rig.lead_s))
-            self._rig.set_hold(0.0)
+        left_s = None if delay_s is None else delay_s - self._rig.lead_s
+        shares = self._settings.shares
+        self._ensemble.set_timing(replace(self._timing, delay_s=None if shares else left_s))
+        self._rig.set_hold(max(0.0, left_s - self._known_s) if shares and left_s is not None else 0.0)
 
-    @property
-    def _needs_s(self) -> float | None:
+    def _measure(self, now: LocalSeconds) -> float | None:
         """How long after it was played a moment can be shown; None where that is not known or nobody waits."""
         if self._timing.delay_s is None:
+            self._need, self._known_s = Need(), 0.0
             return None
-        if self._settings.shares:
-            return self._rig.lead_s
-        known_s = self._known_after_s()
-        return None if known_s is None else round(known_s + self._rig.lead_s, 4)
-
-    def _known_after_s(self) -> float | None:
-        if self._settings.mode == "broadcast":
-            return presenting.nearly_most(self._given_after_s)
-        return self._ensemble.needs_s
+        follows = self._settings.mode == "broadcast"
+        known_s = presenting.nearly_most(self._given_after_s) if follows else self._ensemble.needs_s
+        if known_s is None:
+            return None
+        known_s = self._need.follow(known_s, now)
+        if known_s != self._known_s:
+            self._known_s = known_s
+            self._set_timing()
+        return round(known_s + self._rig.lead_s, 4)
 
     def _report(self) -> None:
         now = _now()
@@ -279,7 +278,7 @@ class Engine:
             detector_s=round(self._ensemble.detector_s, 3),
             sources=self._ensemble.report(now),
             outputs=self._rig.report(now),
-            needs_s=self._needs_s,
+            needs_s=self._measure(now),
         )
         with suppress(OSError):  # a main process that does not read now is told later; one that is gone, _obey sees
             self._control.send(control.encode(report))

@@ -60,8 +60,11 @@ class Hearing:
         self._known_after_s: deque[float] = deque(maxlen=LATEST)
 
     def set_timing(self, delay_s: float | None, way_s: float, phase_s: float) -> None:
-        """`way_s`: from being played until here; room time is `phase_s` ahead of ours, whole ticks apart."""
-        if self._delay_s is None or abs(way_s - self._way_s) > _ANOTHER_WAY_S:
+        """`delay_s`: None shows at once. `way_s`: from being played until here.
+
+        Room time is `phase_s` ahead of ours, whole ticks apart.
+        """
+        if (delay_s is None) is not (self._delay_s is None) or abs(way_s - self._way_s) > _ANOTHER_WAY_S:
             self._is_in_step = False
             self._known_after_s.clear()
         self._delay_s, self._way_s, self._phase_s = delay_s, way_s, phase_s

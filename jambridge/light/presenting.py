@@ -22,6 +22,7 @@ FALLS_AFTER_S = 10.0
 LATEST = 600
 """Of so many moments it is known how late they came: ten seconds."""
 _NEARLY_ALL = 0.98
+_SAME = 1e-6  # of a tick, for float arithmetic: what was rounded up stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,20 @@ class Timing:
         return next((way.seconds for way in self.ways if way.id == source), 0.0)
 
 
+def rounded_s(needed_s: float) -> float:
+    """Half a tick less than whole ticks, so that no clock's error moves a hop to another frame; at most MOST_S."""
+    return min((math.ceil(needed_s / TICK_S + 0.5 - _SAME) - 0.5) * TICK_S, MOST_S)
+
+
 class Need:
-    """The delay that one bridge asks for: up at once, down after a while."""
+    """The delay that one bridge needs: up at once, down after a while."""
 
     def __init__(self) -> None:
         self._wanted: deque[tuple[LocalSeconds, float]] = deque()
 
     def follow(self, needed_s: float, now: LocalSeconds) -> float:
-        """The delay, seconds: half a tick less than whole ticks, so that no clock's error moves a hop to another."""
-        wanted_s = min((math.ceil(needed_s / TICK_S + 0.5) - 0.5) * TICK_S, MOST_S)
+        """The delay, rounded."""
+        wanted_s = rounded_s(needed_s)
         while self._wanted and self._wanted[-1][1] <= wanted_s:
             self._wanted.pop()
         self._wanted.append((now, wanted_s))

@@ -13,6 +13,11 @@ def at(seconds: float) -> LocalSeconds:
 
 
 @given(needs)
+def test_what_is_rounded_stays(needed_s: float) -> None:
+    assert presenting.rounded_s(presenting.rounded_s(needed_s)) == presenting.rounded_s(needed_s)
+
+
+@given(needs)
 def test_a_delay_is_enough_and_ends_between_two_ticks(needed_s: float) -> None:
     delay_s = Need().follow(needed_s, at(0))
 
