@@ -45,7 +45,7 @@ class Together:
         needs_s = report.needs_s if report else None
         if needs_s is not None:
             agreement.delay_s.set(presenting.rounded_s(needs_s))
-        ways_s = {peer.id: peer.way_ms / 1000 for peer in peers if peer.way_ms is not None}
+        ways_s = {str(peer.id): peer.way_ms / 1000 for peer in peers if peer.way_ms is not None}
         self.timing.set(presenting.timing(agreement.delay_s.value or 0.0, agreement.delay_of_others_s.value, ways_s))
 
 

@@ -72,7 +72,7 @@ def _sound(file: BinaryIO) -> tuple[NDArray[np.float32], float]:
                 break
             start_s = frame.time if start_s is None else start_s
             frame.pts = None
-            blocks += [block.to_ndarray().reshape(-1) for block in resampler.resample(frame)]
+            blocks += [block.to_ndarray().reshape(-1).astype(np.float32) for block in resampler.resample(frame)]
         return np.concatenate([np.empty(0, np.float32), *blocks]), start_s or 0.0
 
 

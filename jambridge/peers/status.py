@@ -32,7 +32,7 @@ class PeerStatus:
     network_ms: float | None = None
     """Half of the round trip, None while unknown."""
     way_ms: float | None = None
-    """Half of the quickest round trip of the last ten seconds or so."""
+    """Half of the quickest round trip of the last half-minute."""
     jitter_ms: float | None = None
     """How far apart packets come; what waits for the late ones is in `playout_ms`."""
     playout_ms: float | None = None

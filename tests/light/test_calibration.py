@@ -53,7 +53,7 @@ def diode(light: NDArray[np.float64], kind: str) -> Signal:
         case "through a capacitor":  # a card's input: 10 Hz
             pole = np.exp(-2 * np.pi * 10 / RATE)
             seen = lfilter([pole, -pole], [1, -pole], light)
-            return (0.3 * seen + noise).astype(np.float32)
+            return np.asarray(0.3 * seen + noise, np.float32)
         case "pulses":  # WLED's own dimming, 10 kHz
             return (0.3 * (light > (at() * 10_000) % 1) + noise).astype(np.float32)
         case "a lamp beside it":  # at 50 Hz

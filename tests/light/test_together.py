@@ -37,7 +37,8 @@ class Network:
 def music() -> NDArray[np.float32]:
     at = np.arange(SECONDS * RATE) / RATE
     numbers = ((at + 0.123) // 0.507).astype(int)
-    return np.array(NOTES, np.float32)[numbers % len(NOTES)] / 100
+    sound: NDArray[np.float32] = np.array(NOTES, np.float32)[numbers % len(NOTES)] / np.float32(100)
+    return sound
 
 
 class Bridge:
