@@ -32,7 +32,8 @@ def measure(recording: Path, light: Side, section: LightConfig, name: str | None
         UnavailableError: it cannot be read, or shows nothing; in words.
     """
     found, unsure_s = _of_film(recording) if film.is_film(recording) else (_of_channels(recording, light), 0.0)
-    offset_ms = next((one.offset_ms for one in section.controllers if name in (one.name, one.mac, one.host)), 0.0)
+    named = (one.offset_ms for one in section.controllers if name and name in (one.name, one.mac, one.host))
+    offset_ms = next(named, 0.0)
     return {
         **{key: round(1000 * value, 1) for key, value in (("lag_ms", found.lag_s), ("spread_ms", found.spread_s))},
         "unsure_ms": round(1000 * unsure_s, 1),
