@@ -65,6 +65,7 @@ command.command()(latency)
 lights.command("identify")(leds.show_which)
 lights.command("test")(leds.show_all)
 lights.command("preview")(leds.preview)
+lights.command("calibrate")(leds.calibrate)
 
 _MOST_CODES = 5
 _CLICK_USAGE = 2  # what the command-line library exits with

@@ -286,6 +286,8 @@ class LightConfig(Section):
     """Beats in which it fades when it has ended; null: as the effect does."""
     octave: Literal["none", "brightness", "place"] = "none"
     """What an octave looks like: brighter the higher, or its place along the strip."""
+    timing: Literal["instant", "together"] = "instant"
+    """instant: as soon as it is heard; together: when all bridges of the room that want it can show it."""
 
     @field_validator("controllers")
     @classmethod

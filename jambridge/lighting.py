@@ -16,6 +16,7 @@ from jambridge.light import zones
 from jambridge.light.colour import ColorMode
 from jambridge.light.control import LightSettings
 from jambridge.light.music import Music
+from jambridge.light.presenting import When
 from jambridge.light.wled import Controller
 from jambridge.light.zones import Zone
 from jambridge.room.state import RoomState
@@ -24,7 +25,7 @@ from jambridge.sync.service import Sync
 
 log = logging.getLogger(__name__)
 
-CHANGEABLE = ("effect", "brightness", "zones", "attack", "decay", "octave")
+CHANGEABLE = ("effect", "brightness", "zones", "attack", "decay", "octave", "timing")
 """Of the configuration's `light`, until the next start. The flash limit is not among them."""
 CLOCK_S = 1.0
 SETTLED_S = 15.0  # by then every controller that is there has been found
@@ -36,6 +37,10 @@ class Lighting:
         self._config = config
         self.settings: Latest[LightSettings] = Latest(sections.light_settings(config))
         self.music: Latest[Music] = Latest(Music())
+
+    @property
+    def timing(self) -> When:
+        return self._config.light.timing
 
     def describe(self) -> JsonObject:
         """What may be changed, as it is."""

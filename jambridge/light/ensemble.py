@@ -1,5 +1,6 @@
 """Everyone who is heard: one Hearing a source, and what they play together."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,10 @@ from jambridge.light import spectrum
 from jambridge.light.control import SourceReport
 from jambridge.light.effects import Part
 from jambridge.light.hearing import Hearing
+from jambridge.light.presenting import Timing
 from jambridge.units import LocalSeconds
+
+_OF_NEWEST = 0.05
 
 Listen = Callable[[Source], Hearing]
 
@@ -22,6 +26,10 @@ class Ensemble:
         self._rings = rings
         self._listen = listen
         self._hearings: dict[int, Hearing] = {}
+        self._timing = Timing()
+        self._phase_s = 0.0
+        self.hop_s = 0.0
+        """How long it lately took to find the notes of one hop."""
         self.detector_s = 0.0
         """Seconds of processor time spent on detection."""
 
@@ -38,11 +46,23 @@ class Ensemble:
                 hearing = self._listen(source)
             hearing.source = source
             self._hearings[source.slot] = hearing
+        self._set_timing()
 
     def set_listen(self, listen: Listen) -> None:
         """Listen anew to everyone, another way."""
         self._listen = listen
         self._hearings = {slot: listen(hearing.source) for slot, hearing in self._hearings.items()}
+        self._set_timing()
+
+    def set_timing(self, timing: Timing) -> None:
+        """When what is heard from now on is shown."""
+        self._timing = timing
+        self._set_timing()
+
+    def set_phase(self, phase_s: float) -> None:
+        """How far room time is ahead of ours, whole ticks apart."""
+        self._phase_s = phase_s
+        self._set_timing()
 
     def receive(self, wakes: Iterable[Wake], now: LocalSeconds) -> Iterator[bool]:
         """Take in the newest sound of every slot, source by source; whether each attacked a note."""
@@ -54,16 +74,48 @@ class Ensemble:
                     attacked = hearing.receive(self._rings, wake, now)
                 yield attacked
 
-    def detect(self) -> Iterator[bool]:
-        """Find the notes in what was received, hop by hop, so that a frame due meanwhile need not wait for all.
+    def attend(self, wakes: Iterable[Wake]) -> None:
+        """Take note that sound arrives, and do not listen."""
+        for wake in wakes:
+            hearing = self._hearings.get(wake.slot)
+            if hearing and hearing.source.generation == wake.generation:
+                hearing.attend(wake)
 
-        Whether others sound than before each hop.
-        """
-        for hearing in list(self._hearings.values()):
-            while hearing.has_hop():
-                with self._timed():
-                    changed = hearing.detect()
-                yield changed
+    def has_hop(self) -> bool:
+        """Whether notes are to be found in what was received."""
+        return any(hearing.has_hop() for hearing in self._hearings.values())
+
+    def detect(self) -> None:
+        """Find the notes of one hop, if there is one."""
+        hearing = next((one for one in self._hearings.values() if one.has_hop()), None)
+        if hearing is None:
+            return
+        began = time.monotonic()
+        with self._timed():
+            end = hearing.detect()
+        ended = time.monotonic()
+        self.hop_s += (ended - began - self.hop_s) * _OF_NEWEST
+        hearing.known(end, LocalSeconds(ended))
+
+    @property
+    def due(self) -> LocalSeconds:
+        """When the next of what is known already is to be shown."""
+        return min((hearing.due for hearing in self._hearings.values()), default=LocalSeconds(math.inf))
+
+    @property
+    def needs_s(self) -> float | None:
+        """How long after they were played nearly all notes are known, of whoever is the latest."""
+        return max((one for hearing in self._hearings.values() if (one := hearing.needs_s) is not None), default=None)
+
+    def advance(self, now: LocalSeconds) -> bool:
+        """Show what is due; whether there is an attack or another note in it."""
+        changed = [hearing.advance(now) for hearing in self._hearings.values()]
+        return any(changed)
+
+    def _set_timing(self) -> None:
+        for hearing in self._hearings.values():
+            way_s = self._timing.way_s(hearing.source.id)
+            hearing.set_timing(self._timing.delay_s, way_s, self._phase_s)
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

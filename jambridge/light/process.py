@@ -18,6 +18,7 @@ from jambridge.light.control import Controllers, LightSettings, Picture, Quit, R
 from jambridge.light.link import UdpLink
 from jambridge.light.music import Music
 from jambridge.light.patterns import PatternName
+from jambridge.light.presenting import Timing
 from jambridge.light.wled import Controller
 from jambridge.sync.service import ClockReport
 
@@ -43,6 +44,7 @@ class Lights:
         clock: Latest[ClockReport] | None,
         music: Latest[Music],
         given: Latest[Picture | None],
+        timing: Latest[Timing],
         share: Callable[[Picture], None],
     ) -> None:
         self._process = process
@@ -52,6 +54,7 @@ class Lights:
         self._settings = settings
         self._music = music
         self._given = given
+        self._timing = timing
         self._share = share
         self._try: Latest[Try | None] = Latest(None)
         self._reported_at = -math.inf
@@ -85,6 +88,7 @@ class Lights:
             group.create_task(self._tell_settings())
             group.create_task(self._tell_music())
             group.create_task(self._tell_pictures())
+            group.create_task(self._tell_timing())
             group.create_task(self._tell_sources())
             group.create_task(self._tell_controllers())
             group.create_task(self._tell_tries())
@@ -104,6 +108,10 @@ class Lights:
         async for picture in values(self._given):
             if picture is not None:
                 await self._process.tell(control.encode(picture))
+
+    async def _tell_timing(self) -> None:
+        async for timing in values(self._timing):
+            await self._process.tell(control.encode(timing))
 
     async def _tell_sources(self) -> None:
         async for sources in values(self._sources):
@@ -154,6 +162,7 @@ async def open_light(
     clock: Latest[ClockReport] | None = None,
     music: Latest[Music] | None = None,
     given: Latest[Picture | None] | None = None,
+    timing: Latest[Timing] | None = None,
     *,
     share: Callable[[Picture], None] = _nothing,
     command: Sequence[str] = ENGINE,
@@ -172,8 +181,8 @@ async def open_light(
         release(controllers.value)
 
     async with open_child("light", (*command, *map(str, numbers)), descriptors, _QUIT, release_here) as process:
-        pictures = given or Latest(None)
-        yield Lights(process, sources, controllers, settings, clock, music or Latest(Music()), pictures, share)
+        told = (music or Latest(Music()), given or Latest(None), timing or Latest(Timing()))
+        yield Lights(process, sources, controllers, settings, clock, *told, share)
 
 
 def release(controllers: Iterable[Controller]) -> None:
