@@ -27,10 +27,6 @@ class System:
         """What it says on standard output and error; CommandError for another status."""
         return _run(("chroot", str(self.root), *command), status)
 
-    def copy(self, to: Path) -> "System":
-        subprocess.run(["cp", "-a", "--reflink=auto", self.root, to], check=True)
-        return System(to)
-
 
 class Machine(System):
     """A booted one. Use `boot`."""
