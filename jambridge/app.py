@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jambridge import claiming, identity, instruments, keeping, sections, sound, stopping
+from jambridge import automation, claiming, identity, instruments, keeping, sections, sound, stopping
 from jambridge.audio.card.control import PlaybackReport, PlaybackSettings
 from jambridge.audio.card.service import CardService
 from jambridge.audio.feed import Feeds
@@ -171,6 +171,8 @@ async def run(
         whole, faults, lambda: room.view.value.connection == "connected", sections.hosts(config.http), control.routes()
     )
     services.start("status", partial(open_status, status, config.http.bind, config.http.port))
+    if broker := sections.broker(config.mqtt):
+        automation.start(services, broker, own, me.name, room, edges.lighting)
 
     beside = asyncio.gather(
         services.until_one_gives_up(),

@@ -349,6 +349,26 @@ class HttpConfig(Section):
     allowed_hosts: list[str] = []
 
 
+class MqttConfig(Section):
+    """Home automation, as Home Assistant; off without a host."""
+
+    host: Label | None = None
+    """Of the broker."""
+    port: Port = 1883
+    tls: bool = False
+    username: str | None = None
+    password_file: str | None = None
+    discovery_prefix: Label = "homeassistant"
+    """Where Home Assistant looks for devices."""
+
+    @field_validator("discovery_prefix")
+    @classmethod
+    def _topic(cls, value: str) -> str:
+        if set(value) & set("+#"):
+            raise ValueError("must be a topic, without + and #")
+        return value
+
+
 class LogConfig(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "text", "json"] = "auto"
@@ -370,6 +390,7 @@ class Config(Section):
     midi: MidiConfig = MidiConfig()
     store: StoreConfig = StoreConfig()
     http: Annotated[HttpConfig, Field(validate_default=True)] = HttpConfig()
+    mqtt: MqttConfig = MqttConfig()
     log: LogConfig = LogConfig()
 
     @field_validator("http")

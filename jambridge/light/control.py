@@ -37,6 +37,8 @@ class LightSettings:
 
     mode: Literal["local", "broadcast", "off"] = "local"
     """off: every strip has its own state back."""
+    paused: bool = False
+    """Every strip has its own state back until this ends; what is heard is still told."""
     color_mode: ColorMode = "chromatic"
     brightness: float = 1.0
     max_fps: float = 60.0

@@ -176,7 +176,8 @@ class Engine:
     def _drives(self, now: LocalSeconds) -> bool:
         if self._ensemble.has_members or self._sounds(now):
             self._sourced_at = now
-        return self._settings.mode != "off" and now - self._sourced_at < RELEASE_AFTER_S
+        wanted = self._settings.mode != "off" and not self._settings.paused
+        return wanted and now - self._sourced_at < RELEASE_AFTER_S
 
     @property
     def _report_every_s(self) -> float:

@@ -318,7 +318,7 @@ def test_hung_it_is_killed_and_started_again() -> None:
     asyncio.run(scenario())
 
 
-def test_switched_off_or_unplugged_the_strips_are_released_and_come_back() -> None:
+def test_switched_off_paused_or_unplugged_the_strips_are_released_and_come_back() -> None:
     async def scenario() -> None:
         async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
             rig = Rig(sim)
@@ -328,6 +328,10 @@ def test_switched_off_or_unplugged_the_strips_are_released_and_come_back() -> No
                 rig.settings.set(replace(rig.settings.value, mode="off"))
                 await sim.until(lambda shown: not shown.live)
                 rig.settings.set(replace(rig.settings.value, mode="local"))
+                await sim.until(is_violet)
+                rig.settings.set(replace(rig.settings.value, paused=True))
+                await sim.until(lambda shown: not shown.live)
+                rig.settings.set(replace(rig.settings.value, paused=False))
                 await sim.until(is_violet)
                 rig.controllers.set(())
                 await sim.until(lambda shown: not shown.live)
