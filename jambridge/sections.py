@@ -1,6 +1,7 @@
 """From the configuration to what each part takes: a part is given its own, never the whole."""
 
 import secrets
+import socket
 import stat
 import time
 from collections.abc import Iterator
@@ -174,4 +175,6 @@ def _zones(light: LightConfig) -> Iterator[Zone]:
 
 
 def hosts(section: HttpConfig) -> frozenset[str]:
-    return frozenset(host.lower() for host in (*section.allowed_hosts, section.bind))
+    """By which names the local HTTP may be asked for."""
+    own = socket.gethostname()
+    return frozenset(host.lower() for host in (*section.allowed_hosts, section.bind, own, f"{own}.local"))
