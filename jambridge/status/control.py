@@ -138,11 +138,14 @@ class Control:
         asked = request.query.get("limit", "10")
         if not (asked.isascii() and asked.isdigit() and len(asked) < 4 and 0 < int(asked) <= MOST_SESSIONS):  # noqa: PLR2004  digits
             return _refused(400, f"limit is a number from 1 to {MOST_SESSIONS}").sent()
+        brief = request.query.getall("brief", ["0"])
+        if brief not in (["0"], ["1"]):
+            return _refused(400, "brief is 0 or 1").sent()
         try:
             found = await self._room.sessions(int(asked))
         except LinkError as exc:
             return _refused(503, str(exc)).sent()
-        if request.query.get("brief") == "1":
+        if brief == ["1"]:
             found = [_brief(one) for one in found]
         texts = [await asyncio.to_thread(json.dumps, one) for one in found]  # each up to a quarter of a megabyte
         return web.Response(text=f'{{"sessions": [{", ".join(texts)}]}}', content_type="application/json")
