@@ -203,7 +203,7 @@ async def run(
         faults,
         lambda: room.view.value.connection == "connected",
         access,
-        Live(whole, edges.watched, edges.strips),
+        Live(whole, edges.watched, edges.strips, urgent=room.state),
         [*control.routes(), *Pages(access, lambda: _link(config, edges.hub.value, code)).routes()],
     )
     services.start("status", partial(open_status, status, config.http.bind, config.http.port))

@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -28,11 +29,21 @@ _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X
 
 
 class Live:
-    """It sets `watched` while anybody looks; `strips` are then what each shows, by MAC."""
+    """It sets `watched` while anybody looks; `strips` are then what each shows, by MAC.
+
+    What changes of `urgent` is told at once, all else within `period_s`.
+    """
 
     def __init__(
-        self, snapshot: Callable[[], JsonObject], watched: Latest[bool], strips: Latest[Mapping[str, str]]
+        self,
+        snapshot: Callable[[], JsonObject],
+        watched: Latest[bool],
+        strips: Latest[Mapping[str, str]],
+        urgent: Latest[Any],
+        period_s: float = PERIOD_S,
     ) -> None:
+        self._period_s = period_s
+        self._urgent = urgent
         self._watched = watched
         self._strips = strips
         self._snapshot = snapshot
@@ -57,8 +68,11 @@ class Live:
         while True:
             await self._watched.changed(seen=False)
             while self._watched.value:
+                seen = self._urgent.value
                 self._look()
-                await asyncio.sleep(PERIOD_S)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._period_s):
+                        await self._urgent.changed(seen)
 
     async def _follow_strips(self) -> None:
         async for _ in values(self._strips):

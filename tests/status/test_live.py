@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from jambridge.edges import Latest
 from jambridge.status.access import Access
-from jambridge.status.live import MOST_VIEWERS, Live
+from jambridge.status.live import MOST_VIEWERS, PERIOD_S, Live
 from jambridge.status.server import StatusServer
 from jambridge.strict_json import JsonObject
 
@@ -26,16 +26,17 @@ class Stage:
     asked: int = 0
     watched: Latest[bool] = field(default_factory=lambda: Latest(False))
     strips: Latest[Any] = field(default_factory=lambda: Latest({}))
+    urgent: Latest[int] = field(default_factory=lambda: Latest(0))
 
     def status(self) -> JsonObject:
         self.asked += 1
         return {"uptime_s": self.asked, "clock": {"room_ms": self.asked}, "state": {"tempo": self.tempo, "key": "C"}}
 
 
-def on_stage(scenario: Callable[[Stage, aiohttp.ClientSession], Awaitable[None]]) -> None:
+def on_stage(scenario: Callable[[Stage, aiohttp.ClientSession], Awaitable[None]], period_s: float = PERIOD_S) -> None:
     async def run() -> None:
         stage = Stage()
-        live = Live(stage.status, stage.watched, stage.strips)
+        live = Live(stage.status, stage.watched, stage.strips, stage.urgent, period_s)
         server = StatusServer(stage.status, dict, lambda: True, Access(None, ()), live)
         async with TestServer(server.application()) as served, asyncio.timeout(PATIENCE_S):
             looking = asyncio.create_task(live.run())
@@ -75,6 +76,19 @@ def test_the_whole_comes_first_and_then_what_has_changed() -> None:
             assert await anext(told) == ("strips", {"aa": "AP8A"})
 
     on_stage(scenario)
+
+
+def test_what_is_urgent_does_not_wait() -> None:
+    async def scenario(stage: Stage, session: aiohttp.ClientSession) -> None:
+        async with session.get("/events") as answer:
+            told = events(answer)
+            await anext(told)
+            await until(lambda: stage.asked == 2)
+            stage.tempo = 96
+            stage.urgent.set(1)
+            assert await anext(told) == ("patch", {"state": {"tempo": 96}})
+
+    on_stage(scenario, period_s=1000)
 
 
 def test_nobody_looking_nothing_is_computed() -> None:

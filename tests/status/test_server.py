@@ -26,7 +26,7 @@ def free_port() -> int:
 
 
 def made(status: JsonObject, faults: dict[str, str], token: str | None = None) -> StatusServer:
-    live = Live(lambda: status, Latest(False), Latest({}))
+    live = Live(lambda: status, Latest(False), Latest({}), Latest(None))
     return StatusServer(lambda: status, lambda: faults, lambda: False, Access(token, ()), live)
 
 
