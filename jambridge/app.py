@@ -22,13 +22,13 @@ from jambridge.audio.card.service import CardService
 from jambridge.audio.feed import Feeds
 from jambridge.audio.ring import Feed
 from jambridge.broadcasting import Broadcasting
-from jambridge.config import Config
+from jambridge.config import Config, HttpConfig
 from jambridge.edges import Latest
-from jambridge.errors import ExitStatus, LinkError, Text, WireError
+from jambridge.errors import LinkError, Text, WireError
 from jambridge.hub_host import HubAddress, open_hub
 from jambridge.instruments import Instruments
 from jambridge.light import patterns
-from jambridge.light.control import Report
+from jambridge.light.control import Previews, Report
 from jambridge.light.discovery import Agreement, Discovery, open_discovery
 from jambridge.light.process import Lights, open_light, release
 from jambridge.light.wled import Controller
@@ -46,10 +46,14 @@ from jambridge.room.messages import MAX_TEXT, Participant
 from jambridge.services import Running, Services
 from jambridge.sound import Sound
 from jambridge.status import audio, invitation, snapshot
+from jambridge.status.access import Access
 from jambridge.status.alerts import Alerts
 from jambridge.status.control import Adjustable, Control, Room
+from jambridge.status.live import Live
 from jambridge.status.notify import notify
+from jambridge.status.pages import Pages
 from jambridge.status.server import StatusServer, open_status
+from jambridge.status.token import keep
 from jambridge.status.watch import watch
 from jambridge.store import resuming
 from jambridge.store.merging import Setup
@@ -84,6 +88,10 @@ class _Edges:
     remote: Latest[Endpoint | None]
     controllers: Latest[tuple[Controller, ...]]
     lighting: Lighting
+    watched: Latest[bool]
+    """Whether anybody looks at the page."""
+    strips: Latest[Mapping[str, str]]
+    """While somebody does: what each shows, by MAC."""
     agreement: Agreement
     setup: Latest[Setup]
     sound: Sound
@@ -107,8 +115,8 @@ class _Box:
 
 async def run(
     config: Config, *, with_parent: bool = False, new_room: bool = False, resume: Resume | None = None
-) -> ExitStatus:
-    """The daemon, from wiring to goodbye.
+) -> RoomCode | None:
+    """The daemon, from wiring to goodbye. Returns the session to go on with, where somebody has asked for that.
 
     Args:
         config: what is wanted.
@@ -121,6 +129,7 @@ async def run(
         OccupiedError: `new_room`, and somebody is in it.
     """
     sections.check(config)
+    http_token = _http_token(config.http)
     stopped = stopping.on_signals(with_parent=with_parent)
     started = time.monotonic()
     state = identity.state_directory()
@@ -149,7 +158,14 @@ async def run(
         return snapshot.whole(
             time.monotonic() - started,
             room=snapshot.room(
-                code, link, room.view.value, me.id, room.dropped, quota=quota, may_meet=find_hub is not None
+                code,
+                link,
+                room.view.value,
+                me.id,
+                room.dropped,
+                quota=quota,
+                may_meet=find_hub is not None,
+                may_change=room.sharing.may_change,
             ),
             services=snapshot.services(services.health),
             **_sections(box, edges),
@@ -160,15 +176,35 @@ async def run(
     def stats() -> JsonObject:
         return snapshot.stats(room.view.value, services.health, time.monotonic() - started)
 
+    next_session: asyncio.Future[RoomCode] = asyncio.get_running_loop().create_future()
+
+    async def resume_next(wanted: str) -> str:
+        found = await keeping.resumable(box.store, wanted)
+        next_session.set_result(found)
+        return found
+
     control = Control(
-        Room(lambda: room.state.value, room.change_all, stopping.stop, partial(keeping.sessions, box.store), stats),
+        Room(
+            lambda: room.state.value,
+            room.change_all,
+            stopping.stop,
+            partial(keeping.sessions, box.store),
+            stats,
+            resume_next,
+        ),
         Adjustable(lambda: sound.describe(edges.sound, _others(room, me)), partial(_set_volumes, edges)),
         try_light=partial(_try_light, box),
         lighting=Adjustable(edges.lighting.describe, edges.lighting.change),
         panic=box.instruments.bridge.panic,
     )
+    access = Access(http_token, sections.hosts(config.http))
     status = StatusServer(
-        whole, faults, lambda: room.view.value.connection == "connected", sections.hosts(config.http), control.routes()
+        whole,
+        faults,
+        lambda: room.view.value.connection == "connected",
+        access,
+        Live(whole, edges.watched, edges.strips, urgent=room.state),
+        [*control.routes(), *Pages(access, lambda: _link(config, edges.hub.value, code)).routes()],
     )
     services.start("status", partial(open_status, status, config.http.bind, config.http.port))
     if broker := sections.broker(config.mqtt):
@@ -198,18 +234,20 @@ async def run(
         _fall_back(services, edges, find_hub if supabase else None, partial(take_seat, edges.lan, seat_name=HUB)),
     )
     try:
-        whichever: set[asyncio.Future[Any]] = {stopped, beside}
+        whichever: set[asyncio.Future[Any]] = {stopped, beside, next_session}
         await asyncio.wait(whichever, return_when=asyncio.FIRST_COMPLETED)
         _release(box.light.present, edges.controllers.value)  # first of all: the strips are the user's again
-        if not stopped.done():
+        if beside.done() and not stopped.done():
             await beside
-        return ExitStatus.OK
     finally:
-        notify("STOPPING=1")
+        if not next_session.done():
+            notify("STOPPING=1")
         beside.cancel()
         await services.stop("midi", "mesh", "store", "room", "lan-room")
         edges.sound.close()
+        edges.feeds.close()
         await asyncio.gather(beside, return_exceptions=True)
+    return None if stopped.done() else next_session.result()
 
 
 def _edges(config: Config, me: Participant, supabase: Address | None, resume: Resume | None) -> _Edges:
@@ -223,6 +261,8 @@ def _edges(config: Config, me: Participant, supabase: Address | None, resume: Re
         remote=Latest(Endpoint(supabase.url, supabase.key) if supabase else None),
         controllers=Latest(()),
         lighting=Lighting(config),
+        watched=Latest(False),
+        strips=Latest({}),
         agreement=Agreement(),
         setup=Latest(Setup(master_volume=volume)),
         sound=sound.edges(config.audio, volume, is_musician=me.sends),
@@ -268,7 +308,9 @@ def _start_box(
             edges.lighting.music,
             broadcasting.given,
             together.timing,
+            edges.watched,
             share=broadcasting.tell,
+            preview=partial(_take_previews, edges),
         ),
         longest_delay_s=LIGHT_RETRY_S,
     )
@@ -318,6 +360,21 @@ def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
 
 def _light_report(box: _Box) -> Report | None:
     return box.light.present.report if box.light.present else None
+
+
+def _take_previews(edges: _Edges, news: Previews) -> None:
+    if edges.watched.value:
+        edges.strips.set({**edges.strips.value, **{one.mac: one.rgb for one in news.previews}})
+
+
+def _http_token(section: HttpConfig) -> str | None:
+    """Raises ConfigError."""
+    if section.token_file is None:
+        return None
+    token, is_new = keep(section.token_file)
+    if is_new:
+        invitation.show_way_in(section.bind, section.port, token, section.token_file)
+    return token
 
 
 def _faults(box: _Box) -> dict[str, str]:

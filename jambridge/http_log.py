@@ -3,6 +3,7 @@
 import logging
 
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import RequestPayloadError
 
 
 class HttpLog(logging.Logger):
@@ -14,7 +15,7 @@ class HttpLog(logging.Logger):
         self.bad_requests = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)):
+        if not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | RequestPayloadError)):
             return bool(super().filter(record))
         self.bad_requests += 1
         return False

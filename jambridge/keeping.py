@@ -10,10 +10,11 @@ from pathlib import Path
 
 from jambridge.config import StoreConfig
 from jambridge.edges import Latest
-from jambridge.errors import DeviceError, LinkError
+from jambridge.errors import DeviceError, LinkError, Text, UnavailableError
 from jambridge.light import stored
 from jambridge.light.control import LightSettings
 from jambridge.light.discovery import Discovery
+from jambridge.room import code as room_code
 from jambridge.room.edges import RoomEdges
 from jambridge.services import Running
 from jambridge.store import record, resuming
@@ -49,6 +50,25 @@ async def sessions(store: Running[Saver], limit: int) -> list[JsonObject]:
         return [record.to_json(one) for one in await store.present.recent(limit)]
     except DeviceError as exc:
         raise LinkError(str(exc)) from exc
+
+
+async def resumable(store: Running[Saver], wanted: str) -> RoomCode:
+    """The code of a session stored here.
+
+    Raises:
+        UsageError: that is no code.
+        UnavailableError: there is no such session.
+        LinkError: it cannot be looked for.
+    """
+    found = room_code.parse(wanted)
+    if store.present is None:
+        raise LinkError("sessions are not stored at the moment")
+    try:
+        if not await resuming.is_stored(store.present, found):
+            raise UnavailableError(Text.NOT_FOUND)
+    except DeviceError as exc:
+        raise LinkError(str(exc)) from exc
+    return found
 
 
 async def go_on(room: RoomEdges, store: Running[Saver], code: RoomCode, resume: Resume | None, *, alone: bool) -> None:

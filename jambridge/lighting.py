@@ -49,10 +49,15 @@ class Lighting:
         return {PAUSED: self.settings.value.paused, **{name: light[name] for name in CHANGEABLE}}
 
     def section(self, driven: Sequence[Controller]) -> JsonObject:
-        """Of the status: the effect of all, and each zone with what keeps it from being shown whole."""
+        """Of the status: effect and brightness of all, and each zone with what keeps it from being shown whole."""
         settings = self.settings.value
         found = [{**asdict(zone), "problem": zones.problem(zone, driven)} for zone in settings.zones]
-        return {PAUSED: settings.paused, "effect": settings.effect, "zones": found}
+        return {
+            PAUSED: settings.paused,
+            "effect": settings.effect,
+            "brightness": settings.brightness,
+            "zones": found,
+        }
 
     async def tell_problems(self, driven: Latest[tuple[Controller, ...]]) -> None:
         """Log a zone that cannot be shown whole, and one that can be again."""

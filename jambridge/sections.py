@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import socket
 import stat
 import time
 from collections.abc import Iterator
@@ -200,4 +201,6 @@ def _zones(light: LightConfig) -> Iterator[Zone]:
 
 
 def hosts(section: HttpConfig) -> frozenset[str]:
-    return frozenset(host.lower() for host in (*section.allowed_hosts, section.bind))
+    """By which names the local HTTP may be asked for."""
+    own = socket.gethostname()
+    return frozenset(host.lower() for host in (*section.allowed_hosts, section.bind, own, f"{own}.local"))

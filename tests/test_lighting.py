@@ -92,7 +92,7 @@ def test_a_zone_that_cannot_be_shown_says_why() -> None:
 
     section = one.section([Controller("aabbccddeeff", "Stage", "10.0.0.7", 10)])
 
-    assert section["effect"] == "vu"
+    assert (section["effect"], section["brightness"]) == ("vu", 1.0)
     assert [zone["problem"] for zone in section["zones"]] == [
         "ends at 20, cut at the 10 pixels of 'Stage'",
         "no controller 'Hall' is driven",

@@ -28,5 +28,9 @@ class Feeds:
         self.sources.set((*self.sources.value, source))
         return Feed(self.rings, self.wakes, source, self.release)
 
+    def close(self) -> None:
+        self.rings.close()
+        self.wakes.close()
+
     def release(self, source: Source) -> None:
         self.sources.set(tuple(other for other in self.sources.value if other != source))

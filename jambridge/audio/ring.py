@@ -71,6 +71,10 @@ class Rings:
             return ring[start : start + frames].copy()
         return np.concatenate([ring[start:], ring[: start + frames - self.capacity]])
 
+    def close(self) -> None:
+        """Let go of the descriptor; what is mapped stays so as long as somebody uses it."""
+        os.close(self.fd)
+
 
 class WakeWriter:
     """The writer's news for the reader. Several may share a pipe; a full one drops news, never blocks."""

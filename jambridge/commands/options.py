@@ -1,6 +1,7 @@
 """What the commands share: their options, the configuration these make, and the daemon started with it."""
 
 import asyncio
+import logging
 import os
 import stat
 from pathlib import Path
@@ -10,11 +11,14 @@ import typer
 
 from jambridge import config_sources
 from jambridge.config import Config
-from jambridge.errors import ConfigError
+from jambridge.errors import ConfigError, DeviceError, ExitStatus, UnavailableError
 from jambridge.room import code as room_code
 
 if TYPE_CHECKING:
     from jambridge.store.resuming import Resume
+    from jambridge.units import RoomCode
+
+log = logging.getLogger(__name__)
 
 RoomOption = Annotated[str | None, typer.Option("--room", help="Room code, as ABC123.", metavar="CODE")]
 NameOption = Annotated[str | None, typer.Option("--name", help="Shown to the others.")]
@@ -29,13 +33,28 @@ _CONFIG_PLACES = ("/etc/jambridge/config.yaml", "~/.config/jambridge/config.yaml
 def run_daemon(
     settings: Config, *, with_parent: bool = False, new_room: bool = False, resume: "Resume | None" = None
 ) -> None:
-    from jambridge import identity, logs
+    from jambridge import identity, logs, stopping
     from jambridge.app import run as run_app
 
     logs.configure(settings.log.level, settings.log.format)
     with identity.claimed(identity.state_directory()):
-        status = asyncio.run(run_app(settings, with_parent=with_parent, new_room=new_room, resume=resume))
-    raise typer.Exit(status)
+        wanted = asyncio.run(run_app(settings, with_parent=with_parent, new_room=new_room, resume=resume))
+        while wanted is not None:  # asked for on the page
+            stopping.let_go()
+            resume = _resumed(settings, wanted)
+            wanted = asyncio.run(run_app(settings, with_parent=with_parent, resume=resume))
+    raise typer.Exit(ExitStatus.OK)
+
+
+def _resumed(settings: Config, wanted: "RoomCode") -> "Resume | None":
+    """None where that session is gone meanwhile: then the box is in its own room again."""
+    from jambridge.commands import stored_sessions
+
+    try:
+        return stored_sessions.resolve(settings, wanted, play=False)
+    except (UnavailableError, DeviceError) as exc:
+        log.warning("session not resumed id=%s error=%s", wanted, exc)
+        return None
 
 
 def configuration(

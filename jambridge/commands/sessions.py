@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,12 +16,10 @@ from jambridge.commands.options import (
     configuration,
     run_daemon,
 )
-from jambridge.config import Config
 from jambridge.room import code as room_code
 
 if TYPE_CHECKING:
     from jambridge.store.remote import Endpoint
-    from jambridge.store.resuming import Resume
     from jambridge.store.sqlite import SqliteStore
 
 sessions = typer.Typer(help="The sessions stored on this box.", no_args_is_help=True)
@@ -40,7 +36,7 @@ def sessions_list(
 
     from jambridge.commands import stored_sessions
 
-    with _sessions(configuration(config)) as (store, _):
+    with stored_sessions.opened(configuration(config)) as (store, _):
         listed = stored_sessions.rows(store, limit)
     if as_json:
         typer.echo(json.dumps(listed, indent=2))
@@ -55,7 +51,7 @@ def sessions_show(code: CodeArgument, config: ConfigOption = None, as_json: Json
     """A session, whole."""
     from jambridge.commands import stored_sessions
 
-    with _sessions(configuration(config)) as (store, _):
+    with stored_sessions.opened(configuration(config)) as (store, _):
         shown = stored_sessions.show(store, room_code.parse(code))
     typer.echo(json.dumps(shown, indent=None if as_json else 2))
 
@@ -69,18 +65,11 @@ def sessions_resume(
     listen_only: ListenOption = False,
 ) -> None:
     """The daemon, going on with a stored session: in the same room, or in a new one after 24 hours."""
-    from jambridge.store.remote import open_if_known
-    from jambridge.store.resuming import resolve_resume
-
-    async def look_up(store: "SqliteStore", endpoint: "Endpoint | None") -> "Resume":
-        async with open_if_known(endpoint) as remote:
-            now, device_ips = datetime.now(UTC), settings.store.device_ips
-            return await resolve_resume(store, remote, wanted, now, play=play, device_ips=device_ips)
+    from jambridge.commands import stored_sessions
 
     settings = configuration(config, None, name, listen_only=listen_only)
     wanted = room_code.parse(code)
-    with _sessions(settings) as (store, endpoint):
-        resume = asyncio.run(look_up(store, endpoint))
+    resume = stored_sessions.resolve(settings, wanted, play=play)
     if resume.problem:
         typer.echo(resume.problem, err=True)
     if resume.code != wanted:
@@ -100,7 +89,7 @@ def sessions_delete(code: CodeArgument, config: ConfigOption = None) -> None:
             await stored_sessions.delete(store, remote, wanted)
 
     wanted = room_code.parse(code)
-    with _sessions(configuration(config)) as (store, endpoint):
+    with stored_sessions.opened(configuration(config)) as (store, endpoint):
         asyncio.run(delete(store, endpoint))
     typer.echo(f"{wanted} is deleted.")
     if identity.is_claimed(identity.state_directory()):
@@ -116,21 +105,7 @@ def sessions_purge(
     from jambridge.commands import stored_sessions
 
     settings = configuration(config)
-    with _sessions(settings) as (store, _):
+    with stored_sessions.opened(settings) as (store, _):
         hours = settings.store.retention_h if older_than_h is None else older_than_h
         gone = stored_sessions.purge(store, datetime.now(UTC), hours)
     typer.echo(f"{gone} deleted.")
-
-
-@contextmanager
-def _sessions(settings: Config) -> Iterator[tuple["SqliteStore", "Endpoint | None"]]:
-    """The sessions stored here, and the room's own database."""
-    from jambridge import identity, sections
-    from jambridge.store.schema import database_path
-    from jambridge.store.sqlite import SqliteStore
-
-    store = SqliteStore.open(database_path(settings.store.path, identity.state_directory()))
-    try:
-        yield store, sections.endpoint(settings)
-    finally:
-        store.close()

@@ -1,20 +1,49 @@
 """`jambridge sessions`: what is stored, and what a session is resumed with."""
 
+import asyncio
 import logging
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 from rich.table import Table
 from rich.text import Text as Line
 
+from jambridge import identity, sections
+from jambridge.config import Config
 from jambridge.errors import Text, UnavailableError, WireError
 from jambridge.store import record, session
 from jambridge.store.record import SessionRecord
-from jambridge.store.remote import RemoteStore
+from jambridge.store.remote import Endpoint, RemoteStore, open_if_known
+from jambridge.store.resuming import Resume, resolve_resume
+from jambridge.store.schema import database_path
 from jambridge.store.sqlite import SqliteStore
 from jambridge.strict_json import JsonObject
 from jambridge.units import RoomCode
 
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def opened(settings: Config) -> Iterator[tuple[SqliteStore, Endpoint | None]]:
+    """The sessions stored here, and the room's own database."""
+    store = SqliteStore.open(database_path(settings.store.path, identity.state_directory()))
+    try:
+        yield store, sections.endpoint(settings)
+    finally:
+        store.close()
+
+
+def resolve(settings: Config, wanted: RoomCode, *, play: bool) -> Resume:
+    """How to go on with a session; raises as `resolve_resume`."""
+
+    async def look_up(store: SqliteStore, endpoint: Endpoint | None) -> Resume:
+        async with open_if_known(endpoint) as remote:
+            device_ips = settings.store.device_ips
+            return await resolve_resume(store, remote, wanted, datetime.now(UTC), play=play, device_ips=device_ips)
+
+    with opened(settings) as (store, endpoint):
+        return asyncio.run(look_up(store, endpoint))
 
 
 def rows(store: SqliteStore, limit: int = 10) -> list[JsonObject]:

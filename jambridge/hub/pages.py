@@ -1,6 +1,7 @@
 """The pages of the hub: the jam page and its files. The page itself explains to http why it has no microphone."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -40,17 +41,19 @@ class Pages:
         ]
 
     async def _jam(self, request: web.Request) -> web.StreamResponse:
-        return self._send(request, JAM_PAGE)
+        return send(request, (self._folder,), JAM_PAGE)
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
-        return self._send(request, request.match_info["name"])
+        return send(request, (self._folder,), request.match_info["name"])
 
-    def _send(self, request: web.Request, name: str) -> web.StreamResponse:
-        path = self._folder / name
-        content_type = _TYPES.get(path.suffix)
-        if content_type is None or not path.is_file():
-            raise web.HTTPNotFound(text="There is no such page.\n")
-        return web.FileResponse(path, headers=_headers(request) | {"Content-Type": f"{content_type}; charset=utf-8"})
+
+def send(request: web.Request, folders: Sequence[Path], name: str) -> web.StreamResponse:
+    """The file `name` of the first of `folders` that has it."""
+    content_type = _TYPES.get(Path(name).suffix)
+    path = next((path for folder in folders if (path := folder / name).is_file()), None)
+    if content_type is None or path is None:
+        raise web.HTTPNotFound(text="There is no such page.\n")
+    return web.FileResponse(path, headers=_headers(request) | {"Content-Type": f"{content_type}; charset=utf-8"})
 
 
 def _headers(request: web.Request) -> dict[str, str]:

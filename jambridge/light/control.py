@@ -1,7 +1,7 @@
 """What the main process and the light process tell each other: one JSON object a packet. Pure.
 
 Down go the sources, the controllers, the settings, the room clock's course, the timing and the music, each the whole of
-it whenever it changes, Try and Quit; up go reports.
+it whenever it changes, Try, Watch and Quit; up go reports and, while somebody watches, previews.
 """
 
 from dataclasses import dataclass
@@ -73,6 +73,28 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """Whether anybody looks at previews."""
+
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What one strip shows, see `preview.of`; empty while it has its own state."""
+
+    mac: str
+    rgb: str
+
+
+@dataclass(frozen=True, slots=True)
+class Previews:
+    """Those that are not as they were told last."""
+
+    previews: tuple[Preview, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     """Release every strip and exit."""
 
@@ -117,7 +139,9 @@ class Report:
     """How long after it was played what sounds is known; while a delay is in force."""
 
 
-Message = Sources | Controllers | LightSettings | Course | Timing | Music | Picture | Try | Quit | Report
+Message = (
+    Sources | Controllers | LightSettings | Course | Timing | Music | Picture | Try | Watch | Previews | Quit | Report
+)
 _CODEC: Codec[Message] = Codec(
     {
         "sources": Sources,
@@ -128,6 +152,8 @@ _CODEC: Codec[Message] = Codec(
         "music": Music,
         "picture": Picture,
         "try": Try,
+        "watch": Watch,
+        "previews": Previews,
         "quit": Quit,
         "report": Report,
     }

@@ -22,7 +22,18 @@ from jambridge.audio.source import Source
 from jambridge.errors import WireError
 from jambridge.light import control, presenting
 from jambridge.light.colour import Colours
-from jambridge.light.control import Controllers, LightSettings, Picture, Quit, Report, Sources, Try
+from jambridge.light.control import (
+    Controllers,
+    LightSettings,
+    Picture,
+    Preview,
+    Previews,
+    Quit,
+    Report,
+    Sources,
+    Try,
+    Watch,
+)
 from jambridge.light.ensemble import Ensemble
 from jambridge.light.hearing import Hearing
 from jambridge.light.link import UdpLink
@@ -42,6 +53,7 @@ from jambridge.units import LocalSeconds, PeerId, RoomSeconds
 REPORT_S = 0.1
 IDLE_REPORT_S = 0.5  # with the lights off
 SHARE_AGAIN_S = 1.0
+PREVIEW_S = 0.05
 LATE_S = 0.004  # a quarter of a frame
 LINGER_S = 1.0  # frames go on at the full rate behind the last sound, so that a lost one leaves nothing lit
 RELEASE_AFTER_S = 5.0  # without a room, and without a sound from the line-in
@@ -71,6 +83,9 @@ class Engine:
         self._need, self._known_s = Need(), 0.0
         self._given_after_s: deque[float] = deque(maxlen=LATEST)
         self._course = Course(self._reported_at, RoomSeconds(self._reported_at))
+        self._watched = False
+        self._previewed_at = _NEVER
+        self._previews: dict[str, str] = {}
 
     def run(self) -> None:
         try:
@@ -79,6 +94,7 @@ class Engine:
                 self._show()
                 self._think()
                 self._share()
+                self._preview()
                 self._report()
         finally:
             self._rig.close()
@@ -88,8 +104,8 @@ class Engine:
         now = _now()
         moves = self._moves(now)
         self._promised_at = max(self._due(now, moves=moves), now)
-        share_due = self._share_due(moves=moves)
-        wait_s = max(0.0, min(self._promised_at, self._reported_at + self._report_every_s, share_due) - now)
+        telling = (self._reported_at + self._report_every_s, self._share_due(moves=moves), self._preview_due)
+        wait_s = max(0.0, min(self._promised_at, *telling) - now)
         news = [self._stop_fd, self._control.fileno()]
         if self._settings.mode != "off":
             news.append(self._wake_fd)
@@ -160,6 +176,22 @@ class Engine:
                 self._control.send(control.encode(Picture(picture, at_s=self._course.room_s(now) - self._known_s)))
         self._shared_at = now
 
+    @property
+    def _preview_due(self) -> float:
+        return self._previewed_at + PREVIEW_S if self._watched else math.inf
+
+    def _preview(self) -> None:
+        """Tell who watches what the strips show, if that has changed."""
+        now = _now()
+        if self._preview_due > now:
+            return
+        self._previewed_at = now
+        before, self._previews = self._previews, self._rig.previews()
+        news = tuple(Preview(mac, rgb) for mac, rgb in self._previews.items() if before.get(mac) != rgb)
+        if news:
+            with suppress(OSError):
+                self._control.send(control.encode(Previews(news)))
+
     def _due(self, now: LocalSeconds, *, moves: bool) -> LocalSeconds:
         frame = self._rig.due(self._urgent_at, sounding=moves, drives=self._drives(now))
         return min(frame, self._ensemble.due, self._stage.due)
@@ -216,6 +248,8 @@ class Engine:
                 self._stage.music = message
             case Try(controller, pattern):
                 self._rig.begin_trial(controller, PATTERNS[pattern], _now())
+            case Watch(is_on):
+                self._watched, self._previews = is_on, {}
             case Quit():
                 self._running = False
 

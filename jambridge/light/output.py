@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jambridge.light import colour, ddp, e131
+from jambridge.light import colour, ddp, e131, preview
 from jambridge.light.colour import Colours
 from jambridge.light.control import LightSettings, OutputReport
 from jambridge.light.link import Link
@@ -139,6 +139,10 @@ class Output:
     def close(self) -> None:
         """End without a word: releases nothing."""
         self._link.close()
+
+    def preview(self) -> str:
+        """What the strip shows now."""
+        return preview.of(self._frame, self.controller.gamma)
 
     def report(self, now: LocalSeconds) -> OutputReport:
         recent = sum(at > now - _FPS_OVER_S for at in self._times)

@@ -14,7 +14,7 @@ from jambridge.child import Child, open_child
 from jambridge.edges import Latest, values
 from jambridge.errors import WireError
 from jambridge.light import control
-from jambridge.light.control import Controllers, LightSettings, Picture, Quit, Report, Sources, Try
+from jambridge.light.control import Controllers, LightSettings, Picture, Previews, Quit, Report, Sources, Try, Watch
 from jambridge.light.link import UdpLink
 from jambridge.light.music import Music
 from jambridge.light.patterns import PatternName
@@ -28,7 +28,7 @@ ENGINE = child.module("jambridge.light.engine")
 _QUIT = control.encode(Quit())
 
 
-def _nothing(_picture: Picture) -> None:
+def _nothing(_picture: Picture | Previews) -> None:
     """Nobody is told."""
 
 
@@ -46,6 +46,8 @@ class Lights:
         given: Latest[Picture | None],
         timing: Latest[Timing],
         share: Callable[[Picture], None],
+        watched: Latest[bool],
+        preview: Callable[[Previews], None],
     ) -> None:
         self._process = process
         self._clock = clock
@@ -56,6 +58,8 @@ class Lights:
         self._given = given
         self._timing = timing
         self._share = share
+        self._watched = watched
+        self._preview = preview
         self._try: Latest[Try | None] = Latest(None)
         self._reported_at = -math.inf
         self.report: Report | None = None
@@ -92,6 +96,7 @@ class Lights:
             group.create_task(self._tell_sources())
             group.create_task(self._tell_controllers())
             group.create_task(self._tell_tries())
+            group.create_task(self._tell_watched())
             if self._clock is not None:
                 group.create_task(self._tell_time(self._clock))
             group.create_task(self._collect())
@@ -130,6 +135,10 @@ class Lights:
             if one is not None:
                 await self._process.tell(control.encode(one))
 
+    async def _tell_watched(self) -> None:
+        async for is_on in values(self._watched):
+            await self._process.tell(control.encode(Watch(is_on)))
+
     async def _collect(self) -> None:
         while True:
             packet = await self._process.hear()
@@ -137,6 +146,8 @@ class Lights:
                 message = control.decode(packet)
                 if isinstance(message, Picture):
                     self._share(message)
+                elif isinstance(message, Previews):
+                    self._preview(message)
                 elif isinstance(message, Report):
                     self._log_edges(message)
                     self.report, self._reported_at = message, time.monotonic()
@@ -163,13 +174,15 @@ async def open_light(
     music: Latest[Music] | None = None,
     given: Latest[Picture | None] | None = None,
     timing: Latest[Timing] | None = None,
+    watched: Latest[bool] | None = None,
     *,
     share: Callable[[Picture], None] = _nothing,
+    preview: Callable[[Previews], None] = _nothing,
     command: Sequence[str] = ENGINE,
 ) -> AsyncIterator[Lights]:
     """Start the light process on the present sources, controllers and settings; end it, releasing every WLED.
 
-    Its ticks are those of the room's `clock`, else its own.
+    Its ticks are those of the room's `clock`, else its own. While `watched`, `preview` is told what the strips show.
 
     Raises:
         DeviceError: it cannot be started.
@@ -181,8 +194,9 @@ async def open_light(
         release(controllers.value)
 
     async with open_child("light", (*command, *map(str, numbers)), descriptors, _QUIT, release_here) as process:
-        told = (music or Latest(Music()), given or Latest(None), timing or Latest(Timing()))
-        yield Lights(process, sources, controllers, settings, clock, *told, share)
+        told = (music or Latest(Music()), given or Latest(None), timing or Latest(Timing()), share)
+        looks = watched or Latest(False)
+        yield Lights(process, sources, controllers, settings, clock, *told, looks, preview)
 
 
 def release(controllers: Iterable[Controller]) -> None:

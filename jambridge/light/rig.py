@@ -105,6 +105,10 @@ class Rig:
     def report(self, now: LocalSeconds) -> tuple[OutputReport, ...]:
         return tuple(output.report(now) for output in self._outputs.values())
 
+    def previews(self) -> dict[str, str]:
+        """What each strip shows now, by MAC."""
+        return {mac: output.preview() for mac, output in self._outputs.items()}
+
     def _due(self, output: Output, urgent_at: LocalSeconds, sounding: bool) -> LocalSeconds:
         sounding = sounding or output.controller.mac in self._trials
         return output.due(sounding=sounding, urgent=output.sent_at < urgent_at)

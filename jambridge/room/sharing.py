@@ -174,8 +174,13 @@ class Sharing:
 
     # Our own changes
 
+    @property
+    def may_change(self) -> bool:
+        """Whether tempo, key and mode are ours to change."""
+        return not self._host_only or self.host in (None, self._me)
+
     def _check_allowed(self) -> None:
-        if self._host_only and self.host not in (None, self._me):
+        if not self.may_change:
             raise LinkError("only the host changes the tempo, key and mode of this room")
 
     def _set(self, name: str, value: object, now: LocalSeconds, author: PeerId | None = None) -> None:

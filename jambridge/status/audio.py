@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from jambridge.audio.card.control import CardReport, ChannelReport
+from jambridge.audio.card.desk import Fader
 from jambridge.peers.mesh import Mesh
 from jambridge.peers.status import PeerStatus
 from jambridge.sound import Sound, peers
@@ -14,6 +15,7 @@ _LIGHTS = {"connected": "green", "reconnecting": "yellow", "disconnected": "red"
 def section(mesh: Mesh | None, sound: Sound) -> JsonObject:
     captured, played = sound.captured.value, sound.played.value
     members = peers(sound, mesh) if mesh else []
+    faders = sound.desk.faders
     return {
         "input": {
             **_card(captured.card),
@@ -33,7 +35,7 @@ def section(mesh: Mesh | None, sound: Sound) -> JsonObject:
             "howling": played.is_howling,
         },
         "light": _light(members),
-        "peers": [_peer(peer, sound.desk.playing(peer.id, played)) for peer in members],
+        "peers": [_peer(peer, sound.desk.playing(peer.id, played), faders.get(peer.name, Fader())) for peer in members],
         "ice": _ice(mesh) if mesh else {},
         "dropped": asdict(mesh.drops) if mesh else {},
     }
@@ -51,7 +53,7 @@ def _card(card: CardReport) -> JsonObject:
     }
 
 
-def _peer(peer: PeerStatus, playing: ChannelReport | None) -> JsonObject:
+def _peer(peer: PeerStatus, playing: ChannelReport | None, fader: Fader) -> JsonObject:
     return {
         "id": peer.id,
         "name": peer.name,
@@ -65,6 +67,8 @@ def _peer(peer: PeerStatus, playing: ChannelReport | None) -> JsonObject:
         },
         "loss": round(peer.loss, 4),
         "level_dbfs": round(peer.level_dbfs, 1),
+        "gain": fader.gain,
+        "muted": fader.is_muted,
         "silent_s": None if peer.silent_s is None else round(peer.silent_s, 1),
         "packets": peer.packets,
         "undialled": dict(peer.undialled),

@@ -1,4 +1,4 @@
-"""What a program on this machine may change: the room's state, the volumes here, and whether we stay. JSON in and out.
+"""What a program, or the page, may change: the room's state, volumes and lights here, the session. JSON in and out.
 
 `If-Match` with an ETag of an older state is 409; a POST with an `Idempotency-Key` that was seen in the last 24 h is
 answered as it was then, and not done again. A browser's page must be ours: its Origin is the Host it asks, and a form
@@ -12,21 +12,19 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from jambridge import strict_json
-from jambridge.errors import LinkError, WireError
+from jambridge.errors import LinkError, UnavailableError, UsageError, WireError
+from jambridge.status import posted
 from jambridge.strict_json import JsonObject
 
-MAX_BYTES = 16 * 1024
 MAX_KEY = 128
 MOST_KEYS = 1000
 KEYS_KEPT_S = 24 * 3600.0
 MOST_SESSIONS = 100
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class State(Protocol):
@@ -43,7 +41,8 @@ class Room:
     """The room's side of each request.
 
     `change` takes several fields at once: WireError for a bad field or value, of which then none is applied, LinkError
-    where it is not ours to change.
+    where it is not ours to change. `resume` goes on with a stored session, whose code it gives back: UsageError where
+    that is none, UnavailableError where there is no such session, LinkError where it cannot be looked for.
     """
 
     state: Callable[[], State]
@@ -51,6 +50,7 @@ class Room:
     leave: Callable[[], None]
     sessions: Callable[[int], Awaitable[list[JsonObject]]]
     stats: Callable[[], JsonObject]
+    resume: Callable[[str], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,7 @@ class _Answer:
     etag: str | None = None
 
     def sent(self) -> web.Response:
-        headers = _HEADERS | ({"ETag": self.etag} if self.etag else {})
-        return web.json_response(self.body, status=self.status, headers=headers)
+        return web.json_response(self.body, status=self.status, headers={"ETag": self.etag} if self.etag else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,7 @@ class _Done:
     at_s: float
 
 
+Act = Callable[[web.Request, JsonObject], Awaitable[_Answer]]
 Try = Callable[[JsonObject], JsonObject]
 """Show a pattern on one controller: WireError for what makes no sense, LinkError where it cannot be now."""
 
@@ -94,7 +94,7 @@ def _without_lights(_wanted: JsonObject) -> JsonObject:
 
 
 class Control:
-    """`panic` ends every note of MIDI."""
+    """The requests below /api. `panic` ends every note of MIDI."""
 
     def __init__(
         self,
@@ -113,6 +113,7 @@ class Control:
         self._monotonic = monotonic
         self._done: OrderedDict[str, _Done] = OrderedDict()
         self._is_leaving = False
+        self._acting = asyncio.Lock()
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
@@ -126,6 +127,7 @@ class Control:
             web.post("/api/light", self._change_light),
             web.post("/api/midi/panic", self._silence),
             web.get("/api/sessions", self._sessions),
+            web.post("/api/sessions/resume", self._resume),
             web.get("/api/stats", self._stats),
         ]
 
@@ -136,14 +138,17 @@ class Control:
         asked = request.query.get("limit", "10")
         if not (asked.isascii() and asked.isdigit() and len(asked) < 4 and 0 < int(asked) <= MOST_SESSIONS):  # noqa: PLR2004  digits
             return _refused(400, f"limit is a number from 1 to {MOST_SESSIONS}").sent()
+        brief = request.query.getall("brief", ["0"])
+        if brief not in (["0"], ["1"]):
+            return _refused(400, "brief is 0 or 1").sent()
         try:
             found = await self._room.sessions(int(asked))
         except LinkError as exc:
             return _refused(503, str(exc)).sent()
+        if brief == ["1"]:
+            found = [_brief(one) for one in found]
         texts = [await asyncio.to_thread(json.dumps, one) for one in found]  # each up to a quarter of a megabyte
-        return web.Response(
-            text=f'{{"sessions": [{", ".join(texts)}]}}', content_type="application/json", headers=_HEADERS
-        )
+        return web.Response(text=f'{{"sessions": [{", ".join(texts)}]}}', content_type="application/json")
 
     async def _stats(self, _request: web.Request) -> web.Response:
         return _Answer(200, self._room.stats()).sent()
@@ -155,7 +160,7 @@ class Control:
         return _Answer(200, self._volumes.values()).sent()
 
     async def _change_audio(self, request: web.Request) -> web.Response:
-        return await self._once(request, lambda _request, body: _adjusted(self._volumes, body))
+        return await self._once(request, partial(_adjusted, self._volumes))
 
     async def _try(self, request: web.Request) -> web.Response:
         return await self._once(request, self._tried)
@@ -164,7 +169,7 @@ class Control:
         return _Answer(200, self._lighting.values()).sent()
 
     async def _change_light(self, request: web.Request) -> web.Response:
-        return await self._once(request, lambda _request, body: _adjusted(self._lighting, body))
+        return await self._once(request, partial(_adjusted, self._lighting))
 
     async def _silence(self, request: web.Request) -> web.Response:
         return await self._once(request, self._silenced)
@@ -172,30 +177,28 @@ class Control:
     async def _leave(self, request: web.Request) -> web.Response:
         return await self._once(request, self._left)
 
-    async def _once(self, request: web.Request, act: Callable[[web.Request, JsonObject], _Answer]) -> web.Response:
+    async def _resume(self, request: web.Request) -> web.Response:
+        return await self._once(request, self._resumed)
+
+    async def _once(self, request: web.Request, act: Act) -> web.Response:
         """Do what a POST asks, unless it was done before."""
-        if reason := _foreign(request):
-            return _refused(403, reason).sent()
-        if request.content_type != "application/json":
-            return _refused(415, "the body must be application/json").sent()
-        text = await request.read()
         try:
-            body = strict_json.loads_object(text, MAX_BYTES)
-        except WireError as exc:
-            return _refused(400, str(exc)).sent()
+            text, body = await posted.body(request)
+        except posted.RefusalError as exc:
+            return _refused(exc.status, str(exc)).sent()
         key = request.headers.get("Idempotency-Key", "")
         if len(key) > MAX_KEY:
             return _refused(400, f"an Idempotency-Key has at most {MAX_KEY} characters").sent()
         asked = hashlib.sha256(f"{request.path}\n".encode() + text).hexdigest()
-        if before := self._before(key):
-            same = before.request == asked
-            return (before.answer if same else _refused(422, "this Idempotency-Key was used for something else")).sent()
-        answer = act(request, body)
-        if key:
-            self._remember(key, _Done(asked, answer, self._monotonic()))
+        async with self._acting:
+            if before := self._before(key):
+                return (before.answer if before.request == asked else _refused(422, "this key was for another")).sent()
+            answer = await act(request, body)
+            if key:
+                self._remember(key, _Done(asked, answer, self._monotonic()))
         return answer.sent()
 
-    def _changed(self, request: web.Request, body: JsonObject) -> _Answer:
+    async def _changed(self, request: web.Request, body: JsonObject) -> _Answer:
         if not self._is_current(request.headers.get("If-Match", "*")):
             return _Answer(
                 409, {**_object(self._room.state()), "error": "the state has changed meanwhile"}, self._tag()
@@ -210,11 +213,11 @@ class Control:
             return _refused(403, str(exc))
         return self._present()
 
-    def _silenced(self, _request: web.Request, _body: JsonObject) -> _Answer:
+    async def _silenced(self, _request: web.Request, _body: JsonObject) -> _Answer:
         self._panic()
         return _Answer(200, {})
 
-    def _tried(self, _request: web.Request, body: JsonObject) -> _Answer:
+    async def _tried(self, _request: web.Request, body: JsonObject) -> _Answer:
         try:
             return _Answer(202, self._try_light(body))
         except WireError as exc:
@@ -222,7 +225,24 @@ class Control:
         except LinkError as exc:
             return _refused(409, str(exc))
 
-    def _left(self, _request: web.Request, _body: JsonObject) -> _Answer:
+    async def _resumed(self, _request: web.Request, body: JsonObject) -> _Answer:
+        if self._is_leaving:
+            return _refused(409, "the box is leaving already")
+        wanted = body.get("id")
+        if not isinstance(wanted, str):
+            return _refused(400, "id is a session's code")
+        try:
+            code = await self._room.resume(wanted)
+        except UsageError as exc:
+            return _refused(400, str(exc))
+        except UnavailableError as exc:
+            return _refused(404, str(exc))
+        except LinkError as exc:
+            return _refused(503, str(exc))
+        self._is_leaving = True
+        return _Answer(202, {"resuming": code})
+
+    async def _left(self, _request: web.Request, _body: JsonObject) -> _Answer:
         """Once: to be told twice is to end at once, without a goodbye."""
         if not self._is_leaving:
             self._is_leaving = True
@@ -258,7 +278,7 @@ def _object(state: State) -> JsonObject:
     return {**state.values(), "revision": state.revision}
 
 
-def _adjusted(what: Adjustable, wanted: JsonObject) -> _Answer:
+async def _adjusted(what: Adjustable, _request: web.Request, wanted: JsonObject) -> _Answer:
     try:
         what.change(wanted)
     except WireError as exc:
@@ -266,19 +286,10 @@ def _adjusted(what: Adjustable, wanted: JsonObject) -> _Answer:
     return _Answer(200, what.values())
 
 
+def _brief(session: JsonObject) -> JsonObject:
+    kept = {name: one for name, one in session["state"].items() if name in ("music", "metadata")}
+    return {**session, "state": kept}
+
+
 def _refused(status: int, reason: str) -> _Answer:
     return _Answer(status, {"error": reason})
-
-
-def _foreign(request: web.Request) -> str | None:
-    """Why a browser's page may not ask this; None where it may, or where no browser asks."""
-    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    if site not in (None, "same-origin", "none"):
-        return "a page of another site may not change anything here"
-    if origin is None:
-        return None
-    try:
-        asked_by = urlsplit(origin).netloc.lower()
-    except ValueError:
-        asked_by = ""
-    return None if asked_by == request.host.lower() else "a page of another origin may not change anything here"

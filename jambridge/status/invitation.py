@@ -3,11 +3,13 @@
 import io
 import logging
 import os
+import socket
 import sys
 from contextlib import suppress
 
 import segno
 
+from jambridge.addresses import default_route
 from jambridge.units import RoomCode
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,16 @@ def card(code: RoomCode, url: str) -> str:
     drawn = io.StringIO()
     segno.make_qr(url, error="l").terminal(drawn, border=2, compact=True)
     return f"\n  Room   {code}\n  Link   {url}\n{drawn.getvalue()}"
+
+
+def show_way_in(bind: str, port: int, token: str, file: str) -> None:
+    """Tell the owner how to open the page from another machine; a journal, which is kept, is not told the token."""
+    host = bind if bind not in ("0.0.0.0", "::") else default_route() or socket.gethostname()
+    page = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    way = f"{page}/login with the token in {file}" if os.environ.get("JOURNAL_STREAM") else f"{page}/login#{token}"
+    with suppress(OSError):
+        sys.stdout.write(f"The box's page, for its owner: {way}\n(The token is kept in {file}, and shown this once.)\n")
+        sys.stdout.flush()
 
 
 def invite(code: RoomCode, url: str | None) -> None:

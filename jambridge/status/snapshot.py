@@ -8,10 +8,12 @@ from typing import Any
 from jambridge import __version__
 from jambridge.light.control import OutputReport, Report
 from jambridge.light.discovery import Found
+from jambridge.notes import chord
 from jambridge.room.budget import Quota
 from jambridge.room.edges import RoomView
 from jambridge.room.messages import Participant
 from jambridge.room.state import RoomState
+from jambridge.status import remedies
 from jambridge.status.alerts import Alert
 from jambridge.store.service import StoreReport
 from jambridge.strict_json import JsonObject
@@ -32,10 +34,12 @@ def room(
     *,
     quota: tuple[Quota, LocalSeconds] | None = None,
     may_meet: bool = True,
+    may_change: bool = True,
 ) -> JsonObject:
     """`code` and `link` are keys to the room, `code_hint` tells rooms apart where those must not stand.
 
-    `may_meet`: there may be a hub; `quota` counts what hosted Supabase bills, up to that moment.
+    `may_meet`: there may be a hub; `may_change`: tempo and key are ours to change; `quota` counts what hosted Supabase
+    bills, up to that moment.
     """
     away = "joining" if may_meet else "local"
     return {
@@ -46,6 +50,7 @@ def room(
         "connection": view.connection,
         "light": _LIGHTS[view.connection],
         "seats": list(view.seats),
+        "may_change": may_change,
         "quota": _quota(*quota) if quota else None,
         "host_id": view.host,
         "participants": [_participant(member, view, self_id) for member in view.members],
@@ -86,7 +91,9 @@ def store(report: StoreReport | None) -> JsonObject:
 
 
 def notes(report: Report | None) -> JsonObject:
+    sounding = {MidiNote(note) for source in (report.sources if report else ()) for note in source.notes}
     return {
+        "chord": chord.name(sounding),
         "sources": [
             {
                 "id": source.id,
@@ -96,7 +103,7 @@ def notes(report: Report | None) -> JsonObject:
                 "level_dbfs": round(source.level_dbfs, 1),
             }
             for source in (report.sources if report else ())
-        ]
+        ],
     }
 
 
@@ -144,7 +151,7 @@ def services(health: Mapping[str, Health]) -> JsonObject:
 
 
 def alerts(active: Sequence[Alert]) -> list[JsonObject]:
-    return [{**asdict(alert), "since": _iso(alert.since)} for alert in active]
+    return [{**asdict(alert), "remedy": remedies.of(alert.code), "since": _iso(alert.since)} for alert in active]
 
 
 def stats(view: RoomView, health: Mapping[str, Health], uptime_s: float) -> JsonObject:
@@ -169,6 +176,7 @@ def _participant(member: Participant, view: RoomView, self_id: PeerId) -> JsonOb
         "id": member.id,
         "name": member.name,
         "instrument": member.instrument,
+        "sends": member.sends,
         "is_host": member.id == view.host,
         "session": "connected" if here else "reconnecting",
         "joined_at": _iso(member.joined_at),

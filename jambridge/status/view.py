@@ -54,7 +54,9 @@ def show_pattern(bind: str, port: int, controller: str, pattern: str) -> JsonObj
 
 
 def _address(bind: str, port: int) -> str:
-    return f"{'127.0.0.1' if bind == '0.0.0.0' else bind}:{port}"
+    """Of the daemon on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _ask(address: str, path: str, body: JsonObject | None = None) -> JsonObject:

@@ -79,6 +79,13 @@ async def resolve_resume(
     )
 
 
+async def is_stored(saver: Saver, wanted: RoomCode) -> bool:
+    """Whether that session can be gone on with, however old it is; DeviceError where that cannot be said."""
+    with suppress(WireError):
+        return await saver.find(wanted) is not None
+    return True  # damaged: it is begun anew, and people are told
+
+
 async def remembered(saver: Saver, wanted: RoomCode, now: datetime) -> JsonObject:
     """The room's state after an absence of ours, for `Sharing.restore`; empty after a longer one."""
     found = None

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from jambridge.config import Config
-from jambridge.errors import LinkError, WireError
+from jambridge.errors import LinkError, UnavailableError, UsageError, WireError
 from jambridge.lighting import Lighting
 from jambridge.status.control import KEYS_KEPT_S, MOST_KEYS, Adjustable, Control, Room
 from jambridge.strict_json import JsonObject
@@ -58,14 +58,21 @@ class Tempo:
         return wanted
 
     async def sessions(self, limit: int) -> list[JsonObject]:
-        return [{"id": "ABC123"}][:limit]
+        return [{"id": "ABC123", "state": {"music": {"tempo": 90}, "hardware": {}}}][:limit]
+
+    async def resume(self, wanted: str) -> str:
+        if wanted == "?":
+            raise UsageError("that is no code")
+        if wanted != "ABC123":
+            raise UnavailableError("Session not found")
+        return wanted
 
 
 def asked(room: Tempo, scenario: Callable[[aiohttp.ClientSession], Awaitable[None]]) -> None:
     async def run() -> None:
         volumes = Adjustable(room.volumes.copy, room.set_volumes)
         control = Control(
-            Room(lambda: room, room.change, room.leave, room.sessions, dict),
+            Room(lambda: room, room.change, room.leave, room.sessions, dict, room.resume),
             volumes,
             lambda: room.now_s,
             room.try_light,
@@ -198,7 +205,10 @@ def test_leaving_is_asked_for_and_sessions_are_listed() -> None:
             async with session.post("/api/leave", json={}) as answer:
                 assert answer.status == 202
         async with session.get("/api/sessions", params={"limit": "5"}) as answer:
-            assert await answer.json() == {"sessions": [{"id": "ABC123"}]}
+            (session_,) = (await answer.json())["sessions"]
+            assert session_["state"].keys() == {"music", "hardware"}
+        async with session.get("/api/sessions", params={"brief": "1"}) as answer:
+            assert (await answer.json())["sessions"] == [{"id": "ABC123", "state": {"music": {"tempo": 90}}}]
         async with session.get("/api/sessions", params={"limit": "-1"}) as answer:
             assert answer.status == 400
 
@@ -241,7 +251,7 @@ def test_the_light_is_changed_within_what_the_configuration_allows() -> None:
 
     async def scenario() -> None:
         control = Control(
-            Room(Tempo, lambda _: None, lambda: None, Tempo().sessions, dict),
+            Room(Tempo, lambda _: None, lambda: None, Tempo().sessions, dict, Tempo().resume),
             Adjustable(dict, lambda _: None),
             lighting=Adjustable(lighting.describe, lighting.change),
         )
@@ -260,3 +270,14 @@ def test_the_light_is_changed_within_what_the_configuration_allows() -> None:
 
     asyncio.run(scenario())
     assert (lighting.settings.value.effect, lighting.settings.value.brightness) == ("scroll", 0.25)
+
+
+def test_a_session_is_resumed_once_and_what_is_none_is_refused() -> None:
+    async def scenario(client: aiohttp.ClientSession) -> None:
+        for wanted, status in (({"id": "?"}, 400), ({}, 400), ({"id": "OTHER1"}, 404), ({"id": "ABC123"}, 202)):
+            async with client.post("/api/sessions/resume", json=wanted) as answer:
+                assert answer.status == status
+        async with client.post("/api/sessions/resume", json={"id": "ABC123"}) as answer:
+            assert answer.status == 409
+
+    asked(Tempo(), scenario)

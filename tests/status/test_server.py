@@ -9,10 +9,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from jambridge.edges import Latest
 from jambridge.errors import DeviceError, Text
+from jambridge.status.access import Access
 from jambridge.status.alerts import Alerts
+from jambridge.status.live import Live
 from jambridge.status.notify import notify
 from jambridge.status.server import StatusServer, open_status
+from jambridge.strict_json import JsonObject
 
 
 def free_port() -> int:
@@ -21,14 +25,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def made(status: JsonObject, faults: dict[str, str], token: str | None = None) -> StatusServer:
+    live = Live(lambda: status, Latest(False), Latest({}), Latest(None))
+    return StatusServer(lambda: status, lambda: faults, lambda: False, Access(token, ()), live)
+
+
 def served(
     scenario: Callable[[aiohttp.ClientSession, str], Awaitable[None]], faults: dict[str, str] | None = None
 ) -> None:
     async def run() -> None:
         port = free_port()
-        server = StatusServer(
-            lambda: {"schema_version": 1, "uptime_s": 3}, lambda: faults or {}, lambda: False, frozenset()
-        )
+        server = made({"schema_version": 1, "uptime_s": 3}, faults or {})
         async with open_status(server, "127.0.0.1", port), aiohttp.ClientSession() as session:
             await scenario(session, f"http://127.0.0.1:{port}")
 
@@ -72,7 +79,7 @@ def test_a_port_in_use_is_told_with_its_remedy() -> None:
         with socket.socket() as other:
             other.bind(("127.0.0.1", 0))
             other.listen()
-            server = StatusServer(dict, dict, lambda: True, frozenset())
+            server = made({}, {})
             with pytest.raises(DeviceError, match=r"cannot listen on 127.0.0.1:\d+.*http.port"):
                 async with open_status(server, "127.0.0.1", other.getsockname()[1]):
                     pass

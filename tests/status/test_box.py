@@ -1,0 +1,223 @@
+"""The local HTTP of a real daemon: its description is true, and who may not ask is refused."""
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from jambridge.addresses import default_route
+from jambridge.status.access import COOKIE
+from tests.fakes.box import PATIENCE_S, Answer, Box, open_box
+
+CONFIG = Path(__file__).parents[2] / "config"
+TOKEN = "a-token-for-the-tests-alone"
+NEAR = "127.0.0.1"
+GUARDED = ("/status", "/events", "/metrics", "/qr.svg", "/api/state", "/api/audio", "/api/light", "/api/sessions")
+CROWD = 800
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    folder = tmp_path_factory.mktemp("box")
+    file = folder / "token"
+    file.write_text(TOKEN)
+    file.chmod(0o600)
+    with open_box(folder, "ABC123", {"HTTP__BIND": "0.0.0.0", "HTTP__TOKEN_FILE": str(file)}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def far(box: Box) -> Iterator[Any]:
+    """Asks as another machine does, whom a proxy passes on."""
+
+    def ask(method: str, path: str, body: object = None, **headers: str) -> Answer:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return box.ask(method, path, body, {"X-Forwarded-For": "192.0.2.7", **named})
+
+    yield ask
+    assert TOKEN not in box.said()
+    assert "Traceback" not in box.said()
+
+
+def schema(box: Box, name: str) -> dict[str, Any]:
+    description = box.ask("GET", "/openapi.json").json
+    return {"$ref": f"#/components/schemas/{name}", "components": description["components"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/status", "Status"),
+        ("/api/state", "State"),
+        ("/api/audio", "Audio"),
+        ("/api/light", "Light"),
+        ("/api/sessions", "Sessions"),
+    ],
+)
+def test_what_is_answered_is_as_described(box: Box, path: str, name: str) -> None:
+    answer = box.ask("GET", path)
+
+    assert answer.status == 200
+    jsonschema_rs.validate(schema(box, name), answer.json)
+
+
+def test_every_route_is_described_and_every_description_has_its_route(box: Box, far: Any) -> None:
+    paths = box.ask("GET", "/openapi.json").json["paths"]
+
+    jsonschema_rs.meta.validate({"components": {}, **schema(box, "Status")})
+    for path, methods in paths.items():
+        there = path.replace("{name}", "box.js")
+        missing = {method.upper() for method in methods} ^ allowed(box, there)
+        assert missing in (set(), {"HEAD"}), path
+    for path in ("/nothing", "/api", "/api/stat", "/page/nothing.js", "/page/..%2fserver.py", "/page/server.py"):
+        assert box.ask("GET", path).status == 404
+
+
+def allowed(box: Box, path: str) -> set[str]:
+    answer = box.ask("DELETE", path, headers={"Authorization": f"Bearer {TOKEN}"})
+    assert answer.status == 405, path
+    return {method.strip() for method in answer.headers["Allow"].split(",")}
+
+
+def test_figures_are_given_to_prometheus_and_the_dashboard_knows_them(box: Box) -> None:
+    answer = box.ask("GET", "/metrics")
+
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    names = {line.split(" ")[2] for line in answer.text.splitlines() if line.startswith("# TYPE ")}
+    assert len(names) > 25
+    samples = [line for line in answer.text.splitlines() if not line.startswith("#")]
+    assert len(samples) < 150
+    assert "Box" not in answer.text and "ABC123" not in answer.text
+    board = json.loads((CONFIG / "grafana.json").read_text())
+    asked = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
+    used = {word for word in asked.replace("{", " ").replace("(", " ").split() if word.startswith("jambridge_")}
+    quiet = {"jambridge_peer_latency_seconds", "jambridge_peer_loss_ratio"}  # until somebody plays
+    assert used - quiet <= names | {f"{name}_total" for name in names}
+
+
+def test_from_another_machine_all_takes_the_token(box: Box, far: Any) -> None:
+    for path in GUARDED:
+        assert (far("GET", path).status, box.ask("GET", path).status if path != "/events" else 200) == (401, 200), path
+    for path in ("/healthz", "/readyz", "/", "/login", "/page/box.js", "/page/jam.css", "/openapi.json"):
+        assert far("GET", path).status == 200, path
+    for path in ("/page/../status", "/page/%2e%2e/status", "//status", "/./status", "/STATUS", "/status/"):
+        assert far("GET", path).status in (401, 404), path
+    refused = far("POST", "/api/state", {"tempo": 61})
+    assert (refused.status, refused.headers["WWW-Authenticate"][:6]) == (401, "Bearer")
+    assert far("POST", "/api/state", {"tempo": 61}, Authorization=f"Bearer {TOKEN}x").status == 401
+    assert far("POST", "/api/state", {"tempo": 62}, Authorization=f"Bearer {TOKEN}").json["tempo"] == 62
+
+
+def test_the_figures_take_the_token_here_as_well(box: Box) -> None:
+    assert box.ask("GET", "/api/stats").status == 401
+    answer = box.ask("GET", "/api/stats", headers={"Authorization": f"Bearer {TOKEN}"})
+    jsonschema_rs.validate(schema(box, "Stats"), answer.json)
+
+
+def test_the_token_is_shown_once_for_a_cookie_which_then_stands_for_it(box: Box, far: Any) -> None:
+    assert far("POST", "/api/login", {"token": "guessed-wrong-again"}).status == 401
+    assert far("POST", "/api/login", {"token": 7}).status == 400
+
+    set_cookie = far("POST", "/api/login", {"token": TOKEN}).headers["Set-Cookie"]
+
+    assert "HttpOnly" in set_cookie and "SameSite=Strict" in set_cookie and TOKEN not in set_cookie
+    cookie = set_cookie.partition(";")[0]
+    assert cookie.startswith(f"{COOKIE}=")
+    assert far("GET", "/status", Cookie=cookie).status == 200
+    assert far("GET", "/status", Cookie=f"{cookie}0").status == 401
+    assert far("POST", "/api/state", {"tempo": 63}, Cookie=cookie).status == 200
+    elsewhere = far("POST", "/api/state", {"tempo": 64}, Cookie=cookie, Origin="http://evil.example")
+    assert elsewhere.status == 403  # a page of another port of this very host has the cookie as well
+
+
+def test_a_name_that_was_rebound_to_us_is_not_ours(box: Box) -> None:
+    for path in ("/", "/status", "/healthz", "/api/state", "/page/box.js"):
+        assert box.ask("GET", path, headers={"Host": "evil.example"}).status == 421, path
+    assert box.ask("POST", "/api/state", {"tempo": 61}, {"Host": f"evil.example:{box.port}"}).status == 421
+    own = default_route()
+    if own is not None:
+        assert box.ask("GET", "/status", host=own).status == 200  # this machine, by its own address
+
+
+def test_a_body_that_is_too_long_or_compressed_to_be_so_is_refused(box: Box) -> None:
+    assert box.ask("POST", "/api/state", b"[" * 70_000).status in (400, 413)
+    assert box.ask("POST", "/api/state", b"x" * 17_000).status == 400
+    for encoding in ("gzip", "deflate", "br", "nonsense"):
+        answer = box.ask("POST", "/api/state", b"no such thing", {"Content-Encoding": encoding})
+        assert answer.status == 415, encoding
+    assert box.ask("GET", "/status", headers={"X-Long": "x" * 10_000}).status == 400
+    assert box.ask("GET", f"/{'x' * 9000}").status == 400
+    assert box.ask("GET", "/healthz").status == 200
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"GET / HTTP/9.9",
+        b"G\x00T / HTTP/1.1",
+        b"GET /%ff%fe HTTP/1.1",
+        b"GET http://evil.example/ HTTP/1.1",
+        b"\x16\x03\x01",
+    ],
+)
+def test_what_is_no_request_of_ours_is_no_fault_of_ours(box: Box, request_line: bytes) -> None:
+    with socket.create_connection((NEAR, box.port), PATIENCE_S) as connection:
+        connection.sendall(request_line + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert not connection.recv(64).startswith(b"HTTP/1.1 5")
+    assert box.ask("GET", "/healthz").status == 200
+
+
+def test_a_crowd_that_says_nothing_is_bounded_and_the_others_are_served(box: Box) -> None:
+    crowd = [socket.socket() for _ in range(CROWD)]
+    try:
+        for one in crowd:
+            one.setblocking(False)
+            one.bind(("127.0.0.9", 0))
+            with contextlib.suppress(BlockingIOError):
+                one.connect((NEAR, box.port))
+        waits = [answered_s(box) for _ in range(20)]
+        assert sorted(waits)[10] < 1.0, waits
+        with ThreadPoolExecutor(8) as several:
+            assert list(several.map(lambda _: box.ask("GET", "/status").status, range(32))) == [200] * 32
+    finally:
+        for one in crowd:
+            one.close()
+
+
+def answered_s(box: Box) -> float:
+    began = time.monotonic()
+    assert box.ask("GET", "/healthz").status == 200
+    return time.monotonic() - began
+
+
+def test_a_body_that_never_ends_does_not_hold_the_others_up(box: Box) -> None:
+    head = (
+        b"POST /api/state HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    )
+    with socket.create_connection((NEAR, box.port), PATIENCE_S) as slow:
+        slow.sendall(head)
+        assert box.ask("POST", "/api/state", {"tempo": 64}).status == 200
+        assert slow.recv(64).startswith(b"HTTP/1.1 408")
+
+
+def test_the_rooms_link_is_drawn_as_a_code(box: Box) -> None:
+    answer = box.ask("GET", "/qr.svg")
+
+    assert answer.headers["Content-Type"].startswith("image/svg+xml")
+    assert answer.text.startswith("<svg") and "<script" not in answer.text
+
+
+def test_a_body_whose_length_is_a_lie_is_refused_without_a_word_in_the_log(box: Box) -> None:
+    head = b"POST /api/state HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection((NEAR, box.port), PATIENCE_S) as liar:
+        liar.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{}\r\nnonsense\r\n")
+        assert b" 400 " in liar.recv(64)
+    assert "Unhandled" not in box.said()
