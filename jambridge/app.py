@@ -154,12 +154,11 @@ async def run(
 
     def whole() -> JsonObject:
         quota = (room.seat(SUPABASE).quota, LocalSeconds(time.monotonic())) if supabase else None
-        link = _link(config, edges.hub.value, code)
         return snapshot.whole(
             time.monotonic() - started,
             room=snapshot.room(
                 code,
-                link,
+                _link(config, edges.hub.value, code),
                 room.view.value,
                 me.id,
                 room.dropped,
