@@ -14,7 +14,7 @@ from jambridge.edges import Latest, values
 from jambridge.errors import WireError
 from jambridge.light import zones
 from jambridge.light.colour import ColorMode
-from jambridge.light.control import LightSettings
+from jambridge.light.control import LightSettings, MidiPlayer
 from jambridge.light.music import Music
 from jambridge.light.wled import Controller
 from jambridge.light.zones import Zone
@@ -36,6 +36,7 @@ class Lighting:
         self._config = config
         self.settings: Latest[LightSettings] = Latest(sections.light_settings(config))
         self.music: Latest[Music] = Latest(Music())
+        self.midi: Latest[tuple[MidiPlayer, ...]] = Latest(())
 
     def describe(self) -> JsonObject:
         """What may be changed, as it is."""

@@ -20,7 +20,7 @@ from jambridge.audio.source import Source
 from jambridge.errors import WireError
 from jambridge.light import control
 from jambridge.light.colour import Colours
-from jambridge.light.control import Controllers, LightSettings, Picture, Quit, Report, Sources, Try
+from jambridge.light.control import Controllers, LightSettings, MidiPlayers, Picture, Quit, Report, Sources, Try
 from jambridge.light.ensemble import Ensemble
 from jambridge.light.hearing import Hearing
 from jambridge.light.link import UdpLink
@@ -96,7 +96,7 @@ class Engine:
             if attacked:
                 self._urgent_at = _now()
                 self._show()  # the flash does not wait for the notes to be found
-        for changed in self._ensemble.detect():
+        for changed in self._ensemble.detect(_now()):
             if changed:
                 self._urgent_at = _now()
             self._show()
@@ -169,8 +169,6 @@ class Engine:
 
     def _follow(self, message: control.Message) -> None:
         match message:
-            case Sources(sources):
-                self._ensemble.set_sources(sources)
             case Controllers(controllers):
                 self._rig.set_controllers(controllers)
             case LightSettings():
@@ -181,15 +179,26 @@ class Engine:
             case Course():
                 now = _now()
                 self._rig.set_phase((message.room_s(now) - now) % TICK_S)
+            case Try(controller, pattern):
+                self._rig.begin_trial(controller, PATTERNS[pattern], _now())
+            case Quit():
+                self._running = False
+            case _:
+                self._stage_news(message)
+
+    def _stage_news(self, message: control.Message) -> None:
+        """Take in what is to be shown."""
+        match message:
+            case Sources(sources):
+                self._ensemble.set_sources(sources)
+            case MidiPlayers(players):
+                if self._ensemble.set_midi(players, _now()):
+                    self._urgent_at = _now()
             case Picture():
                 self._stage.give(message, _now())
                 self._urgent_at = _now()
             case Music():
                 self._stage.music = message
-            case Try(controller, pattern):
-                self._rig.begin_trial(controller, PATTERNS[pattern], _now())
-            case Quit():
-                self._running = False
 
     def _report(self) -> None:
         now = _now()

@@ -1,6 +1,8 @@
 """What one source is heard to play: its ring read in the detectors' steps."""
 
 import math
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -14,14 +16,14 @@ from jambridge.light.effects import Part
 from jambridge.light.strokes import Strokes
 from jambridge.notes.detector import Detection
 from jambridge.notes.frame import HOP_FRAMES, Note
-from jambridge.units import Frames, LocalSeconds
+from jambridge.units import Frames, LocalSeconds, MidiNote
 
 SILENT_AFTER_S = 0.1  # without sound arriving, nothing is held to sound
 FLOOR_DBFS = -60.0  # below, nothing sounds
 _FLASH_AGAIN_S = 0.05  # the same attack may be noticed twice
 _NEVER = LocalSeconds(-math.inf)
-_LOWEST_DBFS = -120.0  # JSON knows no infinity
-_OLDEST_S = 1e6
+LOWEST_DBFS = -120.0  # JSON knows no infinity
+OLDEST_S = 1e6
 
 
 class OnsetDetector(Protocol):
@@ -45,6 +47,7 @@ class Hearing:
         self._detection = Detection((), onset=False, level_dbfs=-math.inf)
         self._arrived_at = self._flashed_at = _NEVER
         self._strokes = Strokes()
+        self._left: set[MidiNote] = set()
 
     def receive(self, rings: Rings, wake: Wake, now: LocalSeconds) -> bool:
         """Take what has been written since the last time; whether an attack is in it.
@@ -67,13 +70,24 @@ class Hearing:
         """Whether a whole hop has been received that is not yet searched for notes."""
         return len(self._for_notes) >= HOP_FRAMES
 
-    def detect(self) -> bool:
-        """Find the notes of the oldest hop received; whether others sound now."""
+    def detect(self, played: Collection[int] = ()) -> bool:
+        """Find the notes of the oldest hop received; whether others sound now. `played`: see `leave`."""
         before = _pitches(self._detection.notes)
         hop, self._for_notes = self._for_notes[np.newaxis, :HOP_FRAMES], self._for_notes[HOP_FRAMES:]
         (self._detection,) = self._detector.process(hop)
-        self._strokes.follow(self._detection.notes, self._arrived_at)
+        self._left &= _pitches(self._detection.notes)
+        self.leave(played, self._arrived_at)
         return before != _pitches(self._detection.notes)
+
+    def leave(self, played: Collection[int], now: LocalSeconds) -> None:
+        """Leave to MIDI what is found of the pitch classes `played` there, for as long as it is found.
+
+        It is the same note, or its octave, and goes on to be found when the key is up and the string still sounds.
+        """
+        notes = self._detection.notes
+        self._left |= {note.midi for note in notes if note.midi % 12 in played}
+        self._detection = replace(self._detection, notes=tuple(one for one in notes if one.midi not in self._left))
+        self._strokes.follow(self.notes(now), now)
 
     def notes(self, now: LocalSeconds) -> tuple[Note, ...]:
         return self._detection.notes if now - self._arrived_at < SILENT_AFTER_S else ()
@@ -83,7 +97,7 @@ class Hearing:
         if now - self._arrived_at >= SILENT_AFTER_S:
             self._strokes.follow((), now)
         alive = now - self._arrived_at < SILENT_AFTER_S
-        level_dbfs = self._detection.level_dbfs if alive else _LOWEST_DBFS
+        level_dbfs = self._detection.level_dbfs if alive else LOWEST_DBFS
         return Part(self._strokes.played(), self.flash(now), level_dbfs, bands)
 
     def newest(self, rings: Rings, frames: int, now: LocalSeconds) -> Mono:
@@ -107,8 +121,8 @@ class Hearing:
             name=self.source.name,
             notes=tuple(note.midi for note in notes),
             onset=self.flash(now) > 0,
-            level_dbfs=round(max(self._detection.level_dbfs, _LOWEST_DBFS), 1),
-            age_s=round(min(now - self._arrived_at, _OLDEST_S), 3),
+            level_dbfs=round(max(self._detection.level_dbfs, LOWEST_DBFS), 1),
+            age_s=round(min(now - self._arrived_at, OLDEST_S), 3),
         )
 
 
@@ -118,5 +132,5 @@ def _steps(samples: Mono, size: int) -> tuple[NDArray[np.float32], Mono]:
     return samples[:whole].reshape(-1, size), samples[whole:]
 
 
-def _pitches(notes: tuple[Note, ...]) -> set[int]:
+def _pitches(notes: tuple[Note, ...]) -> set[MidiNote]:
     return {note.midi for note in notes}

@@ -14,7 +14,17 @@ from jambridge.child import Child, open_child
 from jambridge.edges import Latest, values
 from jambridge.errors import WireError
 from jambridge.light import control
-from jambridge.light.control import Controllers, LightSettings, Picture, Quit, Report, Sources, Try
+from jambridge.light.control import (
+    Controllers,
+    LightSettings,
+    MidiPlayer,
+    MidiPlayers,
+    Picture,
+    Quit,
+    Report,
+    Sources,
+    Try,
+)
 from jambridge.light.link import UdpLink
 from jambridge.light.music import Music
 from jambridge.light.patterns import PatternName
@@ -43,6 +53,7 @@ class Lights:
         clock: Latest[ClockReport] | None,
         music: Latest[Music],
         given: Latest[Picture | None],
+        midi: Latest[tuple[MidiPlayer, ...]],
         share: Callable[[Picture], None],
     ) -> None:
         self._process = process
@@ -52,6 +63,7 @@ class Lights:
         self._settings = settings
         self._music = music
         self._given = given
+        self._midi = midi
         self._share = share
         self._try: Latest[Try | None] = Latest(None)
         self._reported_at = -math.inf
@@ -86,6 +98,7 @@ class Lights:
             group.create_task(self._tell_music())
             group.create_task(self._tell_pictures())
             group.create_task(self._tell_sources())
+            group.create_task(self._tell_midi())
             group.create_task(self._tell_controllers())
             group.create_task(self._tell_tries())
             if self._clock is not None:
@@ -108,6 +121,10 @@ class Lights:
     async def _tell_sources(self) -> None:
         async for sources in values(self._sources):
             await self._process.tell(control.encode(Sources(sources)))
+
+    async def _tell_midi(self) -> None:
+        async for players in values(self._midi):
+            await self._process.tell(control.encode(MidiPlayers(players)))
 
     async def _tell_controllers(self) -> None:
         async for controllers in values(self._controllers):
@@ -154,6 +171,7 @@ async def open_light(
     clock: Latest[ClockReport] | None = None,
     music: Latest[Music] | None = None,
     given: Latest[Picture | None] | None = None,
+    midi: Latest[tuple[MidiPlayer, ...]] | None = None,
     *,
     share: Callable[[Picture], None] = _nothing,
     command: Sequence[str] = ENGINE,
@@ -172,8 +190,17 @@ async def open_light(
         release(controllers.value)
 
     async with open_child("light", (*command, *map(str, numbers)), descriptors, _QUIT, release_here) as process:
-        pictures = given or Latest(None)
-        yield Lights(process, sources, controllers, settings, clock, music or Latest(Music()), pictures, share)
+        yield Lights(
+            process,
+            sources,
+            controllers,
+            settings,
+            clock,
+            music or Latest(Music()),
+            given or Latest(None),
+            midi or Latest(()),
+            share,
+        )
 
 
 def release(controllers: Iterable[Controller]) -> None:

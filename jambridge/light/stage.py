@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from jambridge.audio.source import Source
 from jambridge.errors import WireError
 from jambridge.light import shared, zones
 from jambridge.light.colour import Colours
@@ -14,7 +13,7 @@ from jambridge.light.effects import EFFECTS, FADE_BEATS, SCROLL_BEATS, Part
 from jambridge.light.ensemble import Ensemble
 from jambridge.light.music import Music
 from jambridge.light.wled import Controller
-from jambridge.light.zones import Zone
+from jambridge.light.zones import Player, Zone
 from jambridge.units import LocalSeconds
 
 
@@ -40,16 +39,16 @@ class Stage:
         beats = SCROLL_BEATS if self._uses("scroll") else FADE_BEATS if decay is None else decay
         return beats * self.music.beat_s
 
-    def parts(self, now: LocalSeconds) -> list[tuple[Source, Part]]:
+    def parts(self, now: LocalSeconds) -> list[tuple[Player, Part]]:
         """All that pictures of one moment are made of."""
         return self._ensemble.parts(now, with_bands=self._uses("spectrum"))
 
-    def picture(self, parts: list[tuple[Source, Part]], controller: Controller, now: LocalSeconds) -> Colours:
+    def picture(self, parts: list[tuple[Player, Part]], controller: Controller, now: LocalSeconds) -> Colours:
         """Shape (pixels, 3), 0..1."""
 
         def draw(zone: Zone, pixels: int) -> Colours:
             effect = EFFECTS[zone.effect or self.settings.effect]
-            shown = [part for source, part in parts if zone.shows(source)]
+            shown = [part for player, part in parts if zone.shows(player)]
             return effect(shown, now, music, self.settings.style, pixels)
 
         music = replace(self.music, color_mode=self.settings.color_mode)
@@ -67,7 +66,7 @@ class Stage:
         """Our own picture of everyone, for others to show."""
         whole = Zone(zones.EVERYONE, "")
         effect = EFFECTS[self.settings.effect]
-        shown = [part for source, part in self.parts(now) if whole.shows(source)]
+        shown = [part for player, part in self.parts(now) if whole.shows(player)]
         music = replace(self.music, color_mode=self.settings.color_mode)
         return shared.as_text(shared.rgb(effect(shown, now, music, self.settings.style, shared.PIXELS)))
 
