@@ -33,9 +33,12 @@ def test_a_note_begins_as_loud_as_it_is_struck_and_ends_when_it_is_released() ->
 
 
 def test_struck_again_it_is_another() -> None:
-    first, second = played(ON, b"\x90\x3c\x01").strokes(LocalSeconds(1))
+    again = LocalSeconds(1)
 
-    assert (first.ended, second.began, second.velocity) == (1, 1, 1 / 127)
+    assert played(ON, b"\x90\x3c\x01").strokes(again) == (
+        Stroke(MidiNote(60), 1.0, LocalSeconds(0), again),
+        Stroke(MidiNote(60), 1 / 127, again),
+    )
 
 
 def test_the_pedal_holds_what_is_released_and_half_of_it_does_not() -> None:

@@ -41,7 +41,7 @@ class Strip:
 
 @contextlib.contextmanager
 def strip_at(host: Host, directory: Path) -> Iterator[Strip]:
-    with capture(host) as wire, open_wled(host, directory, PIXELS):
+    with capture(host) as wire, open_wled(host, directory, PIXELS, f"Strip of {directory.name}"):
         yield Strip(wire)
 
 
