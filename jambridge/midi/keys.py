@@ -11,7 +11,7 @@ from jambridge.units import LocalSeconds, MidiNote
 
 MOST = 64
 """That sound at once: of more, the oldest end."""
-_ENDED_FOR_S = 0.2  # a note that begins and ends between two looks is seen all the same
+_ENDED_FOR_S = 0.1  # a note that begins and ends between two looks is seen all the same
 _MOST_ENDED = 16
 _SUSTAINING = (64, 69)  # sustain, hold 2; sostenuto (66), which holds some notes alone, is passed over
 
