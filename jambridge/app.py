@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jambridge import claiming, identity, instruments, keeping, sections, sound, stopping
+from jambridge import automation, claiming, identity, instruments, keeping, sections, sound, stopping
 from jambridge.audio.card.control import PlaybackReport, PlaybackSettings
 from jambridge.audio.card.service import CardService
 from jambridge.audio.feed import Feeds
@@ -28,6 +28,7 @@ from jambridge.errors import ExitStatus, LinkError, Text, WireError
 from jambridge.hub_host import HubAddress, open_hub
 from jambridge.instruments import Instruments
 from jambridge.light import patterns
+from jambridge.light.control import Report
 from jambridge.light.discovery import Agreement, Discovery, open_discovery
 from jambridge.light.process import Lights, open_light, release
 from jambridge.light.wled import Controller
@@ -59,6 +60,7 @@ from jambridge.store.service import Inputs, Saver
 from jambridge.strict_json import JsonObject
 from jambridge.supervise import Service, State
 from jambridge.sync.service import Sync, open_sync
+from jambridge.together import Together
 from jambridge.units import LocalSeconds, PeerId, RoomCode
 
 log = logging.getLogger(__name__)
@@ -99,6 +101,7 @@ class _Box:
     line_out: Running[LineOut] | None
     sync: Sync
     broadcasting: Broadcasting
+    together: Together
     instruments: Instruments
 
 
@@ -168,6 +171,8 @@ async def run(
         whole, faults, lambda: room.view.value.connection == "connected", sections.hosts(config.http), control.routes()
     )
     services.start("status", partial(open_status, status, config.http.bind, config.http.port))
+    if broker := sections.broker(config.mqtt):
+        automation.start(services, broker, own, me.name, room, edges.lighting)
 
     beside = asyncio.gather(
         services.until_one_gives_up(),
@@ -175,7 +180,8 @@ async def run(
         claiming.claim(room, edges.lighting.settings, edges.agreement),
         edges.lighting.follow(room.state, box.sync),
         edges.lighting.tell_problems(edges.controllers),
-        box.broadcasting.keep(lambda: box.light.present.report if box.light.present else None),
+        box.broadcasting.keep(partial(_light_report, box)),
+        box.together.keep(partial(_light_report, box), lambda: box.mesh.present.peers() if box.mesh.present else []),
         keeping.describe(edges.setup, edges.lighting.settings, box.discovery),
         keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
         sound.keep(edges.sound, room, box.mesh, box.line_out, config.webrtc.max_peers),
@@ -247,7 +253,8 @@ def _start_box(
         broadcasting.hear_text(peer, text)
 
     sync = Sync(me.id, lambda: room.view.value.host, send_sync)
-    broadcasting = Broadcasting(config.light.mode, room, edges.lighting.settings, send_sync)
+    broadcasting = Broadcasting(config.light.mode, room, edges.lighting.settings, edges.agreement, send_sync)
+    together = Together(lambda: edges.lighting.timing, edges.agreement)
     light = services.start(
         "light",
         partial(
@@ -261,6 +268,7 @@ def _start_box(
             edges.lighting.music,
             broadcasting.given,
             edges.lighting.midi,
+            together.timing,
             share=broadcasting.tell,
         ),
         longest_delay_s=LIGHT_RETRY_S,
@@ -290,12 +298,12 @@ def _start_box(
     services.start("sharing", partial(open_sharing, room))
     inputs = Inputs(room.state, room.members, room.hosting, edges.setup, edges.remote)
     store = services.start("store", keeping.saver(config.store, state, code, inputs, resume))
-    return _Box(light, discovery, mesh, store, line_out, sync, broadcasting, played)
+    return _Box(light, discovery, mesh, store, line_out, sync, broadcasting, together, played)
 
 
 def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
     """Of the status: what the box does."""
-    report = box.light.present.report if box.light.present else None
+    report = _light_report(box)
     found = box.discovery.present.found.value if box.discovery.present else ()
     return {
         "state": snapshot.state(edges.room.state.value),
@@ -304,10 +312,15 @@ def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
         "audio": audio.section(box.mesh.present, edges.sound),
         "notes": snapshot.notes(report),
         "light": snapshot.light(edges.lighting.settings.value.mode, found, report)
-        | edges.lighting.section(edges.controllers.value),
+        | edges.lighting.section(edges.controllers.value)
+        | box.together.section(),
         "midi": instruments.section(box.instruments, edges.room.name_of),
         "alerts": snapshot.alerts(edges.alerts.active()),
     }
+
+
+def _light_report(box: _Box) -> Report | None:
+    return box.light.present.report if box.light.present else None
 
 
 def _faults(box: _Box) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""Broadcast mode: the host tells its colours, and who wants them shows them."""
+"""Broadcast mode: the host tells its colours, and who wants them shows them.
+
+A host in `broadcast` tells always, one in `auto` while somebody asks.
+"""
 
 import asyncio
 import math
@@ -10,6 +13,8 @@ from jambridge.edges import Latest
 from jambridge.errors import WireError
 from jambridge.light import shared
 from jambridge.light.control import LightSettings, Picture, Report
+from jambridge.light.discovery import Agreement
+from jambridge.light.shared import Led
 from jambridge.light.syncmode import Condition, InForce, SyncMode, Wanted
 from jambridge.room.budget import LED_EVENT, LED_PERIOD_S
 from jambridge.room.edges import SUPABASE, RoomEdges
@@ -24,7 +29,12 @@ SILENT_S = 1.0  # a source that says nothing for so long does not arrive
 
 class Broadcasting:
     def __init__(
-        self, wanted: Wanted, room: RoomEdges, settings: Latest[LightSettings], send: Callable[[PeerId, str], bool]
+        self,
+        wanted: Wanted,
+        room: RoomEdges,
+        settings: Latest[LightSettings],
+        agreement: Agreement,
+        send: Callable[[PeerId, str], bool],
     ) -> None:
         """`send`: a text over the `sync` channel of a peer; False where there is none."""
         self.given: Latest[Picture | None] = Latest(None)
@@ -33,6 +43,7 @@ class Broadcasting:
         self._mode = SyncMode(wanted)
         self._room = room
         self._settings = settings
+        self._agreement = agreement
         self._send = send
         self._sequence = 0
         self._newest = -1
@@ -46,12 +57,12 @@ class Broadcasting:
         if view.host != self._room.me:
             return
         self._sequence += 1
-        colours = shared.from_text(picture.rgb)
-        text = shared.encode_text(colours, self._sequence)
+        led = Led(shared.from_text(picture.rgb), self._sequence, picture.at_s)
+        text = shared.encode_text(led)
         others = [member.id for member in view.members if member.id != self._room.me]
         reached = [self._send(peer, text) for peer in others]
         if not all(reached):
-            self._room.broadcast(Broadcast(LED_EVENT, shared.payload(colours, self._sequence)))
+            self._room.broadcast(Broadcast(LED_EVENT, shared.payload(led)))
 
     def hear_text(self, peer: PeerId, text: str) -> None:
         """One text of the `sync` channel, of whatever type; nothing is raised."""
@@ -59,14 +70,14 @@ class Broadcasting:
             return
         try:
             if found := shared.decode_text(text):
-                self._take(peer, *found, fade_s=0.0)
+                self._take(peer, found, fade_s=0.0)
         except WireError:
             self.dropped += 1
 
     def hear_payload(self, said: JsonObject, sender: PeerId) -> None:
         """Raises WireError for what is no `led-update`."""
         is_hosted = SUPABASE in self._room.view.value.seats
-        self._take(sender, *shared.parse_payload(said), fade_s=LED_PERIOD_S if is_hosted else 0.0)
+        self._take(sender, shared.parse_payload(said), fade_s=LED_PERIOD_S if is_hosted else 0.0)
 
     async def keep(self, report: Callable[[], Report | None]) -> None:
         """Look again and again at how the light does."""
@@ -80,20 +91,22 @@ class Broadcasting:
         is_host = view.host == self._room.me
         host_sent_s = now - self._heard_at if view.host == self._host else math.inf
         self.in_force = self._mode.choose(self._condition(report), now, is_host=is_host, host_sent_s=host_sent_s)
-        shares = is_host and self._mode.wanted == "broadcast" and len(view.members) > 1
+        self._agreement.asks.set(not is_host and self._mode.asks(now))
+        tells = self._mode.wanted == "broadcast" or (self._mode.wanted == "auto" and self._agreement.is_asked.value)
+        shares = is_host and tells and len(view.members) > 1
         before = self._settings.value
         self._settings.set(replace(before, mode=self.in_force, shares=shares))
 
-    def _take(self, sender: PeerId, colours: shared.Rgb, sequence: int, *, fade_s: float) -> None:
+    def _take(self, sender: PeerId, led: Led, *, fade_s: float) -> None:
         """The host's only, and none that is older than what came another way."""
         host = self._room.view.value.host
         if sender != host or sender == self._room.me:
             self.dropped += 1
             return
-        if host == self._host and sequence <= self._newest and self._newest - sequence < _RESTARTED:
+        if host == self._host and led.sequence <= self._newest and self._newest - led.sequence < _RESTARTED:
             return
-        self._host, self._newest, self._heard_at = host, sequence, time.monotonic()
-        self.given.set(Picture(shared.as_text(colours), fade_s))
+        self._host, self._newest, self._heard_at = host, led.sequence, time.monotonic()
+        self.given.set(Picture(shared.as_text(led.colours), fade_s, led.at_s))
 
     def _condition(self, report: Report | None) -> Condition:
         if report is None:

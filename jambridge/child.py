@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 FIRST_WORD_WITHIN_S = 20.0  # a Pi reads numpy from its card for a while
 WORD_WITHIN_S = 3.0
 _LEAVE_WITHIN_S = 1.0
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # numpy's own would wait spinning, and take memory
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # numpy's own would wait spinning, and take memory
 
 
 class Child:
@@ -128,7 +128,7 @@ async def open_child(
                     *command,
                     str(theirs.fileno()),
                     pass_fds=(*descriptors, theirs.fileno()),
-                    env={**os.environ, **_ONE_THREAD},
+                    env={**os.environ, **ONE_THREAD},
                     start_new_session=True,
                 )
             except OSError as exc:

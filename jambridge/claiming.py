@@ -1,4 +1,4 @@
-"""Bridges of one room agree who drives a WLED that several of them could: each says what it would drive.
+"""Bridges of one room agree on their lights: each says what it would drive, how late it shows, and what it asks for.
 
 Two limited streams on one strip would make one unlimited strobe.
 """
@@ -7,7 +7,7 @@ import asyncio
 
 from jambridge.edges import Latest
 from jambridge.light import claims
-from jambridge.light.claims import Claims
+from jambridge.light.claims import Claim, Claims
 from jambridge.light.control import LightSettings
 from jambridge.light.discovery import Agreement
 from jambridge.peers.roles import CLOCK
@@ -22,29 +22,40 @@ AGAIN_S = (0.6, 2.0, 15.0)
 
 
 async def claim(room: RoomEdges, settings: Latest[LightSettings], agreement: Agreement) -> None:
-    """Keep what is `taken` by other bridges, and tell them what is `wanted` here."""
+    """Keep what other bridges say, and tell them what is to be said of this one."""
     there = Claims(room.me)
+
+    def heed() -> None:
+        agreement.taken.set(there.taken())
+        agreement.delay_of_others_s.set(there.delay_s())
+        agreement.is_asked.set(there.is_asked())
 
     def hear(payload: JsonObject, sender: PeerId) -> None:
         there.hear(payload, sender)
-        agreement.taken.set(there.taken())
+        heed()
 
     room.readers[claims.EVENT] = hear
-    claimed = frozenset[str]()
+    said = Claim()
     bridges = frozenset[PeerId]()
     pauses, wait_s = iter(AGAIN_S), 0.0
     while True:
         members = room.members.value
         there.set_members([member.id for member in members])
-        agreement.taken.set(there.taken())
-        before = claimed, bridges
-        claimed = frozenset() if settings.value.mode == "off" else agreement.wanted.value
+        heed()
+        before = said, bridges
+        said = Claim() if settings.value.mode == "off" else _own(agreement)
         bridges = frozenset(one.id for one in members if CLOCK in one.capabilities and one.id != room.me)
-        if (claimed, bridges) != before:
+        if (said, bridges) != before:
             pauses, wait_s = iter(AGAIN_S), 0.0
         if wait_s <= 0:
-            if bridges and (claimed or before[0]):
-                room.broadcast(Broadcast(claims.EVENT, claims.payload(claimed)))
+            if bridges and (said.macs or before[0].macs):
+                room.broadcast(Broadcast(claims.EVENT, said.payload()))
             wait_s = next(pauses, AGAIN_S[-1])
         await asyncio.sleep(LOOK_S)
         wait_s -= LOOK_S
+
+
+def _own(agreement: Agreement) -> Claim:
+    """A bridge without a strip needs nothing."""
+    macs = agreement.wanted.value
+    return Claim(macs, agreement.delay_s.value, agreement.asks.value) if macs else Claim()

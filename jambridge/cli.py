@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from jambridge import __version__, config_sources
-from jambridge.commands import leds
+from jambridge.commands import leds, packaging
 from jambridge.commands.doctor import doctors
 from jambridge.commands.latency import latency
 from jambridge.commands.midi import instruments
@@ -43,9 +43,6 @@ from jambridge.errors import (
 )
 from jambridge.room import code as room_code
 
-if TYPE_CHECKING:
-    pass
-
 command = typer.Typer(
     name="jambridge",
     help="The box in the corner of the rehearsal room: joins a jam and lights the LEDs with the notes being played.",
@@ -62,9 +59,12 @@ command.add_typer(doctors, name="doctor")
 command.add_typer(lights, name="leds")
 command.add_typer(instruments, name="midi")
 command.command()(latency)
+command.command()(packaging.completion)
+command.command("man", hidden=True)(packaging.manual)
 lights.command("identify")(leds.show_which)
 lights.command("test")(leds.show_all)
 lights.command("preview")(leds.preview)
+lights.command("calibrate")(leds.calibrate)
 
 _MOST_CODES = 5
 _CLICK_USAGE = 2  # what the command-line library exits with
@@ -78,8 +78,10 @@ _STATUS_BY_ERROR: tuple[tuple[type[JambridgeError], ExitStatus], ...] = (
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit status of the contract."""
+    if packaging.COMPLETE in os.environ:
+        packaging.answer_shells()
     try:
-        command(args=list(arguments))
+        command(args=list(arguments), prog_name="jambridge")
     except SystemExit as exc:
         return ExitStatus.USAGE if exc.code == _CLICK_USAGE else int(exc.code or 0)
     except BrokenPipeError:

@@ -286,6 +286,8 @@ class LightConfig(Section):
     """Beats in which it fades when it has ended; null: as the effect does."""
     octave: Literal["none", "brightness", "place"] = "none"
     """What an octave looks like: brighter the higher, or its place along the strip."""
+    timing: Literal["instant", "together"] = "instant"
+    """instant: as soon as it is heard; together: when all bridges of the room that want it can show it."""
 
     @field_validator("controllers")
     @classmethod
@@ -347,6 +349,26 @@ class HttpConfig(Section):
     allowed_hosts: list[str] = []
 
 
+class MqttConfig(Section):
+    """Home automation, as Home Assistant; off without a host."""
+
+    host: Label | None = None
+    """Of the broker."""
+    port: Port = 1883
+    tls: bool = False
+    username: str | None = None
+    password_file: str | None = None
+    discovery_prefix: Label = "homeassistant"
+    """Where Home Assistant looks for devices."""
+
+    @field_validator("discovery_prefix")
+    @classmethod
+    def _topic(cls, value: str) -> str:
+        if set(value) & set("+#"):
+            raise ValueError("must be a topic, without + and #")
+        return value
+
+
 class LogConfig(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "text", "json"] = "auto"
@@ -368,6 +390,7 @@ class Config(Section):
     midi: MidiConfig = MidiConfig()
     store: StoreConfig = StoreConfig()
     http: Annotated[HttpConfig, Field(validate_default=True)] = HttpConfig()
+    mqtt: MqttConfig = MqttConfig()
     log: LogConfig = LogConfig()
 
     @field_validator("http")

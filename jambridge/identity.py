@@ -4,6 +4,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,14 +22,16 @@ from jambridge.units import RoomCode
 log = logging.getLogger(__name__)
 
 _FILE = "identity.json"
+_ID = re.compile("[0-9a-f]{16}")
 _LOCK = "running"
 _MAX_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`adopted` are the MACs of the controllers that were handed over with `leds adopt`."""
+    """`id` tells boxes apart; `adopted` are the MACs of the controllers that were handed over with `leds adopt`."""
 
+    id: str
     name: str
     room: RoomCode
     adopted: tuple[str, ...] = ()
@@ -90,8 +93,9 @@ def is_claimed(directory: Path) -> bool:
 def load(directory: Path) -> Identity:
     """The identity kept in `directory`; what is missing or damaged there is made anew and kept."""
     kept = _read(directory)
-    name, room = kept.get("name"), kept.get("room")
+    own, name, room = kept.get("id"), kept.get("name"), kept.get("room")
     identity = Identity(
+        id=own if isinstance(own, str) and _ID.fullmatch(own) else secrets.token_hex(8),
         name=name if isinstance(name, str) and name else f"User{secrets.randbelow(9000) + 1000}",
         room=_usable(room) or code.generate(),
         adopted=adopted(directory),

@@ -16,6 +16,7 @@ from jambridge.light import zones
 from jambridge.light.colour import ColorMode
 from jambridge.light.control import LightSettings, MidiPlayer
 from jambridge.light.music import Music
+from jambridge.light.presenting import When
 from jambridge.light.wled import Controller
 from jambridge.light.zones import Zone
 from jambridge.room.state import RoomState
@@ -24,8 +25,9 @@ from jambridge.sync.service import Sync
 
 log = logging.getLogger(__name__)
 
-CHANGEABLE = ("effect", "brightness", "zones", "attack", "decay", "octave")
+CHANGEABLE = ("effect", "brightness", "zones", "attack", "decay", "octave", "timing")
 """Of the configuration's `light`, until the next start. The flash limit is not among them."""
+PAUSED = "paused"
 CLOCK_S = 1.0
 SETTLED_S = 15.0  # by then every controller that is there has been found
 _SAME_S = 1e-3  # of a beat
@@ -38,16 +40,20 @@ class Lighting:
         self.music: Latest[Music] = Latest(Music())
         self.midi: Latest[tuple[MidiPlayer, ...]] = Latest(())
 
+    @property
+    def timing(self) -> When:
+        return self._config.light.timing
+
     def describe(self) -> JsonObject:
         """What may be changed, as it is."""
         light = self._config.light.model_dump(mode="json")
-        return {name: light[name] for name in CHANGEABLE}
+        return {PAUSED: self.settings.value.paused, **{name: light[name] for name in CHANGEABLE}}
 
     def section(self, driven: Sequence[Controller]) -> JsonObject:
         """Of the status: the effect of all, and each zone with what keeps it from being shown whole."""
         settings = self.settings.value
         found = [{**asdict(zone), "problem": zones.problem(zone, driven)} for zone in settings.zones]
-        return {"effect": settings.effect, "zones": found}
+        return {PAUSED: settings.paused, "effect": settings.effect, "zones": found}
 
     async def tell_problems(self, driven: Latest[tuple[Controller, ...]]) -> None:
         """Log a zone that cannot be shown whole, and one that can be again."""
@@ -65,25 +71,29 @@ class Lighting:
             said = now
 
     def change(self, wanted: Mapping[str, object]) -> None:
-        """Put some of `CHANGEABLE` in force, all or none.
+        """Put some of `CHANGEABLE` in force, or pause (`PAUSED`); all or none.
 
         Raises:
             WireError: another key, or a value that cannot be.
         """
-        if unknown := [name for name in wanted if name not in CHANGEABLE]:
-            raise WireError(f"{unknown[0][:40]!r} cannot be changed here, only {', '.join(CHANGEABLE)}")
+        before, values = self.settings.value, dict(wanted)
+        paused = values.pop(PAUSED, before.paused)
+        if not isinstance(paused, bool):
+            raise WireError(f"{PAUSED} is true or false")
+        if unknown := [name for name in values if name not in CHANGEABLE]:
+            raise WireError(f"{unknown[0][:40]!r} cannot be changed here, only {', '.join((PAUSED, *CHANGEABLE))}")
         light = self._config.light
         try:
-            changed = type(light).model_validate({**light.model_dump(), **wanted})
+            changed = type(light).model_validate({**light.model_dump(), **values})
         except ValidationError as exc:
             first = exc.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise WireError(f"{where}: {first['msg']}"[:200]) from exc
         self._config = self._config.model_copy(update={"light": changed})
-        before = self.settings.value
         self.settings.set(
             replace(
                 sections.light_settings(self._config),
+                paused=paused,
                 color_mode=before.color_mode,
                 mode=before.mode,
                 shares=before.shares,

@@ -1,18 +1,21 @@
 """From the configuration to what each part takes: a part is given its own, never the whole."""
 
+import os
 import secrets
 import stat
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from jambridge import __version__, supabase_key
-from jambridge.config import Config, HttpConfig, IceServerConfig, LightConfig, SupabaseConfig
+from jambridge.config import Config, HttpConfig, IceServerConfig, LightConfig, MqttConfig, SupabaseConfig, WebrtcConfig
 from jambridge.errors import ConfigError
 from jambridge.identity import Identity
 from jambridge.light.control import LightSettings
 from jambridge.light.effects import Style
 from jambridge.light.zones import EVERYONE, Zone
+from jambridge.mqtt.entities import Broker
 from jambridge.peers.ice_servers import Server
 from jambridge.peers.roles import CLOCK, SHORT_PACKETS
 from jambridge.room.edges import Address
@@ -72,9 +75,18 @@ def ice_servers(config: Config) -> list[Server]:
     """The STUN and TURN servers in use: none in a LAN room, unless nothing but a relay may be used.
 
     Raises:
-        ConfigError: a file with a credential cannot be read, or everybody can read it; in a LAN room as well.
+        ConfigError: as below; in a LAN room as well.
     """
-    section = config.webrtc
+    servers = known_ice_servers(config.webrtc)
+    return servers if config.supabase.url is not None or config.webrtc.policy == "relay" else []
+
+
+def known_ice_servers(section: WebrtcConfig) -> list[Server]:
+    """All that are configured.
+
+    Raises:
+        ConfigError: a file with a credential cannot be read, or everybody can read it.
+    """
     servers: list[Server] = []
     problems: list[str] = []
     for number, one in enumerate(section.ice_servers):
@@ -84,7 +96,21 @@ def ice_servers(config: Config) -> list[Server]:
             problems.append(str(exc))
     if problems:
         raise ConfigError("\n".join(problems))
-    return servers if config.supabase.url is not None or section.policy == "relay" else []
+    return servers
+
+
+def broker(section: MqttConfig) -> Broker | None:
+    """None: nobody is told anything over MQTT.
+
+    Raises:
+        ConfigError: the password cannot be read, or the library is not installed.
+    """
+    if section.host is None:
+        return None
+    if find_spec("aiomqtt") is None:
+        raise ConfigError("mqtt.host is set, but aiomqtt is not installed: pip install aiomqtt, or set host to null")
+    password = _secret_in(section.password_file, "mqtt.password_file") if section.password_file else None
+    return Broker(section.host, section.port, section.tls, section.username, password, section.discovery_prefix)
 
 
 def check(config: Config) -> None:
@@ -94,7 +120,11 @@ def check(config: Config) -> None:
         ConfigError: a key or credential is missing, cannot be read or must not be used; every problem at once.
     """
     problems: list[str] = []
-    for read in (lambda: supabase_address(config.supabase), lambda: ice_servers(config)):
+    for read in (
+        lambda: supabase_address(config.supabase),
+        lambda: ice_servers(config),
+        lambda: broker(config.mqtt),
+    ):
         try:
             read()
         except ConfigError as exc:
@@ -113,7 +143,7 @@ def _servers(section: IceServerConfig, key: str) -> list[Server]:
 
 def _secret_in(file: str, key: str) -> str:
     text = _text_in(file, key)
-    if Path(file).stat().st_mode & stat.S_IROTH:
+    if _place(file).stat().st_mode & stat.S_IROTH:
         raise ConfigError(f"{key}: {file}: everybody on this machine can read it: chmod o= {file}")
     if not text:
         raise ConfigError(f"{key}: {file}: is empty")
@@ -128,11 +158,16 @@ def _key_in(file: str | None) -> str:
 
 def _text_in(file: str, key: str) -> str:
     try:
-        return Path(file).read_text("utf-8").strip()
+        return _place(file).read_text("utf-8").strip()
     except OSError as exc:
         raise ConfigError(f"{key}: {file}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{key}: {file}: not a text file (UTF-8)") from exc
+
+
+def _place(file: str) -> Path:
+    """A name without a folder is a credential that systemd hands to the service."""
+    return Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / file
 
 
 def light_settings(config: Config) -> LightSettings:

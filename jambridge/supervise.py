@@ -39,7 +39,10 @@ class Health:
     restarts: int = 0
     last_error: str | None = None
     told: str | None = None
-    """The last error that was logged."""
+    """The last error that was logged since it ran for long."""
+    is_missed: bool = False
+    """It was logged that it failed, and not yet that it runs again."""
+    running_since_s: float | None = None
     away_since_s: float | None = None
 
 
@@ -64,7 +67,7 @@ async def supervise(
         health.state = State.STARTING
         try:
             # In a task of its own: on 3.11 a TaskGroup that failed leaves its task looking as if it were being stopped.
-            await asyncio.create_task(_run_once(health, open_service))
+            await asyncio.create_task(_run_once(health, open_service, monotonic))
             _report(health, JambridgeError("ended by itself"), monotonic())
         except asyncio.CancelledError as exc:
             if task.cancelling():
@@ -78,16 +81,21 @@ async def supervise(
             raise asyncio.CancelledError  # the service failed while we were being stopped
         if monotonic() - started_s >= SETTLED_S:
             delay_s = FIRST_DELAY_S
-        health.state = State.WAITING
+        health.state, health.running_since_s = State.WAITING, None
         health.restarts += 1
         await sleep(delay_s)
         delay_s = min(2 * delay_s, longest_delay_s)
 
 
-async def _run_once(health: Health, open_service: Callable[[], AbstractAsyncContextManager[Service]]) -> None:
+async def _run_once(
+    health: Health, open_service: Callable[[], AbstractAsyncContextManager[Service]], monotonic: Callable[[], float]
+) -> None:
     async with open_service() as service:
-        health.state = State.RUNNING
+        health.state, health.running_since_s = State.RUNNING, monotonic()
         health.away_since_s = None
+        if health.is_missed:
+            health.is_missed = False
+            log.info("service runs again name=%s", health.name)
         await service.run()
 
 
@@ -102,11 +110,13 @@ def _report(health: Health, exc: BaseException, now_s: float) -> None:
         health.away_since_s = now_s
         log.info("%s name=%s", exc, health.name)
         return
+    if health.running_since_s is not None and now_s - health.running_since_s >= SETTLED_S:
+        health.told = None  # the same once more, but another time
     is_awaited = health.away_since_s is not None and now_s - health.away_since_s < AWAY_S and not unexpected
     if is_awaited or health.last_error == health.told:
         log.debug("service failed again name=%s", health.name)
         return
-    health.told = health.last_error
+    health.told, health.is_missed = health.last_error, True
     if unexpected:
         log.error("service failed name=%s error=%r", health.name, exc, exc_info=exc)
     else:

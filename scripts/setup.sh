@@ -1,4 +1,4 @@
-# Sourced by run, test and bench: installs what is missing, once; silent and offline afterwards.
+# Sourced by the other scripts: installs what is missing, once; silent and offline afterwards.
 # shellcheck shell=bash
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -47,6 +47,18 @@ find_python() {
     return 1
 }
 
+# can_build PYTHON: what it takes to make a virtual environment with everything in it
+can_build() {
+    if ! "$1" -c 'import ensurepip, venv' 2>/dev/null; then
+        apt_install "jambridge keeps its libraries in a folder of its own" python3-venv
+    fi
+    if "$1" -c 'import sys; raise SystemExit(sys.version_info < (3, 13))'; then
+        # python-rtmidi has no wheel for Python 3.13 yet: it is built here
+        apt_install "building the MIDI library for $("$1" --version)" \
+            build-essential pkg-config python3-dev libasound2-dev libjack-jackd2-dev
+    fi
+}
+
 # set_up EXTRA: the virtual environment with the package, and "dev" for what tests need as well
 set_up() {
     local extra=$1 stamp wanted python
@@ -57,14 +69,7 @@ set_up() {
     if ! find_python >/dev/null; then apt_install "jambridge is written in Python" python3; fi
     python=$(find_python) || { say "Python 3.11 or newer is needed; this system has $(python3 --version 2>&1)"; exit 69; }
     apt_install "sound cards (PortAudio), Opus and certificates" libportaudio2 libopus0 ca-certificates
-    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-        apt_install "jambridge keeps its libraries in a folder of its own" python3-venv
-    fi
-    if "$python" -c 'import sys; raise SystemExit(sys.version_info < (3, 13))'; then
-        # python-rtmidi has no wheel for Python 3.13 yet: it is built here
-        apt_install "building the MIDI library for $("$python" --version)" \
-            build-essential pkg-config python3-dev libasound2-dev libjack-jackd2-dev
-    fi
+    can_build "$python"
     say "installing libraries into $venv (once; a minute or two)"
     "$venv/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --prefer-binary \

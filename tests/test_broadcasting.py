@@ -10,6 +10,8 @@ from jambridge.edges import Latest
 from jambridge.errors import WireError
 from jambridge.light import shared
 from jambridge.light.control import LightSettings, Picture, Report, SourceReport
+from jambridge.light.discovery import Agreement
+from jambridge.light.shared import Led
 from jambridge.light.syncmode import Wanted
 from jambridge.room.budget import LED_EVENT
 from jambridge.room.edges import HUB, SUPABASE, RoomEdges
@@ -26,7 +28,8 @@ class Member:
         self.settings = Latest(LightSettings())
         self.sent: list[tuple[PeerId, str]] = []
         self._reachable = reachable
-        self.broadcasting = Broadcasting(wanted, self.room, self.settings, self._send)
+        self.agreement = Agreement()
+        self.broadcasting = Broadcasting(wanted, self.room, self.settings, self.agreement, self._send)
         present = tuple(
             Participant(peer, peer, is_host=peer == HOST, joined_at=100.0 + index, sends=peer != BROWSER)
             for index, peer in enumerate((HOST, ME, BROWSER))
@@ -52,8 +55,9 @@ class Member:
                 found.append(said.payload)
         return found
 
-    def look(self, report: Report | None = None) -> str:
-        self.broadcasting.look(report, LocalSeconds(time.monotonic()))
+    def look(self, report: Report | None = None, at: float = 0.0) -> str:
+        """`at`: seconds from now."""
+        self.broadcasting.look(report, LocalSeconds(time.monotonic() + at))
         return self.settings.value.mode
 
 
@@ -65,8 +69,8 @@ def test_the_host_tells_its_colours_to_everyone_by_the_way_there_is() -> None:
     host.broadcasting.tell(RED)
 
     assert [to for to, _ in host.sent] == [ME, BROWSER]
-    assert shared.decode_text(host.sent[0][1]) == (bytes([255, 0, 0]), 1)
-    assert host.said() == [shared.payload(bytes([255, 0, 0]), 1)]
+    assert shared.decode_text(host.sent[0][1]) == Led(bytes([255, 0, 0]), 1)
+    assert host.said() == [shared.payload(Led(bytes([255, 0, 0]), 1))]
     assert host.settings.value.mode == "local", "it shows its own"
 
 
@@ -95,7 +99,7 @@ def test_the_hosts_colours_are_shown_while_they_come(seat: str, fade_s: float) -
     guest = Member(ME, "broadcast", seat)
     assert guest.look() == "local"
 
-    guest.broadcasting.hear_payload(shared.payload(bytes([255, 0, 0]), 7), HOST)
+    guest.broadcasting.hear_payload(shared.payload(Led(bytes([255, 0, 0]), 7)), HOST)
 
     assert guest.look() == "broadcast"
     assert guest.broadcasting.given.value == Picture(RED.rgb, fade_s)
@@ -104,7 +108,7 @@ def test_the_hosts_colours_are_shown_while_they_come(seat: str, fade_s: float) -
 def test_an_older_picture_by_another_way_is_not_shown_but_a_host_that_began_anew_is() -> None:
     guest = Member(ME, "broadcast")
     for sequence, level in ((5000, 1), (4999, 2), (5000, 3), (3, 4)):
-        guest.broadcasting.hear_text(HOST, shared.encode_text(bytes([level] * 3), sequence))
+        guest.broadcasting.hear_text(HOST, shared.encode_text(Led(bytes([level] * 3), sequence)))
 
     assert guest.broadcasting.given.value == Picture(shared.as_text(bytes([4] * 3)))
 
@@ -112,7 +116,7 @@ def test_an_older_picture_by_another_way_is_not_shown_but_a_host_that_began_anew
 def test_nobody_else_is_believed_and_nonsense_is_counted() -> None:
     guest = Member(ME, "broadcast")
 
-    guest.broadcasting.hear_text(BROWSER, shared.encode_text(bytes(3), 1))
+    guest.broadcasting.hear_text(BROWSER, shared.encode_text(Led(bytes(3), 1)))
     guest.broadcasting.hear_text(HOST, '{"type": "led", "rgb": 5}')
     guest.broadcasting.hear_text(HOST, '{"type": "ping"}')
     with pytest.raises(WireError):
@@ -125,7 +129,51 @@ def test_nobody_else_is_believed_and_nonsense_is_counted() -> None:
 
 def test_auto_stays_with_its_own_ears_while_they_hear() -> None:
     guest = Member(ME, "auto")
-    guest.broadcasting.hear_text(HOST, shared.encode_text(bytes(3), 1))
+    guest.broadcasting.hear_text(HOST, shared.encode_text(Led(bytes(3), 1)))
     hears = Report(1, 0, 0, 0.0, 0.0, (SourceReport(HOST, "host", (), False, -20.0, 0.1),), ())
 
     assert guest.look(hears) == "local"
+
+
+def deaf(ticks: int = 1) -> Report:
+    return Report(1, ticks, 0, 0.0, 0.0, (), ())
+
+
+def test_auto_without_its_ears_asks_the_host_and_an_auto_host_tells_while_it_is_asked() -> None:
+    host, guest = Member(HOST, "auto"), Member(ME, "auto")
+    assert guest.look(deaf(), at=-4) == "local"
+    assert guest.look(deaf(), at=-1) == "local", "there is nothing to follow yet"
+    assert guest.agreement.asks.value
+
+    host.look()
+    assert not host.settings.value.shares
+    host.agreement.is_asked.set(True)
+    host.look()
+    assert host.settings.value.shares
+    assert host.settings.value.mode == "local", "it shows its own"
+    host.broadcasting.tell(RED)
+    guest.broadcasting.hear_text(HOST, host.sent[0][1])
+
+    assert guest.look(deaf(), at=1) == "broadcast"
+    hears = Report(1, 0, 0, 0.0, 0.0, (SourceReport(HOST, "host", (), False, -20.0, 0.1),), ())
+    guest.look(hears, at=30)
+    assert guest.agreement.asks.value
+    guest.look(hears, at=32)
+    assert not guest.agreement.asks.value
+
+
+def test_a_host_does_not_ask_itself() -> None:
+    host = Member(HOST, "auto")
+    for at in (0, 3, 6):
+        host.look(deaf(), at=at)
+
+    assert not host.agreement.asks.value
+
+
+def test_the_moment_of_a_picture_goes_with_it() -> None:
+    host, guest = Member(HOST, "broadcast"), Member(ME, "broadcast")
+
+    host.broadcasting.tell(Picture(RED.rgb, at_s=12.5))
+    guest.broadcasting.hear_text(HOST, host.sent[0][1])
+
+    assert guest.broadcasting.given.value == Picture(RED.rgb, at_s=12.5)

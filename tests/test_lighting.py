@@ -10,7 +10,7 @@ from jambridge.edges import Latest
 from jambridge.errors import WireError
 from jambridge.light.wled import Controller
 from jambridge.light.zones import Zone
-from jambridge.lighting import CHANGEABLE, Lighting
+from jambridge.lighting import CHANGEABLE, PAUSED, Lighting
 from jambridge.room.state import RoomState
 from jambridge.sync.service import Sync
 from jambridge.units import PeerId
@@ -48,7 +48,18 @@ def test_what_may_be_changed_is_changed_and_told() -> None:
     settings = one.settings.value
     assert (settings.effect, settings.brightness, settings.zones) == ("roll", 0.5, (Zone("self", "Stage"),))
     assert one.describe()["effect"] == "roll"
-    assert set(one.describe()) == set(CHANGEABLE)
+    assert set(one.describe()) == {PAUSED, *CHANGEABLE}
+
+
+def test_a_pause_outlasts_other_changes_and_ends_when_asked() -> None:
+    one = lighting()
+
+    one.change({"paused": True})
+    one.change({"effect": "roll"})
+    assert one.settings.value.paused and one.describe()["paused"] and one.section(())["paused"]
+
+    one.change({"paused": False})
+    assert not one.settings.value.paused and one.settings.value.effect == "roll"
 
 
 @pytest.mark.parametrize(
@@ -57,6 +68,7 @@ def test_what_may_be_changed_is_changed_and_told() -> None:
         {"effect": "strobe"},
         {"brightness": 1.1},
         {"brightness": 0.5, "effect": 3},
+        {"brightness": 0.5, "paused": 1},
         {"zones": [{"controller": "Stage", "start": 5, "stop": 5}]},
         {"zones": [{"player": "Ada"}]},
         {"zones": "all"},

@@ -159,6 +159,29 @@ def test_who_left_as_it_should_is_only_warned_of_once_it_has_been_away_for_long(
     ]
 
 
+def test_each_outage_is_two_lines_however_long_it_flaps(caplog: pytest.LogCaptureFixture) -> None:
+    now_s = [0.0]
+    lasts_s = [0.0, 0.0, 100.0, 0.0, 70.0]
+
+    class Link:
+        async def run(self) -> None:
+            now_s[0] += lasts_s.pop(0)
+            raise LinkError("no answer")
+
+    @asynccontextmanager
+    async def link() -> AsyncIterator[Link]:
+        if not lasts_s:
+            raise UnavailableError("the end")
+        yield Link()
+
+    with caplog.at_level(logging.INFO), pytest.raises(UnavailableError):
+        asyncio.run(
+            supervise(Health("mqtt"), link, sleep=lambda _delay_s: asyncio.sleep(0), monotonic=lambda: now_s[0])
+        )
+    outage = ["service failed name=mqtt error=no answer", "service runs again name=mqtt"]
+    assert [record.getMessage() for record in caplog.records] == [*outage, *outage, outage[0]]
+
+
 class FailsInAGroup(FailsTwice):
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:

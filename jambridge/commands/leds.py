@@ -1,11 +1,12 @@
-"""`jambridge leds identify`, `test` and `preview`."""
+"""`jambridge leds identify`, `test`, `preview` and `calibrate`."""
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from jambridge.commands.options import ConfigOption, configuration
+from jambridge.commands.options import ConfigOption, JsonOption, configuration
 from jambridge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +40,26 @@ def preview(
     if known is None:
         raise UsageError(f"there is no effect {effect[:40]!r}: {', '.join(EFFECTS)}")
     preview_command.run(known, sound, configuration(config), pixels, seconds)
+
+
+def calibrate(
+    recording: Annotated[Path, typer.Argument(metavar="FILE", help="A film, or sound of two channels.")],
+    name: Annotated[str | None, typer.Argument(metavar="[NAME|MAC|HOST]", help="Whose offset_ms it is.")] = None,
+    light: Annotated[str, typer.Option(metavar="left|right", help="The channel of the photodiode.")] = "right",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How far light is behind sound, and the offset_ms that follows: clap ten times before microphone and strip.
+
+    FILE is what a phone films of it, or a microphone on one channel and a photodiode on the other.
+    """
+    from jambridge import calibrate_command
+
+    if light not in ("left", "right"):
+        raise UsageError(f"--light takes left or right, not {light[:40]!r}")
+    side: Literal["left", "right"] = "left" if light == "left" else "right"
+    found = calibrate_command.measure(recording, side, configuration(config).light, name)
+    typer.echo(json.dumps(found) if as_json else calibrate_command.as_text(found, name))
 
 
 def _show(name: str, pattern: "PatternName", config: Path | None) -> None:

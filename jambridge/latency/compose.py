@@ -11,7 +11,7 @@ from typing import Any
 from jambridge.audio.opus import LOOKAHEAD_FRAMES
 from jambridge.config import AudioConfig, LightConfig
 from jambridge.latency.budget import Basis, Kind, Stage, Way
-from jambridge.latency.remedy import BUFFER, CAPTURE, FRAME, HEARING, NETWORK, PACKET, PLAYOUT, with_remedy
+from jambridge.latency.remedy import BUFFER, CAPTURE, FRAME, HEARING, NETWORK, OTHERS, PACKET, PLAYOUT, with_remedy
 from jambridge.strict_json import JsonObject
 from jambridge.units import SAMPLE_RATE_HZ
 
@@ -30,7 +30,7 @@ def ways(
     before: JsonObject, now: JsonObject, passed_s: float, section: AudioConfig, light: LightConfig
 ) -> tuple[Way, ...]:
     """Every way, from two readings of the status `passed_s` apart, and what is configured."""
-    audio = now["audio"]
+    audio, delay_ms = now["audio"], now["light"].get("delay_ms")
     packets = {peer["id"]: peer["packets"] for peer in before["audio"]["peers"]}
     found: list[Way] = []
     for peer in audio["peers"]:
@@ -40,9 +40,10 @@ def ways(
         if audio["input"]["sends"]:
             found.append(_sent(peer, audio["input"], section))
         if _is_lit(now):
-            found.append(_lit(peer["name"], peer["path"], [_half(theirs), _network(peer)], light, THEIR_CARD))
+            before_hearing = [_half(theirs), _network(peer)]
+            found.append(_lit(peer["name"], peer["path"], before_hearing, delay_ms, light, THEIR_CARD))
     if _is_lit(now) and audio["input"]["card"]:
-        found.append(_lit("line-in", None, [_card(CAPTURE, audio["input"], section)], light))
+        found.append(_lit("line-in", None, [_card(CAPTURE, audio["input"], section)], delay_ms, light))
     return tuple(with_remedy(way, section) for way in found)
 
 
@@ -69,11 +70,18 @@ def _sent(peer: Any, line_in: Any, section: AudioConfig) -> Way:
     return Way(Kind.SENT, peer["name"], peer["path"], stages, (THEIR_PLAYOUT, THEIR_CARD))
 
 
-def _lit(who: str, path: str | None, before: list[Stage], light: LightConfig, *beyond: str) -> Way:
-    """A note waits for the next frame by half its length, on average."""
-    hearing = Stage(HEARING, ONSET_MS, Basis.TYPICAL)
+def _lit(
+    who: str, path: str | None, before: list[Stage], delay_ms: float | None, light: LightConfig, *beyond: str
+) -> Way:
+    """A note waits until the other rooms can show it, `delay_ms` after it was played, where all show it together.
+
+    And for the next frame by half its length, on average.
+    """
+    heard = [*before, Stage(HEARING, ONSET_MS, Basis.TYPICAL)]
+    if delay_ms is not None:
+        heard.append(Stage(OTHERS, max(0.0, delay_ms - sum(stage.ms or 0.0 for stage in heard)), Basis.MEASURED))
     frame = Stage(FRAME, 1000 / light.max_fps / 2, Basis.CONFIGURED)
-    return Way(Kind.LIGHT, who, path, (*before, hearing, frame), (*beyond, WLED))
+    return Way(Kind.LIGHT, who, path, (*heard, frame), (*beyond, WLED))
 
 
 def _half(packet: Stage) -> Stage:

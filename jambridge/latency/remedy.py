@@ -6,9 +6,9 @@ from jambridge.config import AudioConfig
 from jambridge.latency.budget import Stage, Verdict, Way
 
 CAPTURE, PACKET, NETWORK, BUFFER, PLAYOUT = "capture", "packet", "network", "jitter buffer", "playout"
-HEARING, FRAME = "hearing", "frame"
+HEARING, OTHERS, FRAME = "hearing", "other rooms", "frame"
 CARDS, REST = "cards", "rest"
-IN_ORDER = (CARDS, CAPTURE, PACKET, NETWORK, BUFFER, PLAYOUT, HEARING, FRAME, REST)
+IN_ORDER = (CARDS, CAPTURE, PACKET, NETWORK, BUFFER, PLAYOUT, HEARING, OTHERS, FRAME, REST)
 """As sound goes."""
 
 _SHORTEST_BLOCK = 64

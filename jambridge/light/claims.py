@@ -1,10 +1,13 @@
-"""Which of a room's bridges drives a WLED that several could: the one with the lowest peer id. Pure.
+"""What the bridges of a room tell each other of their lights. Pure.
 
-Each says the MACs that it would drive, all of them whenever they change and now and then; who claims one that a bridge
-of a lower id claims as well leaves it alone. What a member that has left claimed counts no more.
+Which WLEDs each would drive: of several that could drive one, the one with the lowest peer id does. How long after it
+was played each can show a moment, where they show it together. And whether one asks for the host's colours. Each says
+all of it whenever it changes, and now and then; what a member that has left said counts no more.
 """
 
+import math
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from jambridge.errors import WireError
@@ -14,33 +17,64 @@ from jambridge.units import PeerId
 
 EVENT = "light-claims"
 MOST = 64
+MOST_DELAY_MS = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`macs`: what it would drive. `delay_s`: what it needs to show a moment; None where it shows all at once."""
+
+    macs: frozenset[str] = frozenset()
+    delay_s: float | None = None
+    asks: bool = False
+    """For the host's colours."""
+
+    def payload(self) -> JsonObject:
+        delay = {} if self.delay_s is None else {"delayMs": round(1000 * self.delay_s, 1)}
+        return {"macs": sorted(self.macs)[:MOST], **delay, **({"asks": True} if self.asks else {})}
+
+
+def parse(payload: Mapping[str, Any]) -> Claim:
+    """Raises WireError for what is no claim."""
+    macs, delay_ms, asks = payload.get("macs"), payload.get("delayMs"), payload.get("asks", False)
+    if not isinstance(macs, list) or len(macs) > MOST:
+        raise WireError(f"a claim is a list of at most {MOST} MACs")
+    if type(asks) is not bool:
+        raise WireError("a bridge asks or does not")
+    if delay_ms is None:
+        return Claim(frozenset(map(wled.parse_mac, macs)), asks=asks)
+    if type(delay_ms) not in (int, float) or not math.isfinite(delay_ms) or not 0 <= delay_ms <= MOST_DELAY_MS:
+        raise WireError(f"a delay is 0 to {MOST_DELAY_MS:.0f} ms")
+    return Claim(frozenset(map(wled.parse_mac, macs)), delay_ms / 1000, asks)
 
 
 class Claims:
-    """What the others claim, as `me` has heard it."""
+    """What the others say, as `me` has heard it."""
 
     def __init__(self, me: PeerId) -> None:
         self._me = me
         self._members: frozenset[PeerId] = frozenset()
-        self._claimed: dict[PeerId, frozenset[str]] = {}
+        self._said: dict[PeerId, Claim] = {}
 
     def set_members(self, members: Collection[PeerId]) -> None:
         self._members = frozenset(members)
-        self._claimed = {peer: macs for peer, macs in self._claimed.items() if peer in self._members}
+        self._said = {peer: claim for peer, claim in self._said.items() if peer in self._members}
 
     def hear(self, payload: Mapping[str, Any], sender: PeerId) -> None:
-        """Raises WireError for what is no list of MACs, and for one from nobody who is here."""
-        macs = payload.get("macs")
-        if not isinstance(macs, list) or len(macs) > MOST:
-            raise WireError(f"a claim is a list of at most {MOST} MACs")
+        """Raises WireError for what is no claim, and for one from nobody who is here."""
+        claim = parse(payload)
         if sender not in self._members:
             raise WireError("a claim from nobody here")
-        self._claimed[sender] = frozenset(map(wled.parse_mac, macs))
+        self._said[sender] = claim
 
     def taken(self) -> frozenset[str]:
         """The MACs that are not ours to drive."""
-        return frozenset().union(*(macs for peer, macs in self._claimed.items() if peer < self._me))
+        return frozenset().union(*(claim.macs for peer, claim in self._said.items() if peer < self._me))
 
+    def delay_s(self) -> float | None:
+        """The longest that one of them needs; None where all show at once."""
+        return max((one.delay_s for one in self._said.values() if one.delay_s is not None), default=None)
 
-def payload(wanted: Collection[str]) -> JsonObject:
-    return {"macs": sorted(wanted)[:MOST]}
+    def is_asked(self) -> bool:
+        """Whether one of them asks for the host's colours."""
+        return any(claim.asks for claim in self._said.values())

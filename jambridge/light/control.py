@@ -1,7 +1,7 @@
 """What the main process and the light process tell each other: one JSON object a packet. Pure.
 
-Down go the sources, the controllers, the settings, the room clock's course and the music, each the whole of it whenever
-it changes, Try and Quit; up go reports.
+Down go the sources, the controllers, the settings, the room clock's course, the timing and the music, each the whole of
+it whenever it changes, Try and Quit; up go reports.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from jambridge.light.colour import ColorMode
 from jambridge.light.effects import PLAIN, EffectName, Style
 from jambridge.light.music import Music
 from jambridge.light.patterns import PatternName
+from jambridge.light.presenting import Timing
 from jambridge.light.safety import MOST_FLASHES_PER_S
 from jambridge.light.wled import Controller
 from jambridge.light.zones import Zone
@@ -55,6 +56,8 @@ class LightSettings:
 
     mode: Literal["local", "broadcast", "off"] = "local"
     """off: every strip has its own state back."""
+    paused: bool = False
+    """Every strip has its own state back until this ends; what is heard is still told."""
     color_mode: ColorMode = "chromatic"
     brightness: float = 1.0
     max_fps: float = 60.0
@@ -80,11 +83,12 @@ class Try:
 class Picture:
     """At most 128 colours, base64 of three bytes each: down the host's, to be shown; up ours, for others to show.
 
-    `fade_s`: in which the next picture comes up.
+    `fade_s`: in which the next picture comes up; `at_s`: the moment of room time that it shows, where that is said.
     """
 
     rgb: str
     fade_s: float = 0.0
+    at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +132,11 @@ class Report:
     """Of `cpu_s`, in onset and note detection."""
     sources: tuple[SourceReport, ...]
     outputs: tuple[OutputReport, ...]
+    needs_s: float | None = None
+    """How long after it was played what sounds is known; while a delay is in force."""
 
 
-Message = Sources | MidiPlayers | Controllers | LightSettings | Course | Music | Picture | Try | Quit | Report
+Message = Sources | MidiPlayers | Controllers | LightSettings | Course | Timing | Music | Picture | Try | Quit | Report
 _CODEC: Codec[Message] = Codec(
     {
         "sources": Sources,
@@ -138,6 +144,7 @@ _CODEC: Codec[Message] = Codec(
         "controllers": Controllers,
         "settings": LightSettings,
         "course": Course,
+        "timing": Timing,
         "music": Music,
         "picture": Picture,
         "try": Try,

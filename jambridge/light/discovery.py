@@ -42,14 +42,26 @@ class Found:
     reason: str
     fps_shown: int
     warnings: tuple[str, ...] = ()
+    max_fps: float = 0.0
+    """Frames a second that it can show."""
+    rssi_dbm: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """With the other bridges of the room, by MAC: what we would drive, and what one of them does."""
+    """With the other bridges of the room: what we say of our lights, and what they do."""
 
     wanted: Latest[frozenset[str]] = field(default_factory=lambda: Latest(frozenset()))
+    """The MACs that we would drive."""
     taken: Latest[frozenset[str]] = field(default_factory=lambda: Latest(frozenset()))
+    """Those that one of them drives."""
+    delay_s: Latest[float | None] = field(default_factory=lambda: Latest(None))
+    """How long after it was played we can show a moment; None where we show all at once."""
+    delay_of_others_s: Latest[float | None] = field(default_factory=lambda: Latest(None))
+    """The longest that one of them needs."""
+    asks: Latest[bool] = field(default_factory=lambda: Latest(False))
+    """Whether we ask for the host's colours."""
+    is_asked: Latest[bool] = field(default_factory=lambda: Latest(False))
 
 
 class Discovery:
@@ -361,6 +373,8 @@ def _found(unit: Wled, way: Controller, verdict: Verdict, warnings: tuple[str, .
         reason=verdict.reason,
         fps_shown=unit.info.fps,
         warnings=warnings,
+        max_fps=way.max_fps,
+        rssi_dbm=unit.info.rssi_dbm,
     )
 
 

@@ -11,14 +11,16 @@ import select
 import socket
 import sys
 import time
+from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from jambridge import realtime
 from jambridge.audio.ring import Rings, read_wakes
 from jambridge.audio.source import Source
 from jambridge.errors import WireError
-from jambridge.light import control
+from jambridge.light import control, presenting
 from jambridge.light.colour import Colours
 from jambridge.light.control import Controllers, LightSettings, MidiPlayers, Picture, Quit, Report, Sources, Try
 from jambridge.light.ensemble import Ensemble
@@ -26,6 +28,7 @@ from jambridge.light.hearing import Hearing
 from jambridge.light.link import UdpLink
 from jambridge.light.music import Music
 from jambridge.light.patterns import PATTERNS
+from jambridge.light.presenting import LATEST, MOST_S, TICK_S, Need, Timing
 from jambridge.light.rig import Rig
 from jambridge.light.stage import Stage
 from jambridge.light.wled import Controller
@@ -34,11 +37,10 @@ from jambridge.notes.onset import ONSET_BLOCK, OnsetDetector
 from jambridge.notes.tracker import Threshold
 from jambridge.sync.clock import Course
 from jambridge.typed_json import MAX_BYTES
-from jambridge.units import LocalSeconds, PeerId
+from jambridge.units import LocalSeconds, PeerId, RoomSeconds
 
 REPORT_S = 0.1
 IDLE_REPORT_S = 0.5  # with the lights off
-TICK_S = 1 / 60  # of room time, in every bridge of the room
 SHARE_AGAIN_S = 1.0
 LATE_S = 0.004  # a quarter of a frame
 LINGER_S = 1.0  # frames go on at the full rate behind the last sound, so that a lost one leaves nothing lit
@@ -62,14 +64,20 @@ class Engine:
         self._urgent_at = self._sounded_at = self._sourced_at = _NEVER
         self._promised_at = self._reported_at = _now()
         self._ticks = self._late_ticks = 0
+        self._has_waited = False
         self._shared_at = self._told_at = _NEVER
         self._shared = ""
+        self._timing = Timing()
+        self._need, self._known_s = Need(), 0.0
+        self._given_after_s: deque[float] = deque(maxlen=LATEST)
+        self._course = Course(self._reported_at, RoomSeconds(self._reported_at))
 
     def run(self) -> None:
         try:
             while self._running:
                 self._wait()
                 self._show()
+                self._think()
                 self._share()
                 self._report()
         finally:
@@ -78,8 +86,10 @@ class Engine:
     def _wait(self) -> None:
         """Until the next deadline or until there is news, which is taken in."""
         now = _now()
-        self._promised_at = max(self._due(now), now)
-        wait_s = max(0.0, min(self._promised_at, self._reported_at + self._report_every_s, self._share_due(now)) - now)
+        moves = self._moves(now)
+        self._promised_at = max(self._due(now, moves=moves), now)
+        share_due = self._share_due(moves=moves)
+        wait_s = max(0.0, min(self._promised_at, self._reported_at + self._report_every_s, share_due) - now)
         news = [self._stop_fd, self._control.fileno()]
         if self._settings.mode != "off":
             news.append(self._wake_fd)
@@ -92,48 +102,67 @@ class Engine:
             self._hear()
 
     def _hear(self) -> None:
+        if self._settings.mode == "broadcast":  # the host listens for us
+            self._ensemble.attend(read_wakes(self._wake_fd))
+            return
         for attacked in self._ensemble.receive(read_wakes(self._wake_fd), _now()):
             if attacked:
-                self._urgent_at = _now()
                 self._show()  # the flash does not wait for the notes to be found
-        for changed in self._ensemble.detect(_now()):
-            if changed:
-                self._urgent_at = _now()
+
+    def _think(self) -> None:
+        """Find the notes, hop by hop, so that a frame due meanwhile need not wait for all; a hop waits for it once."""
+        while self._ensemble.has_hop():
+            now = _now()
+            if not self._has_waited and self._promised(now) - now < self._ensemble.hop_s:
+                self._has_waited = True
+                return
+            self._has_waited = False
+            self._ensemble.detect()
             self._show()
+
+    def _promised(self, now: LocalSeconds) -> LocalSeconds:
+        """When the next frame is due."""
+        return self._due(now, moves=self._moves(now))
 
     def _show(self) -> None:
         now = _now()
+        changed = self._ensemble.advance(now), self._stage.advance(now)
+        if any(changed):
+            self._urgent_at = now
         drives = self._running and self._drives(now)
         if not drives:
             self._rig.release()
-        parts = self._stage.parts(now)
+        elif now < self._promised_at and not any(changed):
+            return
 
         def draw(controller: Controller) -> Colours:
-            return self._stage.picture(parts, controller, now)
+            return self._stage.picture(controller, now)
 
-        if self._rig.show(draw, _now, self._urgent_at, sounding=self._moves(now), drives=drives):
+        moves = self._moves(now)
+        if self._rig.show(draw, _now, self._urgent_at, sounding=moves, drives=drives):
             self._ticks += 1
             self._late_ticks += now - self._promised_at > LATE_S
 
-    def _share_due(self, now: LocalSeconds) -> float:
+    def _share_due(self, *, moves: bool) -> float:
         if not self._settings.shares or self._settings.mode == "off":
             return math.inf
-        return self._shared_at + (TICK_S if self._moves(now) else SHARE_AGAIN_S)
+        return self._shared_at + (TICK_S if moves else SHARE_AGAIN_S)
 
     def _share(self) -> None:
         """Tell what we show: when it changes, and again every second."""
         now = _now()
-        if self._share_due(now) > now:
+        if not self._settings.shares or self._share_due(moves=self._moves(now)) > now:
             return
         picture = self._stage.shared(now)
         if picture != self._shared or now - self._told_at >= SHARE_AGAIN_S:
             self._shared, self._told_at = picture, now
             with suppress(OSError):
-                self._control.send(control.encode(Picture(picture)))
+                self._control.send(control.encode(Picture(picture, at_s=self._course.room_s(now) - self._known_s)))
         self._shared_at = now
 
-    def _due(self, now: LocalSeconds) -> LocalSeconds:
-        return self._rig.due(self._urgent_at, sounding=self._moves(now), drives=self._drives(now))
+    def _due(self, now: LocalSeconds, *, moves: bool) -> LocalSeconds:
+        frame = self._rig.due(self._urgent_at, sounding=moves, drives=self._drives(now))
+        return min(frame, self._ensemble.due, self._stage.due)
 
     def _sounds(self, now: LocalSeconds) -> bool:
         if self._ensemble.sounds(now):
@@ -147,7 +176,8 @@ class Engine:
     def _drives(self, now: LocalSeconds) -> bool:
         if self._ensemble.has_members or self._sounds(now):
             self._sourced_at = now
-        return self._settings.mode != "off" and now - self._sourced_at < RELEASE_AFTER_S
+        wanted = self._settings.mode != "off" and not self._settings.paused
+        return wanted and now - self._sourced_at < RELEASE_AFTER_S
 
     @property
     def _report_every_s(self) -> float:
@@ -171,34 +201,78 @@ class Engine:
         match message:
             case Controllers(controllers):
                 self._rig.set_controllers(controllers)
+                self._set_timing()
             case LightSettings():
                 if message.threshold != self._settings.threshold:
                     self._ensemble.set_listen(partial(listen, threshold=message.threshold))
                 self._settings = self._stage.settings = message
                 self._rig.set_settings(message)
-            case Course():
-                now = _now()
-                self._rig.set_phase((message.room_s(now) - now) % TICK_S)
+                self._set_timing()
             case Try(controller, pattern):
                 self._rig.begin_trial(controller, PATTERNS[pattern], _now())
             case Quit():
                 self._running = False
             case _:
-                self._stage_news(message)
+                self._follow_room(message)
 
-    def _stage_news(self, message: control.Message) -> None:
-        """Take in what is to be shown."""
+    def _follow_room(self, message: control.Message) -> None:
+        """Take in what is to be shown, and when."""
         match message:
             case Sources(sources):
                 self._ensemble.set_sources(sources)
             case MidiPlayers(players):
-                if self._ensemble.set_midi(players, _now()):
-                    self._urgent_at = _now()
-            case Picture():
-                self._stage.give(message, _now())
-                self._urgent_at = _now()
+                self._ensemble.set_midi(players, _now())
+            case Course() | Timing() | Picture():
+                self._follow_time(message)
             case Music():
                 self._stage.music = message
+
+    def _follow_time(self, message: Course | Timing | Picture) -> None:
+        now = _now()
+        match message:
+            case Course():
+                self._course = message
+                phase_s = (message.room_s(now) - now) % TICK_S
+                self._rig.set_phase(phase_s)
+                self._ensemble.set_phase(phase_s)
+            case Timing():
+                self._timing = message
+                self._set_timing()
+            case Picture(at_s=at_s):
+                delay_s = self._timing.delay_s
+                if at_s is None or delay_s is None:
+                    self._stage.give(message, now)
+                    return
+                shown_at = self._course.local_s(RoomSeconds(at_s))
+                self._given_after_s.append(now - shown_at)
+                due = min(shown_at + delay_s - self._rig.lead_s, now + MOST_S)
+                self._stage.give(message, LocalSeconds(due))
+
+    def _set_timing(self) -> None:
+        """What others are to show with us is drawn when we know it, and sent when they have it.
+
+        Strips that all others here wait for are sent their frames sooner than the room agreed on.
+        """
+        delay_s = self._timing.delay_s
+        left_s = None if delay_s is None else delay_s - self._rig.lead_s
+        shares = self._settings.shares
+        self._ensemble.set_timing(replace(self._timing, delay_s=None if shares else left_s))
+        self._rig.set_hold(max(0.0, left_s - self._known_s) if shares and left_s is not None else 0.0)
+
+    def _measure(self, now: LocalSeconds) -> float | None:
+        """How long after it was played a moment can be shown; None where that is not known or nobody waits."""
+        if self._timing.delay_s is None:
+            self._need, self._known_s = Need(), 0.0
+            return None
+        follows = self._settings.mode == "broadcast"
+        known_s = presenting.nearly_most(self._given_after_s) if follows else self._ensemble.needs_s
+        if known_s is None:
+            return None
+        known_s = self._need.follow(known_s, now)
+        if known_s != self._known_s:
+            self._known_s = known_s
+            self._set_timing()
+        return round(known_s + self._rig.lead_s, 4)
 
     def _report(self) -> None:
         now = _now()
@@ -213,6 +287,7 @@ class Engine:
             detector_s=round(self._ensemble.detector_s, 3),
             sources=self._ensemble.report(now),
             outputs=self._rig.report(now),
+            needs_s=self._measure(now),
         )
         with suppress(OSError):  # a main process that does not read now is told later; one that is gone, _obey sees
             self._control.send(control.encode(report))

@@ -1,5 +1,6 @@
 """Everyone who is heard, or plays over MIDI, or both: one Hearing a source, one Keyed a player, and what they give."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,8 +12,11 @@ from jambridge.light.control import MidiPlayer, SourceReport
 from jambridge.light.effects import Part
 from jambridge.light.hearing import Hearing
 from jambridge.light.keyed import Keyed
+from jambridge.light.presenting import Timing
 from jambridge.light.zones import Player
 from jambridge.units import LocalSeconds, PeerId
+
+_OF_NEWEST = 0.05
 
 Listen = Callable[[Source], Hearing]
 
@@ -25,6 +29,11 @@ class Ensemble:
         self._listen = listen
         self._hearings: dict[int, Hearing] = {}
         self._keyed: dict[PeerId, Keyed] = {}
+        self._has_news = False
+        self._timing = Timing()
+        self._phase_s = 0.0
+        self.hop_s = 0.0
+        """How long it lately took to find the notes of one hop."""
         self.detector_s = 0.0
         """Seconds of processor time spent on detection."""
 
@@ -43,23 +52,32 @@ class Ensemble:
                 hearing = self._listen(source)
             hearing.source = source
             self._hearings[source.slot] = hearing
+        self._set_timing()
 
-    def set_midi(self, players: Iterable[MidiPlayer], now: LocalSeconds) -> bool:
-        """All that is played over MIDI; whether anybody has begun or ended a note."""
+    def set_midi(self, players: Iterable[MidiPlayer], now: LocalSeconds) -> None:
+        """All that is played over MIDI."""
         before, self._keyed = self._keyed, {}
-        has_news = False
         for player in players:
             keyed = self._keyed[player.id] = before.get(player.id) or Keyed(player)
-            has_news |= keyed.follow(player, now)
-        for hearing in self._hearings.values():
-            if played := self._played(hearing, now):
-                hearing.leave(played, now)
-        return has_news or any(keyed.sounds(now) for one, keyed in before.items() if one not in self._keyed)
+            self._has_news |= keyed.follow(player, now)
+        self._has_news |= any(keyed.sounds(now) for one, keyed in before.items() if one not in self._keyed)
+        self._set_timing()
 
     def set_listen(self, listen: Listen) -> None:
         """Listen anew to everyone, another way."""
         self._listen = listen
         self._hearings = {slot: listen(hearing.source) for slot, hearing in self._hearings.items()}
+        self._set_timing()
+
+    def set_timing(self, timing: Timing) -> None:
+        """When what is heard from now on is shown, and what is played over MIDI."""
+        self._timing = timing
+        self._set_timing()
+
+    def set_phase(self, phase_s: float) -> None:
+        """How far room time is ahead of ours, whole ticks apart."""
+        self._phase_s = phase_s
+        self._set_timing()
 
     def receive(self, wakes: Iterable[Wake], now: LocalSeconds) -> Iterator[bool]:
         """Take in the newest sound of every slot, source by source; whether each attacked a note."""
@@ -71,16 +89,51 @@ class Ensemble:
                     attacked = hearing.receive(self._rings, wake, now)
                 yield attacked
 
-    def detect(self, now: LocalSeconds) -> Iterator[bool]:
-        """Find the notes in what was received, hop by hop, so that a frame due meanwhile need not wait for all.
+    def attend(self, wakes: Iterable[Wake]) -> None:
+        """Take note that sound arrives, and do not listen."""
+        for wake in wakes:
+            hearing = self._hearings.get(wake.slot)
+            if hearing and hearing.source.generation == wake.generation:
+                hearing.attend(wake)
 
-        Whether others sound than before each hop.
-        """
-        for hearing in list(self._hearings.values()):
-            while hearing.has_hop():
-                with self._timed():
-                    changed = hearing.detect(self._played(hearing, now))
-                yield changed
+    def has_hop(self) -> bool:
+        """Whether notes are to be found in what was received."""
+        return any(hearing.has_hop() for hearing in self._hearings.values())
+
+    def detect(self) -> None:
+        """Find the notes of one hop, if there is one."""
+        hearing = next((one for one in self._hearings.values() if one.has_hop()), None)
+        if hearing is None:
+            return
+        began = time.monotonic()
+        with self._timed():
+            end = hearing.detect()
+        ended = time.monotonic()
+        self.hop_s += (ended - began - self.hop_s) * _OF_NEWEST
+        hearing.known(end, LocalSeconds(ended))
+
+    @property
+    def due(self) -> LocalSeconds:
+        """When the next of what is known already is to be shown."""
+        return min((hearing.due for hearing in self._hearings.values()), default=LocalSeconds(math.inf))
+
+    @property
+    def needs_s(self) -> float | None:
+        """How long after they were played nearly all notes are known, of whoever is the latest."""
+        return max((one for hearing in self._hearings.values() if (one := hearing.needs_s) is not None), default=None)
+
+    def advance(self, now: LocalSeconds) -> bool:
+        """Show what is due; whether there is an attack or another note in it, or news of MIDI."""
+        changed = [hearing.advance(now, self._played(hearing, now)) for hearing in self._hearings.values()]
+        has_news, self._has_news = self._has_news, False
+        return has_news or any(changed)
+
+    def _set_timing(self) -> None:
+        for hearing in self._hearings.values():
+            way_s = self._timing.way_s(hearing.source.id)
+            hearing.set_timing(self._timing.delay_s, way_s, self._phase_s)
+        for peer, keyed in self._keyed.items():
+            keyed.set_late(max(0.0, (self._timing.delay_s or 0.0) - self._timing.way_s(peer)))
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

@@ -1,8 +1,8 @@
-"""What one source is heard to play: its ring read in the detectors' steps."""
+"""What one source is heard to play: its ring read in the detectors' steps, and told to what shows it."""
 
 import math
+from collections import deque
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -10,20 +10,22 @@ from numpy.typing import NDArray
 
 from jambridge.audio.ring import Mono, Rings, Wake
 from jambridge.audio.source import Source
-from jambridge.light import scene
+from jambridge.light import presenting
 from jambridge.light.control import SourceReport
 from jambridge.light.effects import Part
-from jambridge.light.strokes import Strokes
+from jambridge.light.presenting import LATEST, TICK_S
+from jambridge.light.showing import FLOOR_DBFS, Showing
+from jambridge.light.timeline import Timeline
 from jambridge.notes.detector import Detection
-from jambridge.notes.frame import HOP_FRAMES, Note
-from jambridge.units import Frames, LocalSeconds, MidiNote
+from jambridge.notes.frame import HOP_FRAMES
+from jambridge.units import SAMPLE_RATE_HZ, Frames, LocalSeconds
 
-SILENT_AFTER_S = 0.1  # without sound arriving, nothing is held to sound
-FLOOR_DBFS = -60.0  # below, nothing sounds
 _FLASH_AGAIN_S = 0.05  # the same attack may be noticed twice
 _NEVER = LocalSeconds(-math.inf)
-LOWEST_DBFS = -120.0  # JSON knows no infinity
 OLDEST_S = 1e6
+_IN_STEP_S = 0.002
+_ANOTHER_WAY_S = 0.004
+_SETTLED_S = 3.0  # by then the quickest packets have come, and the way is known
 
 
 class OnsetDetector(Protocol):
@@ -35,7 +37,11 @@ class NoteDetector(Protocol):
 
 
 class Hearing:
-    """Listens to one source. `receive` is quick and says of an attack; `detect` finds the notes."""
+    """Listens to one source. `receive` is quick and says of an attack; `detect` finds the notes.
+
+    They are shown at once, or with a `delay_s` so long after they were played, and then hops end on ticks of the
+    room's, so that the hops of all bridges hold the same.
+    """
 
     def __init__(self, source: Source, onsets: OnsetDetector, onset_block: int, notes: NoteDetector) -> None:
         self.source = source
@@ -44,10 +50,25 @@ class Hearing:
         self._detector = notes
         self._position: Frames | None = None
         self._for_onsets = self._for_notes = np.empty(0, np.float32)
-        self._detection = Detection((), onset=False, level_dbfs=-math.inf)
-        self._arrived_at = self._flashed_at = _NEVER
-        self._strokes = Strokes()
-        self._left: set[MidiNote] = set()
+        self._level_dbfs = -math.inf
+        self._arrived_at = self._attacked_at = _NEVER
+        self._begun_at: LocalSeconds | None = None
+        self._showing = Showing()
+        self._timeline = Timeline()
+        self._delay_s: float | None = None
+        self._way_s = self._phase_s = 0.0
+        self._is_in_step = False
+        self._known_after_s: deque[float] = deque(maxlen=LATEST)
+
+    def set_timing(self, delay_s: float | None, way_s: float, phase_s: float) -> None:
+        """`delay_s`: None shows at once. `way_s`: from being played until here.
+
+        Room time is `phase_s` ahead of ours, whole ticks apart.
+        """
+        if (delay_s is None) is not (self._delay_s is None) or abs(way_s - self._way_s) > _ANOTHER_WAY_S:
+            self._is_in_step = False
+            self._known_after_s.clear()
+        self._delay_s, self._way_s, self._phase_s = delay_s, way_s, phase_s
 
     def receive(self, rings: Rings, wake: Wake, now: LocalSeconds) -> bool:
         """Take what has been written since the last time; whether an attack is in it.
@@ -56,81 +77,118 @@ class Hearing:
         """
         if self._position is None or not 0 <= wake.written - self._position <= rings.capacity // 2:
             self._position = Frames(max(0, wake.written - HOP_FRAMES))
+            self._begun_at = self._begun_at or now
         fresh = rings.read(self.source.slot, self._position, wake.written - self._position)
         self._position = wake.written
         self._arrived_at = wake.arrived_at
+        self._timeline.follow(wake.written, wake.arrived_at)
+        self._showing.keep(self._due(wake.written))
         self._for_notes = np.concatenate([self._for_notes, fresh])
+        self._step()
         blocks, self._for_onsets = _steps(np.concatenate([self._for_onsets, fresh]), self._onset_block)
-        if self._onsets.process(blocks).any() and now - self._flashed_at >= _FLASH_AGAIN_S:
-            self._flashed_at = now
+        attacks = np.flatnonzero(self._onsets.process(blocks))
+        if len(attacks) and now - self._attacked_at >= _FLASH_AGAIN_S:
+            self._attacked_at = now
+            behind = len(self._for_onsets) + (len(blocks) - 1 - int(attacks[0])) * self._onset_block
+            self._showing.attack(self._due(Frames(wake.written - behind)))
             return True
         return False
+
+    def attend(self, wake: Wake) -> None:
+        """Sound has arrived that nobody wants to know more of; listening begins anew behind it."""
+        self._arrived_at = wake.arrived_at
+        self._position = None
+        self._for_onsets = self._for_notes = np.empty(0, np.float32)
 
     def has_hop(self) -> bool:
         """Whether a whole hop has been received that is not yet searched for notes."""
         return len(self._for_notes) >= HOP_FRAMES
 
-    def detect(self, played: Collection[int] = ()) -> bool:
-        """Find the notes of the oldest hop received; whether others sound now. `played`: see `leave`."""
-        before = _pitches(self._detection.notes)
+    def detect(self) -> Frames:
+        """Find the notes of the oldest hop received; where it ended."""
+        end = self._next_end()
         hop, self._for_notes = self._for_notes[np.newaxis, :HOP_FRAMES], self._for_notes[HOP_FRAMES:]
-        (self._detection,) = self._detector.process(hop)
-        self._left &= _pitches(self._detection.notes)
-        self.leave(played, self._arrived_at)
-        return before != _pitches(self._detection.notes)
+        (detection,) = self._detector.process(hop)
+        self._level_dbfs = detection.level_dbfs
+        self._showing.detect(detection, self._due(end))
+        return end
 
-    def leave(self, played: Collection[int], now: LocalSeconds) -> None:
-        """Leave to MIDI what is found of the pitch classes `played` there, for as long as it is found.
+    def known(self, end: Frames, now: LocalSeconds) -> None:
+        """What was played until `end` is known."""
+        self._known_after_s.append(now - self._played_at(end))
 
-        It is the same note, or its octave, and goes on to be found when the key is up and the string still sounds.
-        """
-        notes = self._detection.notes
-        self._left |= {note.midi for note in notes if note.midi % 12 in played}
-        self._detection = replace(self._detection, notes=tuple(one for one in notes if one.midi not in self._left))
-        self._strokes.follow(self.notes(now), now)
+    @property
+    def needs_s(self) -> float | None:
+        """How long after it was played nearly all is known."""
+        return presenting.nearly_most(self._known_after_s)
 
-    def notes(self, now: LocalSeconds) -> tuple[Note, ...]:
-        return self._detection.notes if now - self._arrived_at < SILENT_AFTER_S else ()
+    @property
+    def due(self) -> LocalSeconds:
+        """When the next of what is known already is to be shown."""
+        return self._showing.due
+
+    def advance(self, now: LocalSeconds, played: Collection[int] = ()) -> bool:
+        """Show what is due, and leave `played` to MIDI; whether there is an attack or another note in it."""
+        return self._showing.advance(now, played)
 
     def part(self, now: LocalSeconds, bands: NDArray[np.float32] | None) -> Part:
         """For the effects: what was played lately, and how loud it is."""
-        if now - self._arrived_at >= SILENT_AFTER_S:
-            self._strokes.follow((), now)
-        alive = now - self._arrived_at < SILENT_AFTER_S
-        level_dbfs = self._detection.level_dbfs if alive else LOWEST_DBFS
-        return Part(self._strokes.played(), self.flash(now), level_dbfs, bands)
+        showing = self._showing
+        return Part(showing.strokes(now), showing.flash(now), showing.level_dbfs(now), bands)
 
     def newest(self, rings: Rings, frames: int, now: LocalSeconds) -> Mono:
-        """The last of what was received, or silence."""
-        known = min(frames, self._position or 0)
-        if now - self._arrived_at >= SILENT_AFTER_S or self._position is None or known < frames:
+        """The last of what is due, or silence."""
+        position = self._position or 0
+        if position:
+            waiting_s = max(0.0, self._due(Frames(position)) - now)
+            position = max(0, position - round(waiting_s * SAMPLE_RATE_HZ))
+        if position < frames or not self._showing.is_alive(now):
             return np.zeros(frames, np.float32)
-        return rings.read(self.source.slot, Frames(self._position - frames), frames)
+        return rings.read(self.source.slot, Frames(position - frames), frames)
 
     def flash(self, now: LocalSeconds) -> float:
-        return scene.flash(now - self._flashed_at)
+        return self._showing.flash(now)
 
     def sounds(self, now: LocalSeconds) -> bool:
-        alive = now - self._arrived_at < SILENT_AFTER_S
-        return self.flash(now) > 0 or (alive and self._detection.level_dbfs >= FLOOR_DBFS)
+        return self._showing.sounds(now)
 
     def report(self, now: LocalSeconds) -> SourceReport:
-        notes = self.notes(now)
         return SourceReport(
             id=self.source.id,
             name=self.source.name,
-            notes=tuple(note.midi for note in notes),
+            notes=tuple(note.midi for note in self._showing.notes(now)),
             onset=self.flash(now) > 0,
-            level_dbfs=round(max(self._detection.level_dbfs, LOWEST_DBFS), 1),
+            level_dbfs=round(self._showing.level_dbfs(now), 1),
             age_s=round(min(now - self._arrived_at, OLDEST_S), 3),
         )
+
+    def _played_at(self, position: Frames) -> LocalSeconds:
+        return LocalSeconds(self._timeline.at(position) - self._way_s)
+
+    def _due(self, position: Frames) -> LocalSeconds:
+        if self._delay_s is None:
+            return self._arrived_at
+        return LocalSeconds(max(self._arrived_at, self._played_at(position) + self._delay_s))
+
+    def _next_end(self) -> Frames:
+        """Where the oldest hop that is not yet searched ends."""
+        return Frames((self._position or 0) - len(self._for_notes) + HOP_FRAMES)
+
+    def _step(self) -> None:
+        """Leave out what keeps hops from ending on ticks: at the beginning, behind a change of way, and in silence."""
+        is_settled = self._begun_at is not None and self._arrived_at - self._begun_at > _SETTLED_S
+        if self._delay_s is None or (self._is_in_step and is_settled and self._level_dbfs >= FLOOR_DBFS):
+            return
+        left_s = -(self._played_at(self._next_end()) + self._phase_s) % TICK_S
+        surplus = round(left_s * SAMPLE_RATE_HZ)
+        if min(left_s, TICK_S - left_s) < _IN_STEP_S:
+            self._is_in_step = True
+        elif len(self._for_notes) >= surplus:
+            self._for_notes = self._for_notes[surplus:]
+            self._is_in_step = True
 
 
 def _steps(samples: Mono, size: int) -> tuple[NDArray[np.float32], Mono]:
     """Whole steps as (steps, size), and the rest."""
     whole = len(samples) // size * size
     return samples[:whole].reshape(-1, size), samples[whole:]
-
-
-def _pitches(notes: tuple[Note, ...]) -> set[MidiNote]:
-    return {note.midi for note in notes}

@@ -7,7 +7,8 @@ from dataclasses import replace
 from jambridge.light import scene
 from jambridge.light.control import MidiPlayer, SourceReport
 from jambridge.light.effects import Part
-from jambridge.light.hearing import LOWEST_DBFS, OLDEST_S
+from jambridge.light.hearing import OLDEST_S
+from jambridge.light.showing import LOWEST_DBFS
 from jambridge.light.strokes import MOST, REMEMBERED_S
 from jambridge.notes.stroke import Stroke
 from jambridge.units import LocalSeconds
@@ -24,7 +25,14 @@ _FULL_DB = 60.0  # as loud as a detected note of that velocity
 class Keyed:
     def __init__(self, player: MidiPlayer) -> None:
         self.player = player
+        self._late_s = 0.0
         self._strokes: tuple[Stroke, ...] = ()
+        self._later: tuple[Stroke, ...] = ()
+
+    def set_late(self, late_s: float) -> None:
+        """Show all so long after it was told, as if it had been played then."""
+        self._late_s = late_s
+        self._later = tuple(_later(one, late_s) for one in self._strokes) if late_s else self._strokes
 
     def follow(self, player: MidiPlayer, now: LocalSeconds) -> bool:
         """Take in what is told; whether it is news. What sounded, and is not told of any more, has ended."""
@@ -32,27 +40,31 @@ class Keyed:
         former = {(one.midi, one.began): one for one in self._strokes if now - one.began < REMEMBERED_S}
         over = {which: one if one.ended is not None else replace(one, ended=now) for which, one in former.items()}
         before, self._strokes = self._strokes, _in_order((over | told).values())[-MOST:]
+        self.set_late(self._late_s)
         self.player = player
         return before != self._strokes
 
     def pitch_classes(self, now: LocalSeconds) -> frozenset[int]:
         """Of all that sounds, or may still be heard dying away."""
-        return frozenset(one.midi % 12 for one in self._strokes if one.ended is None or now < one.ended + STILL_S)
+        return frozenset(one.midi % 12 for one in self._shown(now) if one.ended is None or now < one.ended + STILL_S)
 
     def part(self, now: LocalSeconds) -> Part:
         """Without its sound."""
-        sounding = [one.velocity for one in self._strokes if one.sounds(now)]
+        shown = self._shown(now)
+        sounding = [one.velocity for one in shown if one.sounds(now)]
         level_dbfs = _FULL_DB * (max(sounding) - 1) if sounding else LOWEST_DBFS
-        return Part(self._strokes, self._flash(now), level_dbfs)
+        return Part(shown, self._flash(now), level_dbfs)
 
     def beside(self, heard: Part, now: LocalSeconds) -> Part:
         """With its sound, whose attacks are the same as ours and come a little later: they flash once."""
-        strokes = _in_order((*heard.strokes, *self._strokes))
-        is_ours = any(now - one.began < ATTACK_S for one in self._strokes)
+        shown = self._shown(now)
+        strokes = _in_order((*heard.strokes, *shown))
+        is_ours = any(now - one.began < ATTACK_S for one in shown)
         return replace(heard, strokes=strokes, flash=self._flash(now) if is_ours else heard.flash)
 
     def sounds(self, now: LocalSeconds) -> bool:
-        return any(one.sounds(now) for one in self._strokes)
+        """Also before the beginning of what is shown late."""
+        return any(one.sounds(now) for one in self._later)
 
     def report(self, now: LocalSeconds) -> SourceReport:
         """Of a player without sound."""
@@ -61,14 +73,22 @@ class Keyed:
         return self.report_beside(nothing, now)
 
     def report_beside(self, heard: SourceReport, now: LocalSeconds) -> SourceReport:
-        keys = {int(one.midi) for one in self._strokes if one.sounds(now)}
+        keys = {int(one.midi) for one in self._shown(now) if one.sounds(now)}
         notes = tuple(sorted({*heard.notes, *keys}))
         return replace(heard, notes=notes, onset=heard.onset or self._flash(now) > 0)
 
     def _flash(self, now: LocalSeconds) -> float:
         """Of what sounds: the colour is there with it, and no white behind its end."""
-        newest = max((one.began for one in self._strokes if one.sounds(now)), default=-math.inf)
+        newest = max((one.began for one in self._shown(now) if one.sounds(now)), default=-math.inf)
         return scene.flash(now - newest)
+
+    def _shown(self, now: LocalSeconds) -> tuple[Stroke, ...]:
+        return tuple(one for one in self._later if one.began <= now) if self._late_s else self._later
+
+
+def _later(stroke: Stroke, late_s: float) -> Stroke:
+    ended = None if stroke.ended is None else LocalSeconds(stroke.ended + late_s)
+    return replace(stroke, began=LocalSeconds(stroke.began + late_s), ended=ended)
 
 
 def _visible(stroke: Stroke) -> Stroke:

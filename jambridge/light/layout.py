@@ -4,7 +4,10 @@ Pixels are counted along the strip; a matrix is addressed row by row from the to
 ledmaps expect of realtime data.
 """
 
+from functools import lru_cache
+
 import numpy as np
+from numpy.typing import NDArray
 
 from jambridge.light.colour import Colours
 
@@ -24,4 +27,12 @@ def paint(colours: Colours, pixels: int) -> Colours:
     """
     if not len(colours):
         return np.zeros((pixels, 3), np.float32)
-    return colours[np.arange(pixels) * len(colours) // pixels]
+    return colours[_places(len(colours), pixels)]
+
+
+@lru_cache(maxsize=64)
+def _places(count: int, pixels: int) -> NDArray[np.intp]:
+    """Which of `count` stretches each pixel is in."""
+    places: NDArray[np.intp] = np.arange(pixels) * count // pixels
+    places.setflags(write=False)
+    return places

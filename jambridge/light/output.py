@@ -21,7 +21,7 @@ from jambridge.light.wled import MOST_FPS, Controller
 from jambridge.units import LocalSeconds
 
 _FPS_OVER_S = 1.0
-_MOST_LATER = 64  # frames of the longest delay at the highest rate
+_MOST_LATER = 80  # frames of the longest delay at the highest rate
 
 Clock = Callable[[], LocalSeconds]
 
@@ -60,7 +60,7 @@ class Output:
         self._pace = replace(self._pace, phase_s=phase_s)
 
     def set_delay(self, delay_s: float) -> None:
-        """Of each frame, 0..1; those that wait are dropped when it changes, for they must leave in order."""
+        """Of each frame, 0..1.25; those that wait are dropped when it changes, for they must leave in order."""
         if delay_s != self._delay_s:
             self._delay_s = delay_s
             self._later.clear()
@@ -83,7 +83,8 @@ class Output:
     def prepare(self, colours: Colours, now: LocalSeconds) -> None:
         """Make `colours`, shape (pixels, 3), 0..1, a frame that `send` sends when it is due."""
         controller = self.controller
-        frame = colour.encode(colours * np.float32(self._brightness), controller.gamma)
+        seen = colours if self._brightness == 1.0 else colours * np.float32(self._brightness)
+        frame = colour.encode(seen, controller.gamma)
         frame = self._limiter.limit(frame, now, controller.mac, controller.gamma)
         if controller.channels == 4:  # noqa: PLR2004  RGBW
             frame = colour.with_white(frame)

@@ -28,6 +28,7 @@ from jambridge.light.control import (
 from jambridge.light.link import UdpLink
 from jambridge.light.music import Music
 from jambridge.light.patterns import PatternName
+from jambridge.light.presenting import Timing
 from jambridge.light.wled import Controller
 from jambridge.sync.service import ClockReport
 
@@ -54,6 +55,7 @@ class Lights:
         music: Latest[Music],
         given: Latest[Picture | None],
         midi: Latest[tuple[MidiPlayer, ...]],
+        timing: Latest[Timing],
         share: Callable[[Picture], None],
     ) -> None:
         self._process = process
@@ -64,6 +66,7 @@ class Lights:
         self._music = music
         self._given = given
         self._midi = midi
+        self._timing = timing
         self._share = share
         self._try: Latest[Try | None] = Latest(None)
         self._reported_at = -math.inf
@@ -97,6 +100,7 @@ class Lights:
             group.create_task(self._tell_settings())
             group.create_task(self._tell_music())
             group.create_task(self._tell_pictures())
+            group.create_task(self._tell_timing())
             group.create_task(self._tell_sources())
             group.create_task(self._tell_midi())
             group.create_task(self._tell_controllers())
@@ -117,6 +121,10 @@ class Lights:
         async for picture in values(self._given):
             if picture is not None:
                 await self._process.tell(control.encode(picture))
+
+    async def _tell_timing(self) -> None:
+        async for timing in values(self._timing):
+            await self._process.tell(control.encode(timing))
 
     async def _tell_sources(self) -> None:
         async for sources in values(self._sources):
@@ -172,6 +180,7 @@ async def open_light(
     music: Latest[Music] | None = None,
     given: Latest[Picture | None] | None = None,
     midi: Latest[tuple[MidiPlayer, ...]] | None = None,
+    timing: Latest[Timing] | None = None,
     *,
     share: Callable[[Picture], None] = _nothing,
     command: Sequence[str] = ENGINE,
@@ -199,6 +208,7 @@ async def open_light(
             music or Latest(Music()),
             given or Latest(None),
             midi or Latest(()),
+            timing or Latest(Timing()),
             share,
         )
 

@@ -30,7 +30,9 @@ class Rig:
     def __init__(self, connect: Callable[[Controller], Link]) -> None:
         self._connect = connect
         self._settings = LightSettings()
-        self._phase_s = 0.0
+        self._phase_s = self._hold_s = 0.0
+        self.lead_s = 0.0
+        """By how much the earliest of all strips, by its offset, is ahead of one without an offset."""
         self._wanted: dict[str, Controller] = {}
         self._trials: dict[str, _Trial] = {}
         self._outputs: dict[str, Output] = {}
@@ -50,6 +52,11 @@ class Rig:
     def set_controllers(self, controllers: Iterable[Controller]) -> None:
         self._wanted = {controller.mac: controller for controller in controllers}
         self._rewire()
+
+    def set_hold(self, hold_s: float) -> None:
+        """Send every frame so much later than it is made."""
+        self._hold_s = hold_s
+        self._delay()
 
     def begin_trial(self, controller: Controller, pattern: Pattern, now: LocalSeconds) -> None:
         """Show `pattern` on it instead of anything else, to its end."""
@@ -129,9 +136,12 @@ class Rig:
                 self._outputs[mac].set_phase(self._phase_s)
             elif before.controller != controller:
                 before.rewire(controller, self._connect(controller), self._settings)
-        earliest_s = min((one.offset_s for one in wanted.values()), default=0.0)
-        for mac, controller in wanted.items():
-            self._outputs[mac].set_delay(controller.offset_s - min(earliest_s, 0.0))
+        self.lead_s = max(0.0, -min((one.offset_s for one in wanted.values()), default=0.0))
+        self._delay()
+
+    def _delay(self) -> None:
+        for output in self._outputs.values():
+            output.set_delay(output.controller.offset_s + self.lead_s + self._hold_s)
 
 
 def _release(outputs: Iterable[Output]) -> None:

@@ -163,16 +163,24 @@ class _Strip:
 
     def scale_of_pixels(self, wanted: _Look, allowance: _Allowance) -> float:
         """0..1: so bright, of `wanted`, that only few pixels flash too often by themselves."""
-        spent = self._dates[-allowance.budget] > allowance.since
-        room = np.where(spent, self.room(wanted), np.float32(np.inf)).min(axis=0)
-        return _all_but(_fewer_than_area(self.size) - int((self._too_many_at > allowance.since).sum()), room)
+        ceiling, rises = self._ceiling(wanted)
+        rises &= self._dates[-allowance.budget] > allowance.since
+        few = _fewer_than_area(self.size) - int((self._too_many_at > allowance.since).sum())
+        if np.count_nonzero(rises.any(axis=0)) <= few:
+            return 1.0
+        return _all_but(few, _room(wanted, ceiling, rises).min(axis=0))
 
     def room(self, wanted: _Look) -> Signals:
         """By how much each pixel may change, each signal by itself, without a rise."""
+        return _room(wanted, *self._ceiling(wanted))
+
+    def _ceiling(self, wanted: _Look) -> tuple[Signals, NDArray[np.bool_]]:
+        """As high as each may be without a rise, and which would be higher."""
         ceiling = self._turn + _HELD
-        free = self._rising | (wanted.signals <= ceiling)
-        free[_RED] |= ~(wanted.involved[_RED] | self._turned_red)
-        return np.where(free, np.float32(np.inf), ceiling / np.maximum(wanted.signals, _FAINTEST))
+        rises = wanted.signals > ceiling
+        rises &= ~self._rising
+        rises[_RED] &= wanted.involved[_RED] | self._turned_red
+        return ceiling, rises
 
     def follow(self, look: _Look, allowance: _Allowance, now: LocalSeconds) -> None:
         self.shown = look
@@ -291,6 +299,10 @@ def _all_but(most: int, room: NDArray[np.float32]) -> float:
     return min(1.0, float(np.partition(room, fewest)[fewest])) if fewest < len(room) else 1.0
 
 
+def _room(wanted: _Look, ceiling: Signals, rises: NDArray[np.bool_]) -> Signals:
+    return np.where(rises, ceiling / np.maximum(wanted.signals, _FAINTEST), np.float32(np.inf))
+
+
 def _sums(looks: Iterable[_Look]) -> NDArray[np.float64]:
     return sum((look.sums for look in looks), np.zeros(4))
 
@@ -304,15 +316,18 @@ def _levels(sums: NDArray[np.float64], size: int) -> tuple[list[float], list[boo
 
 
 def _look(frame: Frame, gamma: float) -> _Look:
-    light = _light(gamma)[np.ascontiguousarray(frame.T)]
+    light = _light(gamma).take(frame.T, mode="clip")  # all are within, and it is not checked
     red, green, blue = light
     others = green + blue
     signals = np.empty_like(light)
     np.matmul(LUMINANCE, light, out=signals[0])
     np.subtract(red, others, out=signals[1])
     np.maximum(np.maximum(red, green), blue, out=signals[2])
-    np.clip(signals, 0, _MOST, out=signals)
-    sums = np.append(light.sum(axis=1, dtype=np.float64), signals[2].sum(dtype=np.float64))
+    np.minimum(signals, _MOST, out=signals)
+    np.maximum(signals[_RED], 0, out=signals[_RED])  # the others are light
+    sums = np.empty(1 + len(light))
+    np.add.reduce(light, axis=1, dtype=np.float64, out=sums[:-1])
+    sums[-1] = np.add.reduce(signals[2], dtype=np.float64)
     involved = np.ones(signals.shape, bool)
     np.logical_and(red >= _SATURATED * others, red > 0, out=involved[_RED])
     return _Look(signals, involved, sums)

@@ -1,5 +1,7 @@
 """What every strip shows: its zones, each an effect of what their players play."""
 
+import math
+from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 
@@ -16,6 +18,9 @@ from jambridge.light.wled import Controller
 from jambridge.light.zones import Player, Zone
 from jambridge.units import LocalSeconds
 
+_MOST = 32  # pictures that wait: half a second
+_NEVER = LocalSeconds(-math.inf)
+
 
 class Stage:
     def __init__(self, ensemble: Ensemble) -> None:
@@ -26,6 +31,9 @@ class Stage:
         self._given: shared.Rgb | None = None
         self._before: shared.Rgb | None = None
         self._given_at, self._fade_s = LocalSeconds(0.0), 0.0
+        self._waiting: deque[tuple[LocalSeconds, Picture]] = deque(maxlen=_MOST)
+        self._parts: list[tuple[Player, Part]] = []
+        self._parts_at = _NEVER
 
     @property
     def is_moving(self) -> bool:
@@ -39,16 +47,28 @@ class Stage:
         beats = SCROLL_BEATS if self._uses("scroll") else FADE_BEATS if decay is None else decay
         return beats * self.music.beat_s
 
-    def parts(self, now: LocalSeconds) -> list[tuple[Player, Part]]:
-        """All that pictures of one moment are made of."""
-        return self._ensemble.parts(now, with_bands=self._uses("spectrum"))
+    @property
+    def due(self) -> LocalSeconds:
+        """When the next of the host's pictures is to be shown."""
+        return self._waiting[0][0] if self._waiting else LocalSeconds(math.inf)
 
-    def picture(self, parts: list[tuple[Player, Part]], controller: Controller, now: LocalSeconds) -> Colours:
+    def advance(self, now: LocalSeconds) -> bool:
+        """Show what of the host's is due; whether anything was."""
+        changed = False
+        while self._waiting and self._waiting[0][0] <= now:
+            due, picture = self._waiting.popleft()
+            with suppress(WireError):
+                self._before = shared.rgb(self._faded(shared.PIXELS, due)) if self._given is not None else None
+                self._given, self._given_at, self._fade_s = shared.from_text(picture.rgb), due, picture.fade_s
+            changed = True
+        return changed
+
+    def picture(self, controller: Controller, now: LocalSeconds) -> Colours:
         """Shape (pixels, 3), 0..1."""
 
         def draw(zone: Zone, pixels: int) -> Colours:
             effect = EFFECTS[zone.effect or self.settings.effect]
-            shown = [part for player, part in parts if zone.shows(player)]
+            shown = [part for player, part in self._parts_of(now) if zone.shows(player)]
             return effect(shown, now, music, self.settings.style, pixels)
 
         music = replace(self.music, color_mode=self.settings.color_mode)
@@ -56,19 +76,24 @@ class Stage:
             return self._faded(controller.pixels, now)
         return zones.paint(zones.on(controller, self.settings.zones), controller.pixels, draw)
 
-    def give(self, picture: Picture, now: LocalSeconds) -> None:
-        """The host's, to be shown in broadcast mode."""
-        with suppress(WireError):
-            self._before = shared.rgb(self._faded(shared.PIXELS, now)) if self._given is not None else None
-            self._given, self._given_at, self._fade_s = shared.from_text(picture.rgb), now, picture.fade_s
+    def give(self, picture: Picture, due: LocalSeconds) -> None:
+        """The host's, to be shown in broadcast mode from then on."""
+        self._waiting.append((due, picture))
 
     def shared(self, now: LocalSeconds) -> str:
         """Our own picture of everyone, for others to show."""
         whole = Zone(zones.EVERYONE, "")
         effect = EFFECTS[self.settings.effect]
-        shown = [part for player, part in self.parts(now) if whole.shows(player)]
+        shown = [part for player, part in self._parts_of(now) if whole.shows(player)]
         music = replace(self.music, color_mode=self.settings.color_mode)
         return shared.as_text(shared.rgb(effect(shown, now, music, self.settings.style, shared.PIXELS)))
+
+    def _parts_of(self, now: LocalSeconds) -> list[tuple[Player, Part]]:
+        """All that pictures of one moment are made of."""
+        if now != self._parts_at:
+            self._parts = self._ensemble.parts(now, with_bands=self._uses("spectrum"))
+            self._parts_at = now
+        return self._parts
 
     def _faded(self, pixels: int, now: LocalSeconds) -> Colours:
         assert self._given is not None  # noqa: S101

@@ -34,8 +34,9 @@ class Strokes:
         if over:
             kept = (stroke for stroke in self._ended if now - stroke.began < REMEMBERED_S)
             self._ended = (*kept, *over)[-MOST:]
+        before = self._sounding
         self._sounding = {
-            midi: replace(self._sounding.get(midi) or Stroke(midi, velocity, now), velocity=velocity)
+            midi: Stroke(midi, velocity, before[midi].began if midi in before else now)
             for midi, velocity in loudest.items()
         }
 

@@ -42,8 +42,14 @@ class SyncMode:
         can_follow = not is_host and host_sent_s < FRESH_S
         if self.wanted == "broadcast":
             return "broadcast" if can_follow else "local"
-        suffers = self._bad_at is not None and now - self._bad_at < WELL_S
-        return "broadcast" if self.wanted == "auto" and can_follow and suffers else "local"
+        return "broadcast" if self.wanted == "auto" and can_follow and self._suffers(now) else "local"
+
+    def asks(self, now: LocalSeconds) -> bool:
+        """Whether the host's colours are wanted here, if it is another."""
+        return self.wanted == "broadcast" or (self.wanted == "auto" and self._suffers(now))
+
+    def _suffers(self, now: LocalSeconds) -> bool:
+        return self._bad_at is not None and now - self._bad_at < WELL_S
 
     def _look(self, condition: Condition, now: LocalSeconds) -> None:
         if self._history and condition.ticks < self._history[-1][1].ticks:

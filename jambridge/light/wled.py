@@ -51,6 +51,8 @@ class Info:
     fps: int
     esp8266: bool
     uptime_s: int
+    rssi_dbm: int | None = None
+    """Of its Wi-Fi; None where it has none, or does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,7 @@ def parse_info(answer: JsonObject) -> Info:
         fps=_integer(leds, "fps", 0, 0, 1000),
         esp8266=_text(answer, "arch").lower() == "esp8266",
         uptime_s=_integer(answer, "uptime", 0, 0, 2**32),
+        rssi_dbm=_integer(_object(answer, "wifi"), "rssi", 0, -127, -1) or None,
     )
 
 

@@ -170,7 +170,7 @@ class Peer:
             failures = self._negotiation.failures
             status = PeerStatus(self.who.id, self.who.name, state, ice, None, 0.0, SILENT_DBFS, None, 0)
             return replace(status, failures=failures, undialled=dict(self._undialled))
-        round_trip_s = connection.round_trip.seconds
+        round_trip_s, least_s = connection.round_trip.seconds, connection.round_trip.least_s
         reception = connection.tap.reception
         return PeerStatus(
             id=self.who.id,
@@ -183,6 +183,7 @@ class Peer:
             silent_s=None if reception.heard_at is None else self._now - reception.heard_at,
             packets=reception.packets,
             network_ms=None if round_trip_s is None else round_trip_s * 500,
+            way_ms=None if least_s is None else least_s * 500,
             failures=self._negotiation.failures,
             wants_relay=connection.wants_relay,
         )

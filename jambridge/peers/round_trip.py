@@ -14,6 +14,7 @@ from aioice import stun
 
 PERIOD_S = 2.0
 SAMPLES = 5  # of which the median counts: a request that was lost and sent again is no delay
+QUICKEST_OF = 15
 _RESENDS = 1
 
 
@@ -22,13 +23,20 @@ class RoundTrip:
 
     def __init__(self) -> None:
         self._samples: deque[float] = deque(maxlen=SAMPLES)
+        self._quickest: deque[float] = deque(maxlen=QUICKEST_OF)
 
     @property
     def seconds(self) -> float | None:
         return statistics.median(self._samples) if self._samples else None
 
+    @property
+    def least_s(self) -> float | None:
+        """The quickest of the last half-minute: the way without what waits on it."""
+        return min(self._quickest, default=None)
+
     def observe(self, seconds: float) -> None:
         self._samples.append(seconds)
+        self._quickest.append(seconds)
 
     async def follow(self, ice: Any) -> None:
         """Ask again and again over `ice`, an aioice.Connection that is connected; until cancelled."""

@@ -31,6 +31,8 @@ class PeerStatus:
     packets: int
     network_ms: float | None = None
     """Half of the round trip, None while unknown."""
+    way_ms: float | None = None
+    """Half of the quickest round trip of the last half-minute."""
     jitter_ms: float | None = None
     """How far apart packets come; what waits for the late ones is in `playout_ms`."""
     playout_ms: float | None = None

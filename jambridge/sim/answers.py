@@ -32,6 +32,7 @@ def info(unit: VirtualWled, udp_port: int, address: str, fps: int, uptime_s: int
         "live": unit.live,
         "lm": unit.lm,
         "lip": unit.lip,
+        "wifi": {"rssi": traits.rssi_dbm},
         "arch": "esp32",
         "uptime": uptime_s,
         "brand": "WLED",

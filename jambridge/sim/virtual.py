@@ -30,6 +30,7 @@ class Traits:
     no_gc: bool = True
     timeout_s: float = 2.5
     universe: int = 1
+    rssi_dbm: int = -52
 
     @property
     def pixels(self) -> int:

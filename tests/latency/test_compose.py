@@ -110,6 +110,16 @@ def test_the_light_counts_where_a_strip_is_driven() -> None:
     }
 
 
+def test_together_the_light_waits_for_the_other_rooms() -> None:
+    now = status(peer(), strips=1)
+    now["light"]["delay_ms"] = 58.3
+
+    found = ways(now)
+
+    assert stages(found[Kind.LIGHT, "Anna"])["other rooms"] == pytest.approx(58.3 - 5.0 - 0.4 - 7.0)
+    assert stages(found[Kind.LIGHT, "line-in"])["other rooms"] == pytest.approx(58.3 - 8.0 - 7.0)
+
+
 def test_without_cards_or_musicians_there_is_no_way() -> None:
     assert ways(status(input={"card": None}, output={"card": None})) == {}
 

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jambridge.errors import WireError
-from jambridge.light import claims
-from jambridge.light.claims import Claims
+from jambridge.light.claims import Claim, Claims, parse
 from jambridge.units import PeerId
 
 A, B = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
@@ -18,7 +17,7 @@ def heard(said: dict[PeerId, set[str]], me: PeerId = MIDDLE) -> Claims:
     there = Claims(me)
     there.set_members([LOW, MIDDLE, HIGH])
     for sender, macs in said.items():
-        there.hear(claims.payload(macs), sender)
+        there.hear(Claim(frozenset(macs)).payload(), sender)
     return there
 
 
@@ -40,7 +39,7 @@ def test_of_any_claimants_exactly_one_drives() -> None:
 
 def test_the_newest_claim_is_the_whole_of_it() -> None:
     there = heard({LOW: {A}})
-    there.hear(claims.payload({B}), LOW)
+    there.hear(Claim(frozenset({B})).payload(), LOW)
 
     assert there.taken() == {B}
 
@@ -52,20 +51,51 @@ def test_who_has_left_claims_nothing() -> None:
 
     assert there.taken() == frozenset()
     with pytest.raises(WireError):
-        there.hear(claims.payload({A}), LOW)
+        there.hear(Claim(frozenset({A})).payload(), LOW)
 
 
+number = st.none() | st.integers() | st.floats() | st.text(max_size=3)
 odd = st.none() | st.integers() | st.text(max_size=14) | st.just(A)
 
 
-@given(st.fixed_dictionaries({}, optional={"macs": odd | st.lists(odd, max_size=5), "fromPeerId": odd}))
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "macs": st.just([]) | odd | st.lists(odd, max_size=5),
+            "delayMs": number,
+            "asks": number | st.booleans(),
+        },
+    )
+)
 def test_any_payload_is_a_claim_or_a_wire_error(payload: dict[str, Any]) -> None:
     there = heard({})
     with contextlib.suppress(WireError):
         there.hear(payload, LOW)
     assert all(len(mac) == 12 for mac in there.taken())
+    assert 0 <= (there.delay_s() or 0) <= 1
+    assert there.is_asked() in (True, False)
 
 
 def test_a_claim_to_the_world_is_refused() -> None:
     with pytest.raises(WireError):
         heard({}).hear({"macs": [f"{number:012x}" for number in range(65)]}, LOW)
+
+
+@given(
+    st.builds(Claim, st.just(frozenset({A})), st.none() | st.integers(0, 1000).map(lambda ms: ms / 1000), st.booleans())
+)
+def test_parse_undoes_payload(claim: Claim) -> None:
+    assert parse(claim.payload()) == claim
+
+
+def test_the_longest_delay_and_any_question_of_those_who_are_here_count() -> None:
+    there = heard({})
+    assert (there.delay_s(), there.is_asked()) == (None, False)
+    there.hear({"macs": [A], "delayMs": 40}, LOW)
+    there.hear({"macs": [B], "delayMs": 90, "asks": True}, HIGH)
+
+    assert (there.delay_s(), there.is_asked()) == (0.09, True)
+
+    there.set_members([LOW, MIDDLE])
+    assert (there.delay_s(), there.is_asked()) == (0.04, False)

@@ -13,6 +13,7 @@ from jambridge.audio.source import Source
 from jambridge.light.control import MidiPlayer
 from jambridge.light.ensemble import Ensemble
 from jambridge.light.hearing import Hearing
+from jambridge.light.presenting import Timing, Way
 from jambridge.notes.detector import Detection
 from jambridge.notes.frame import Note
 from jambridge.notes.stroke import Stroke
@@ -74,11 +75,16 @@ class Room:
         return Hearing(source, self.onsets[-1], BLOCK, self.notes[-1])
 
     def hear(self, player: Player, samples: Mono, now: float) -> tuple[bool, bool]:
+        """Whether an attack was told, and whether anything else is to be seen than before."""
         attacked = any(list(self.ensemble.receive([player.play(self.rings, samples, now)], LocalSeconds(now))))
-        return attacked, any(list(self.ensemble.detect(LocalSeconds(now))))
+        while self.ensemble.has_hop():
+            self.ensemble.detect()
+        return attacked, self.ensemble.advance(LocalSeconds(now))
 
     def key(self, now: float, *strokes: Stroke, player: MidiPlayer = ADA) -> bool:
-        return self.ensemble.set_midi([replace(player, strokes=strokes)], LocalSeconds(now))
+        """Whether anything else is to be seen than before."""
+        self.ensemble.set_midi([replace(player, strokes=strokes)], LocalSeconds(now))
+        return self.ensemble.advance(LocalSeconds(now))
 
     def pitches(self, now: float) -> list[int]:
         parts = [part for _, part in self.ensemble.parts(LocalSeconds(now))]
@@ -102,9 +108,12 @@ def test_an_attack_is_told_before_the_notes_are_found(room: Room) -> None:
 
     (attacked,) = room.ensemble.receive([player.play(room.rings, level(0.5), 1.02)], LocalSeconds(1.02))
 
+    assert room.ensemble.advance(LocalSeconds(1.02))
     assert attacked and not room.pitches(1.02)
     assert [part.flash for _, part in room.ensemble.parts(LocalSeconds(1.02))] == [1.0]
-    assert list(room.ensemble.detect(LocalSeconds(1.02))) == [True]
+    room.ensemble.detect()
+    assert not room.ensemble.has_hop()
+    assert room.ensemble.advance(LocalSeconds(1.02))
     assert room.pitches(1.02) == [50]
 
 
@@ -256,6 +265,22 @@ def test_another_players_notes_are_nobody_elses(room: Room) -> None:
     assert [one.name for one in room.ensemble.report(LocalSeconds(1.02))] == ["player 0", "Bo"]
 
 
+def test_together_midi_waits_as_the_sound_of_its_player_does_and_they_are_one(room: Room) -> None:
+    player = Player()
+    room.ensemble.set_sources([player.source])
+    room.ensemble.set_timing(Timing(0.2, (Way(player.source.id, 0.05),)))
+    room.key(1.0, keyed(60, 1.0))
+    shown = {}
+
+    for packet in range(40):
+        now = 1 + packet / 50
+        room.hear(player, level(0.72), now)
+        shown[now] = room.pitches(now)
+
+    assert {now for now, pitches in shown.items() if pitches} == {now for now in shown if now >= 1.15}
+    assert all(pitches in ([], [60]) for pitches in shown.values())
+
+
 def test_without_sound_midi_lights_until_it_ends_or_its_player_is_gone(room: Room) -> None:
     assert not room.ensemble.has_members
 
@@ -266,7 +291,8 @@ def test_without_sound_midi_lights_until_it_ends_or_its_player_is_gone(room: Roo
     assert room.pitches(61.1) == [] and not room.ensemble.sounds(LocalSeconds(61.1))
 
     room.key(62.0, keyed(60, 62.0))
-    assert room.ensemble.set_midi([], LocalSeconds(63.0))
+    room.ensemble.set_midi([], LocalSeconds(63.0))
+    assert room.ensemble.advance(LocalSeconds(63.0))
     assert room.pitches(63.0) == [] and not room.ensemble.has_members
 
 
@@ -278,3 +304,18 @@ def test_notes_of_a_sound_that_has_stopped_do_not_come_back_with_midi(room: Room
     room.key(5.0, keyed(64, 5.0))
 
     assert room.pitches(5.0) == [64]
+
+
+def test_who_does_not_listen_knows_that_sound_arrives_and_nothing_else(room: Room) -> None:
+    player = Player()
+    room.ensemble.set_sources([player.source])
+    room.hear(player, level(0.6), 1.0)
+
+    room.ensemble.attend([player.play(room.rings, level(0.7), 1.3)])
+
+    assert not room.ensemble.has_hop() and room.pitches(1.3) == []
+    (report,) = room.ensemble.report(LocalSeconds(1.3))
+    assert report.age_s == 0.0
+    room.hear(player, level(0.8), 1.32)
+    assert room.pitches(1.32) == [80]
+    assert len(room.notes[0].hops) == 2, "from the newest on"

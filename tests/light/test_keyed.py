@@ -88,6 +88,21 @@ def test_no_flash_is_left_behind_the_end_of_a_note() -> None:
     assert one.part(at(1.061)).flash == one.beside(Part(flash=1.0), at(1.061)).flash == 0.0
 
 
+def test_shown_late_a_note_begins_flashes_and_ends_so_much_later() -> None:
+    one = Keyed(ADA)
+    one.set_late(0.2)
+    told(one, 1, stroke(60, 1))
+
+    assert one.sounds(at(1)), "frames go on until it is seen"
+    assert (one.part(at(1.19)), one.pitch_classes(at(1.19))) == (Part(), frozenset())
+    assert one.part(at(1.21)).strokes == (stroke(60, 1.2),)
+    assert (one.part(at(1.21)).flash, one.pitch_classes(at(1.21))) == (1.0, frozenset({0}))
+    told(one, 2, stroke(60, 1, 2))
+    assert (sounding(one, 2.19), sounding(one, 2.21)) == ([60], [])
+    one.set_late(0.0)
+    assert one.part(at(3)).strokes == (stroke(60, 1, 2),)
+
+
 def test_beside_its_sound_strokes_are_in_the_order_of_their_ends() -> None:
     one = Keyed(ADA)
     told(one, 5, stroke(60, 1, 2), stroke(62, 1, 4), stroke(64, 1))

@@ -25,6 +25,7 @@ from jambridge.light import control, process
 from jambridge.light.colour import GAMMA
 from jambridge.light.control import LightSettings, MidiPlayer, Picture, Report
 from jambridge.light.music import Music
+from jambridge.light.presenting import Timing
 from jambridge.light.process import Lights, open_light
 from jambridge.light.wled import Controller
 from jambridge.light.zones import Zone
@@ -68,7 +69,15 @@ async def play(feed: Feed, sound: Callable[[int], NDArray[np.float32]] = tone) -
 
 def hue(shown: Shown) -> int | None:
     """Of the first pixel, in steps of 30 degrees; None where it is dark or white."""
-    red, green, blue = ((level / 255) ** (1 / GAMMA) for level in shown.pixels[:3])
+    return _hue(*((level / 255) ** (1 / GAMMA) for level in shown.pixels[:3]))
+
+
+def told_hue(picture: Picture) -> int | None:
+    """As `hue`, of what is told others."""
+    return _hue(*(level / 255 for level in base64.b64decode(picture.rgb)[:3]))
+
+
+def _hue(red: float, green: float, blue: float) -> int | None:
     angle, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
     return round(12 * angle) % 12 * 30 if value > 0.2 and saturation > 0.5 else None
 
@@ -88,6 +97,7 @@ class Rig:
         self.music = Latest(Music())
         self.given: Latest[Picture | None] = Latest(None)
         self.midi: Latest[tuple[MidiPlayer, ...]] = Latest(())
+        self.timing = Latest(Timing())
         self.share: Callable[[Picture], None] = lambda _: None
         self.present: list[Lights] = []
 
@@ -104,6 +114,7 @@ class Rig:
             self.music,
             self.given,
             self.midi,
+            self.timing,
             share=self.share,
         ) as lights:
             self.present.append(lights)
@@ -357,7 +368,7 @@ def test_hung_it_is_killed_and_started_again() -> None:
     asyncio.run(scenario())
 
 
-def test_switched_off_or_unplugged_the_strips_are_released_and_come_back() -> None:
+def test_switched_off_paused_or_unplugged_the_strips_are_released_and_come_back() -> None:
     async def scenario() -> None:
         async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
             rig = Rig(sim)
@@ -367,6 +378,10 @@ def test_switched_off_or_unplugged_the_strips_are_released_and_come_back() -> No
                 rig.settings.set(replace(rig.settings.value, mode="off"))
                 await sim.until(lambda shown: not shown.live)
                 rig.settings.set(replace(rig.settings.value, mode="local"))
+                await sim.until(is_violet)
+                rig.settings.set(replace(rig.settings.value, paused=True))
+                await sim.until(lambda shown: not shown.live)
+                rig.settings.set(replace(rig.settings.value, paused=False))
                 await sim.until(is_violet)
                 rig.controllers.set(())
                 await sim.until(lambda shown: not shown.live)
@@ -434,6 +449,79 @@ def test_one_shares_its_picture_and_another_shows_it() -> None:
                 await sim.until(is_violet)
                 guest.settings.set(LightSettings(mode="local"))
                 await sim.until(lambda shown: shown.live and not any(shown.pixels))
+
+    asyncio.run(scenario())
+
+
+DELAY_S = 0.2
+EARLY_S = 2 * PACKET / RATE  # a note begins in a packet whose end is what arrived, and the quickest packets count
+
+
+def test_together_a_note_is_shown_so_long_after_it_was_played_and_not_sooner() -> None:
+    begun: list[float] = []
+
+    def sound(at: int) -> NDArray[np.float32]:
+        if at < RATE:
+            return np.zeros((PACKET, 1), np.float32)
+        begun.append(time.monotonic())
+        return tone(at - RATE)
+
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            rig.timing.set(Timing(DELAY_S))
+            async with rig.open() as lights, background(lights.run(), play(rig.player(), sound)):
+                lit = await sim.until(lambda shown: shown.live and any(shown.pixels))
+                assert lit.at >= begun[0] + DELAY_S - EARLY_S
+                await sim.until(is_violet)
+                report = await report_of(lights, lambda report: report.needs_s is not None)
+                assert (report.needs_s or 0.0) < PATIENCE_S
+                rig.timing.set(Timing())
+                await report_of(lights, lambda report: report.needs_s is None)
+
+    asyncio.run(scenario())
+
+
+def test_together_a_guest_shows_the_hosts_colours_at_their_time_and_not_sooner() -> None:
+    red = base64.b64encode(bytes([255, 0, 0])).decode()
+
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            rig.settings.set(LightSettings(mode="broadcast"))
+            rig.clock.set(ClockReport(Course(LocalSeconds(0.0), RoomSeconds(AHEAD_S))))
+            rig.timing.set(Timing(DELAY_S))
+            rig.player()
+            async with rig.open() as lights, background(lights.run()):
+                await report_of(lights, lambda report: bool(report.outputs))
+                drawn_at = time.monotonic()
+                rig.given.set(Picture(red, at_s=drawn_at + AHEAD_S))
+                shown = await sim.until(lambda shown: shown.live and shown.pixels[:3] == bytes([255, 0, 0]))
+                assert shown.at >= drawn_at + DELAY_S
+                await report_of(lights, lambda report: report.needs_s is not None)
+
+    asyncio.run(scenario())
+
+
+def test_a_host_waits_for_its_guests_and_says_of_when_its_colours_are() -> None:
+    told: list[tuple[Picture, float]] = []
+
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            rig.settings.set(LightSettings(shares=True))
+            rig.clock.set(ClockReport(Course(LocalSeconds(0.0), RoomSeconds(AHEAD_S))))
+            rig.timing.set(Timing(DELAY_S))
+            rig.share = lambda picture: told.append((picture, time.monotonic()))
+            async with rig.open() as lights, background(lights.run(), play(rig.player())):
+                lit = await sim.until(is_violet)
+            moments = [picture.at_s - AHEAD_S for picture, _ in told if picture.at_s is not None]
+            assert len(moments) == len(told)
+            assert all(moment <= at for moment, (_, at) in zip(moments, told, strict=True))
+            violet = next(
+                moment for moment, (picture, _) in zip(moments, told, strict=True) if told_hue(picture) == 270
+            )
+            assert lit.at >= violet + DELAY_S - 2 / 60, "the picture that was told is shown here later"
 
     asyncio.run(scenario())
 

@@ -7,17 +7,19 @@ from hypothesis import strategies as st
 
 from jambridge.errors import WireError
 from jambridge.light import shared
+from jambridge.light.shared import Led
 
 colours = st.binary(min_size=3, max_size=3 * shared.MOST).map(lambda one: one[: len(one) // 3 * 3])
 
 
-@given(colours, st.integers(0, 2**53 - 1))
-def test_both_ways_bring_the_same_colours(one: bytes, sequence: int) -> None:
-    text = shared.encode_text(one, sequence)
+@given(colours, st.integers(0, 2**53 - 1), st.none() | st.integers(-(10**9), 10**9))
+def test_both_ways_bring_the_same_colours(one: bytes, sequence: int, at_ms: int | None) -> None:
+    led = Led(one, sequence, None if at_ms is None else at_ms / 1000)
+    text = shared.encode_text(led)
 
     assert len(text.encode()) <= shared.MAX_BYTES
-    assert shared.decode_text(text) == (one, sequence)
-    assert shared.parse_payload(shared.payload(one, sequence)) == (one, sequence)
+    assert shared.decode_text(text) == led
+    assert shared.parse_payload(shared.payload(led)) == led
 
 
 def test_they_are_stretched_over_any_strip() -> None:
@@ -40,6 +42,9 @@ def test_they_are_stretched_over_any_strip() -> None:
         {"colors": ["red"]},
         {"colors": [{"r": 0, "g": 0, "b": 0}], "sequence": -1},
         {"colors": [{"r": 0, "g": 0, "b": 0}], "sequence": "1"},
+        {"colors": [{"r": 0, "g": 0, "b": 0}], "at": "now"},
+        {"colors": [{"r": 0, "g": 0, "b": 0}], "at": True},
+        {"colors": [{"r": 0, "g": 0, "b": 0}], "at": float("inf")},
     ],
 )
 def test_what_is_no_update_is_refused(said: dict[str, object]) -> None:

@@ -22,6 +22,7 @@ INFO: dict[str, Any] = {
     "arch": "esp32",
     "uptime": 77,
     "mac": "AABBCC001122",
+    "wifi": {"bssid": "", "rssi": -61, "signal": 78, "channel": 6},
 }
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -45,7 +46,13 @@ def test_info_is_read() -> None:
         fps=58,
         esp8266=False,
         uptime_s=77,
+        rssi_dbm=-61,
     )
+
+
+@pytest.mark.parametrize("wifi", [{}, {"rssi": 0}, {"rssi": 7}, {"rssi": -1000}, {"rssi": "-50"}, None, []])
+def test_a_wled_on_a_cable_or_one_that_does_not_say_has_no_signal(wifi: object) -> None:
+    assert wled.parse_info({**INFO, "wifi": wifi}).rssi_dbm is None
 
 
 @pytest.mark.parametrize("count", [0, -1, 16_385, 100_000, 1.5, "300", True, None, [300]])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import together
 from tests.scenarios.capture import capture
 from tests.scenarios.daemon import Daemon, Status, open_daemon, open_wled, until
 from tests.scenarios.musicians import playing
@@ -74,3 +75,42 @@ def test_in_broadcast_mode_a_bridge_shows_its_hosts_colours_and_its_own_when_the
                     host.terminate()
                     guest.await_status(lambda status: status["light"]["mode"] == "local", "its own are shown")
                 assert "Traceback" not in host.said() + guest.said()
+
+
+@pytest.mark.slow
+def test_in_auto_a_bridge_that_does_not_hear_shows_its_hosts_colours_and_its_own_when_it_hears(tmp_path: Path) -> None:
+    with network(4) as (first, second, strip, musician):
+        own = {"light": {"controllers": [{"host": strip.address}], "discover": "off"}}
+        there = {"hub": {"url": f"http://{first.address}:3001"}}
+        deafen = ["ip", "route", "add", "blackhole", f"{musician.address}/32"]
+        assert second.run(deafen).wait(10) == 0
+        with (
+            open_wled(strip, tmp_path, PIXELS),
+            open_daemon(first, tmp_path / "first", ROOM, {"light": {"discover": "off"}}) as host,
+        ):
+            host.await_ready()
+            with (
+                open_daemon(second, tmp_path / "second", ROOM, {**own, **there}) as guest,
+                playing(musician, first, ROOM, act="music"),
+            ):
+                guest.await_ready()
+                host.await_status(lambda status: status["notes"]["sources"], "the host hears")
+                guest.await_status(lambda status: status["light"]["mode"] == "broadcast", "the host's are shown")
+                assert host.status()["light"]["mode"] == "local"
+                deafen[2] = "delete"
+                assert second.run(deafen).wait(10) == 0
+                guest.await_status(lambda status: status["light"]["mode"] == "local", "its own are shown", 90)
+            assert "Traceback" not in host.said() + guest.said()
+
+
+@pytest.mark.slow
+def test_together_two_bridges_agree_on_the_delay_that_the_farther_one_needs(tmp_path: Path) -> None:
+    instant, both = (
+        together.measure(tmp_path / timing, timing, together.FAR, seconds=8.0) for timing in ("instant", "together")
+    )
+
+    assert instant.delays_ms == (None, None)
+    near_ms, far_ms = both.delays_ms
+    assert near_ms == far_ms
+    assert near_ms is not None and near_ms > 30
+    assert len(both.seconds) > 5

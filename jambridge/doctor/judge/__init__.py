@@ -1,0 +1,1 @@
+"""What is to be thought of what was seen: facts in, findings out. Pure."""
