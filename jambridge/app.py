@@ -2,7 +2,7 @@
 
 hub → address → room client ⇄ signals, members ⇄ mesh → feeds (shared memory) → light process → WLED
  line-in → capture process → packets ↗     ↘ packets → playback process → line-out
-                                     discovery → controllers ↗      everything → status
+            instruments ⇄ MIDI process ⇄ data channels ↗      discovery → controllers ↗      everything → status
 """
 
 import asyncio
@@ -220,7 +220,7 @@ async def run(
         keeping.describe(edges.setup, edges.lighting.settings, box.discovery),
         keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
         sound.keep(edges.sound, room, box.mesh, box.line_out, config.webrtc.max_peers),
-        instruments.keep_time(box.instruments, room, box.sync),
+        instruments.keep(box.instruments, room, box.sync),
         watch(
             faults,
             services,
@@ -306,6 +306,7 @@ def _start_box(
             sync.report,
             edges.lighting.music,
             broadcasting.given,
+            edges.lighting.midi,
             together.timing,
             edges.watched,
             share=broadcasting.tell,
@@ -320,7 +321,9 @@ def _start_box(
     look_for_lights = partial(open_discovery, config.light, adopted, edges.controllers)
     discovery = services.start("discovery", partial(look_for_lights, sent_fps=sent_fps, agreement=edges.agreement))
     ice_servers = IceServers(sections.ice_servers(config), relay_only=config.webrtc.policy == "relay")
-    played = instruments.start(services, config.midi, room, sync, lambda: mesh.present, state / MIDI_MARK)
+    played = instruments.start(
+        services, config.midi, room, me, sync, lambda: mesh.present, edges.lighting.midi, state / MIDI_MARK
+    )
     readers = {SYNC: hear_sync, **instruments.readers(played)}
     around = Surroundings(
         me.id,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jambridge.config import MidiConfig
 from jambridge.edges import Latest, values
+from jambridge.light.control import MidiPlayer
 from jambridge.midi.control import Settings, Tick
 from jambridge.midi.receiving import channels
 from jambridge.midi.service import RETRY_S, Around, Bridge, MidiService, open_midi
@@ -17,6 +18,7 @@ from jambridge.peers.mesh import Mesh
 from jambridge.peers.peer import Reader
 from jambridge.peers.status import PeerState
 from jambridge.room.edges import RoomEdges
+from jambridge.room.messages import Participant
 from jambridge.services import Running, Services
 from jambridge.strict_json import JsonObject
 from jambridge.sync.service import Sync
@@ -36,11 +38,13 @@ def start(
     services: Services,
     section: MidiConfig,
     room: RoomEdges,
+    me: Participant,
     sync: Sync,
     mesh: Callable[[], Mesh | None],
+    lit: Latest[tuple[MidiPlayer, ...]],
     mark: Path,
 ) -> Instruments:
-    """The process of the ports, if there are to be any."""
+    """The process of the ports, if there are to be any; what everybody plays goes to `lit`."""
     tick = Latest(Tick(sync.report.value.course, sync.beat.value))
     find_channel = channels(section.channels)
 
@@ -52,11 +56,24 @@ def start(
         present = mesh()
         return {peer.id for peer in present.peers() if peer.state is PeerState.CONNECTED} if present else set()
 
+    def member(peer: PeerId) -> Participant | None:
+        return next((member for member in room.members.value if member.id == peer), None)
+
     def channel_of(peer: PeerId) -> int | None:
-        who = next((member for member in room.members.value if member.id == peer), None)
+        who = member(peer)
         return find_channel(who.name, who.instrument) if who else None
 
-    around = Around(partial(send, MIDI), partial(send, SYSEX), here, channel_of, room.change, tick)
+    def show() -> None:
+        now = LocalSeconds(time.monotonic())
+        playing = {peer: player.keys for peer, player in bridge.receiving.players.items()}
+        known = [(who, keys) for peer, keys in playing.items() if (who := member(peer))]
+        if bridge.sending.count:
+            known.append((me, bridge.sending.keys))
+        lit.set(
+            tuple(MidiPlayer(who.id, who.name, who.instrument, who is me, keys.strokes(now)) for who, keys in known)
+        )
+
+    around = Around(partial(send, MIDI), partial(send, SYSEX), here, channel_of, room.change, tick, show)
     bridge = Bridge(
         around,
         forward=section.forward,
@@ -76,14 +93,12 @@ def start(
 
 
 def readers(instruments: Instruments) -> dict[str, Reader]:
-    """Of the data channels; none where there are no ports, and nobody would look after who has gone."""
-    if instruments.process is None:
-        return {}
+    """Of the data channels: what comes there lights up, also where there are no ports."""
     return {MIDI: instruments.bridge.receive, SYSEX: instruments.bridge.receive_sysex}
 
 
-async def keep_time(instruments: Instruments, room: RoomEdges, sync: Sync) -> None:
-    """The room's state makes the beat, and beat and clock go to the process; for ever."""
+async def keep(instruments: Instruments, room: RoomEdges, sync: Sync) -> None:
+    """The room's state makes the beat, beat and clock go to the process, and who is gone holds nothing; for ever."""
 
     def tell() -> None:
         instruments.tick.set(Tick(sync.report.value.course, sync.beat.value))
@@ -102,6 +117,7 @@ async def keep_time(instruments: Instruments, room: RoomEdges, sync: Sync) -> No
             tell()
 
     async with asyncio.TaskGroup() as group:
+        group.create_task(instruments.bridge.keep())
         for follow in (follow_state, follow_beat, follow_course):
             group.create_task(follow())
 
@@ -116,7 +132,7 @@ def section(instruments: Instruments, names: Callable[[PeerId], str]) -> JsonObj
         "inputs": list(report.inputs),
         "outputs": list(report.outputs),
         "problem": report.problem,
-        "sent": bridge.sending.count,
+        "sent": bridge.sent,
         "received": sum(player.count for _, player in players),
         "played": report.sent,
         "dropped": report.dropped + bridge.sending.dropped + bridge.unsent,

@@ -14,7 +14,7 @@ from jambridge.edges import Latest, values
 from jambridge.errors import WireError
 from jambridge.light import zones
 from jambridge.light.colour import ColorMode
-from jambridge.light.control import LightSettings
+from jambridge.light.control import LightSettings, MidiPlayer
 from jambridge.light.music import Music
 from jambridge.light.presenting import When
 from jambridge.light.wled import Controller
@@ -38,6 +38,7 @@ class Lighting:
         self._config = config
         self.settings: Latest[LightSettings] = Latest(sections.light_settings(config))
         self.music: Latest[Music] = Latest(Music())
+        self.midi: Latest[tuple[MidiPlayer, ...]] = Latest(())
 
     @property
     def timing(self) -> When:

@@ -16,14 +16,33 @@ from jambridge.light.presenting import Timing
 from jambridge.light.safety import MOST_FLASHES_PER_S
 from jambridge.light.wled import Controller
 from jambridge.light.zones import Zone
+from jambridge.notes.stroke import Stroke
 from jambridge.notes.tracker import Threshold
 from jambridge.sync.clock import Course
 from jambridge.typed_json import Codec
+from jambridge.units import PeerId
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
     sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MidiPlayer:
+    """Who plays over MIDI, with sound or without: `strokes` are all that sound, and those that ended a moment ago."""
+
+    id: PeerId
+    name: str
+    instrument: str
+    is_line_in: bool
+    """At this box."""
+    strokes: tuple[Stroke, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MidiPlayers:
+    players: tuple[MidiPlayer, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +159,24 @@ class Report:
 
 
 Message = (
-    Sources | Controllers | LightSettings | Course | Timing | Music | Picture | Try | Watch | Previews | Quit | Report
+    Sources
+    | MidiPlayers
+    | Controllers
+    | LightSettings
+    | Course
+    | Timing
+    | Music
+    | Picture
+    | Try
+    | Watch
+    | Previews
+    | Quit
+    | Report
 )
 _CODEC: Codec[Message] = Codec(
     {
         "sources": Sources,
+        "midi": MidiPlayers,
         "controllers": Controllers,
         "settings": LightSettings,
         "course": Course,

@@ -12,11 +12,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from jambridge.light import scene
+from jambridge.light import scene, strokes
 from jambridge.light.colour import FAINTEST, WHITE, ColorMode, Colours, hue_colour, hue_colours, hue_deg
 from jambridge.light.music import BAR_BEATS, Music, mean_hue
-from jambridge.light.strokes import Stroke
 from jambridge.notes.frame import Note
+from jambridge.notes.stroke import Stroke
 from jambridge.units import LocalSeconds, MidiNote, hz
 
 EffectName = Literal["notes", "roll", "chord", "wash", "spectrum", "vu", "beat", "scroll"]
@@ -149,7 +149,7 @@ def _scroll(parts: Sequence[Part], now: LocalSeconds, music: Music, style: Style
     length_s = SCROLL_BEATS * music.beat_s
     for part in parts:
         for stroke in part.strokes:
-            newest = 0 if stroke.ended is None else int((now - stroke.ended) / length_s * pixels)
+            newest = 0 if stroke.ended is None else max(0, int((now - stroke.ended) / length_s * pixels))
             oldest = math.ceil((now - stroke.began) / length_s * pixels)
             if newest < pixels:
                 level = _octave_level(stroke.midi, max(stroke.velocity, FAINTEST), style)
@@ -182,7 +182,7 @@ def _lit(
         for stroke in reversed(part.strokes):
             if stroke.ended is not None and now - stroke.ended > decay_s:
                 break  # all before it ended earlier
-            level = _octave_level(stroke.midi, stroke.level(now, attack_s, decay_s), style)
+            level = _octave_level(stroke.midi, strokes.level(stroke, now, attack_s, decay_s), style)
             if level > 0:
                 levels[stroke.midi] = max(level, levels.get(stroke.midi, 0.0))
     return list(levels.items())

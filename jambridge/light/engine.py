@@ -25,6 +25,7 @@ from jambridge.light.colour import Colours
 from jambridge.light.control import (
     Controllers,
     LightSettings,
+    MidiPlayers,
     Picture,
     Preview,
     Previews,
@@ -231,8 +232,6 @@ class Engine:
 
     def _follow(self, message: control.Message) -> None:
         match message:
-            case Sources(sources):
-                self._ensemble.set_sources(sources)
             case Controllers(controllers):
                 self._rig.set_controllers(controllers)
                 self._set_timing()
@@ -242,16 +241,26 @@ class Engine:
                 self._settings = self._stage.settings = message
                 self._rig.set_settings(message)
                 self._set_timing()
-            case Course() | Timing() | Picture():
-                self._follow_time(message)
-            case Music():
-                self._stage.music = message
             case Try(controller, pattern):
                 self._rig.begin_trial(controller, PATTERNS[pattern], _now())
             case Watch(is_on):
                 self._watched, self._previews = is_on, {}
             case Quit():
                 self._running = False
+            case _:
+                self._follow_room(message)
+
+    def _follow_room(self, message: control.Message) -> None:
+        """Take in what is to be shown, and when."""
+        match message:
+            case Sources(sources):
+                self._ensemble.set_sources(sources)
+            case MidiPlayers(players):
+                self._ensemble.set_midi(players, _now())
+            case Course() | Timing() | Picture():
+                self._follow_time(message)
+            case Music():
+                self._stage.music = message
 
     def _follow_time(self, message: Course | Timing | Picture) -> None:
         now = _now()

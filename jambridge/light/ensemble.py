@@ -1,4 +1,4 @@
-"""Everyone who is heard: one Hearing a source, and what they play together."""
+"""Everyone who is heard, or plays over MIDI, or both: one Hearing a source, one Keyed a player, and what they give."""
 
 import math
 import time
@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from jambridge.audio.ring import Rings, Wake
 from jambridge.audio.source import Source
 from jambridge.light import spectrum
-from jambridge.light.control import SourceReport
+from jambridge.light.control import MidiPlayer, SourceReport
 from jambridge.light.effects import Part
 from jambridge.light.hearing import Hearing
+from jambridge.light.keyed import Keyed
 from jambridge.light.presenting import Timing
-from jambridge.units import LocalSeconds
+from jambridge.light.zones import Player
+from jambridge.units import LocalSeconds, PeerId
 
 _OF_NEWEST = 0.05
 
@@ -26,6 +28,8 @@ class Ensemble:
         self._rings = rings
         self._listen = listen
         self._hearings: dict[int, Hearing] = {}
+        self._keyed: dict[PeerId, Keyed] = {}
+        self._has_news = False
         self._timing = Timing()
         self._phase_s = 0.0
         self.hop_s = 0.0
@@ -35,8 +39,10 @@ class Ensemble:
 
     @property
     def has_members(self) -> bool:
-        """Whether anybody but our own line-in is heard."""
-        return any(not hearing.source.is_line_in for hearing in self._hearings.values())
+        """Whether there is anybody but ourselves."""
+        players: list[Player] = [hearing.source for hearing in self._hearings.values()]
+        players += [keyed.player for keyed in self._keyed.values()]
+        return any(not player.is_line_in for player in players)
 
     def set_sources(self, sources: Iterable[Source]) -> None:
         before, self._hearings = self._hearings, {}
@@ -48,6 +54,15 @@ class Ensemble:
             self._hearings[source.slot] = hearing
         self._set_timing()
 
+    def set_midi(self, players: Iterable[MidiPlayer], now: LocalSeconds) -> None:
+        """All that is played over MIDI."""
+        before, self._keyed = self._keyed, {}
+        for player in players:
+            keyed = self._keyed[player.id] = before.get(player.id) or Keyed(player)
+            self._has_news |= keyed.follow(player, now)
+        self._has_news |= any(keyed.sounds(now) for one, keyed in before.items() if one not in self._keyed)
+        self._set_timing()
+
     def set_listen(self, listen: Listen) -> None:
         """Listen anew to everyone, another way."""
         self._listen = listen
@@ -55,7 +70,7 @@ class Ensemble:
         self._set_timing()
 
     def set_timing(self, timing: Timing) -> None:
-        """When what is heard from now on is shown."""
+        """When what is heard from now on is shown, and what is played over MIDI."""
         self._timing = timing
         self._set_timing()
 
@@ -108,14 +123,17 @@ class Ensemble:
         return max((one for hearing in self._hearings.values() if (one := hearing.needs_s) is not None), default=None)
 
     def advance(self, now: LocalSeconds) -> bool:
-        """Show what is due; whether there is an attack or another note in it."""
-        changed = [hearing.advance(now) for hearing in self._hearings.values()]
-        return any(changed)
+        """Show what is due; whether there is an attack or another note in it, or news of MIDI."""
+        changed = [hearing.advance(now, self._played(hearing, now)) for hearing in self._hearings.values()]
+        has_news, self._has_news = self._has_news, False
+        return has_news or any(changed)
 
     def _set_timing(self) -> None:
         for hearing in self._hearings.values():
             way_s = self._timing.way_s(hearing.source.id)
             hearing.set_timing(self._timing.delay_s, way_s, self._phase_s)
+        for peer, keyed in self._keyed.items():
+            keyed.set_late(max(0.0, (self._timing.delay_s or 0.0) - self._timing.way_s(peer)))
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -123,20 +141,30 @@ class Ensemble:
         yield
         self.detector_s += time.thread_time() - started_s
 
-    def parts(self, now: LocalSeconds, *, with_bands: bool = False) -> list[tuple[Source, Part]]:
-        """Everyone's, line-in or not, in the order of their slots."""
-        found = []
-        for slot in sorted(self._hearings):
-            hearing = self._hearings[slot]
+    def parts(self, now: LocalSeconds, *, with_bands: bool = False) -> list[tuple[Player, Part]]:
+        """Everyone's, line-in or not: those that are heard in the order of their slots, then those without sound."""
+        found: list[tuple[Player, Part]] = []
+        for _, hearing in sorted(self._hearings.items()):
             bands = spectrum.bands(hearing.newest(self._rings, spectrum.FRAMES, now)) if with_bands else None
-            found.append((hearing.source, hearing.part(now, bands)))
-        return found
-
-    def flash(self, now: LocalSeconds) -> float:
-        return max((hearing.flash(now) for hearing in self._hearings.values()), default=0.0)
+            heard, keyed = hearing.part(now, bands), self._keyed.get(hearing.source.id)
+            found.append((hearing.source, keyed.beside(heard, now) if keyed else heard))
+        return found + [(keyed.player, keyed.part(now)) for keyed in self._unheard()]
 
     def sounds(self, now: LocalSeconds) -> bool:
-        return any(hearing.sounds(now) for hearing in self._hearings.values())
+        is_heard = any(hearing.sounds(now) for hearing in self._hearings.values())
+        return is_heard or any(keyed.sounds(now) for keyed in self._keyed.values())
 
     def report(self, now: LocalSeconds) -> tuple[SourceReport, ...]:
-        return tuple(hearing.report(now) for hearing in self._hearings.values())
+        reports = []
+        for hearing in self._hearings.values():
+            heard, keyed = hearing.report(now), self._keyed.get(hearing.source.id)
+            reports.append(keyed.report_beside(heard, now) if keyed else heard)
+        return (*reports, *(keyed.report(now) for keyed in self._unheard()))
+
+    def _played(self, hearing: Hearing, now: LocalSeconds) -> frozenset[int]:
+        keyed = self._keyed.get(hearing.source.id)
+        return keyed.pitch_classes(now) if keyed else frozenset()
+
+    def _unheard(self) -> list[Keyed]:
+        heard = {hearing.source.id for hearing in self._hearings.values()}
+        return [keyed for one, keyed in self._keyed.items() if one not in heard]

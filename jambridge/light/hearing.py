@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Collection
 from typing import Protocol
 
 import numpy as np
@@ -21,7 +22,7 @@ from jambridge.units import SAMPLE_RATE_HZ, Frames, LocalSeconds
 
 _FLASH_AGAIN_S = 0.05  # the same attack may be noticed twice
 _NEVER = LocalSeconds(-math.inf)
-_OLDEST_S = 1e6
+OLDEST_S = 1e6
 _IN_STEP_S = 0.002
 _ANOTHER_WAY_S = 0.004
 _SETTLED_S = 3.0  # by then the quickest packets have come, and the way is known
@@ -126,9 +127,9 @@ class Hearing:
         """When the next of what is known already is to be shown."""
         return self._showing.due
 
-    def advance(self, now: LocalSeconds) -> bool:
-        """Show what is due; whether there is an attack or another note in it."""
-        return self._showing.advance(now)
+    def advance(self, now: LocalSeconds, played: Collection[int] = ()) -> bool:
+        """Show what is due, and leave `played` to MIDI; whether there is an attack or another note in it."""
+        return self._showing.advance(now, played)
 
     def part(self, now: LocalSeconds, bands: NDArray[np.float32] | None) -> Part:
         """For the effects: what was played lately, and how loud it is."""
@@ -158,7 +159,7 @@ class Hearing:
             notes=tuple(note.midi for note in self._showing.notes(now)),
             onset=self.flash(now) > 0,
             level_dbfs=round(self._showing.level_dbfs(now), 1),
-            age_s=round(min(now - self._arrived_at, _OLDEST_S), 3),
+            age_s=round(min(now - self._arrived_at, OLDEST_S), 3),
         )
 
     def _played_at(self, position: Frames) -> LocalSeconds:

@@ -14,7 +14,19 @@ from jambridge.child import Child, open_child
 from jambridge.edges import Latest, values
 from jambridge.errors import WireError
 from jambridge.light import control
-from jambridge.light.control import Controllers, LightSettings, Picture, Previews, Quit, Report, Sources, Try, Watch
+from jambridge.light.control import (
+    Controllers,
+    LightSettings,
+    MidiPlayer,
+    MidiPlayers,
+    Picture,
+    Previews,
+    Quit,
+    Report,
+    Sources,
+    Try,
+    Watch,
+)
 from jambridge.light.link import UdpLink
 from jambridge.light.music import Music
 from jambridge.light.patterns import PatternName
@@ -44,6 +56,7 @@ class Lights:
         clock: Latest[ClockReport] | None,
         music: Latest[Music],
         given: Latest[Picture | None],
+        midi: Latest[tuple[MidiPlayer, ...]],
         timing: Latest[Timing],
         share: Callable[[Picture], None],
         watched: Latest[bool],
@@ -56,6 +69,7 @@ class Lights:
         self._settings = settings
         self._music = music
         self._given = given
+        self._midi = midi
         self._timing = timing
         self._share = share
         self._watched = watched
@@ -94,6 +108,7 @@ class Lights:
             group.create_task(self._tell_pictures())
             group.create_task(self._tell_timing())
             group.create_task(self._tell_sources())
+            group.create_task(self._tell_midi())
             group.create_task(self._tell_controllers())
             group.create_task(self._tell_tries())
             group.create_task(self._tell_watched())
@@ -121,6 +136,10 @@ class Lights:
     async def _tell_sources(self) -> None:
         async for sources in values(self._sources):
             await self._process.tell(control.encode(Sources(sources)))
+
+    async def _tell_midi(self) -> None:
+        async for players in values(self._midi):
+            await self._process.tell(control.encode(MidiPlayers(players)))
 
     async def _tell_controllers(self) -> None:
         async for controllers in values(self._controllers):
@@ -173,6 +192,7 @@ async def open_light(
     clock: Latest[ClockReport] | None = None,
     music: Latest[Music] | None = None,
     given: Latest[Picture | None] | None = None,
+    midi: Latest[tuple[MidiPlayer, ...]] | None = None,
     timing: Latest[Timing] | None = None,
     watched: Latest[bool] | None = None,
     *,
@@ -194,9 +214,20 @@ async def open_light(
         release(controllers.value)
 
     async with open_child("light", (*command, *map(str, numbers)), descriptors, _QUIT, release_here) as process:
-        told = (music or Latest(Music()), given or Latest(None), timing or Latest(Timing()), share)
-        looks = watched or Latest(False)
-        yield Lights(process, sources, controllers, settings, clock, *told, looks, preview)
+        yield Lights(
+            process,
+            sources,
+            controllers,
+            settings,
+            clock,
+            music or Latest(Music()),
+            given or Latest(None),
+            midi or Latest(()),
+            timing or Latest(Timing()),
+            share,
+            watched or Latest(False),
+            preview,
+        )
 
 
 def release(controllers: Iterable[Controller]) -> None:

@@ -2,12 +2,15 @@
 
 import math
 from collections import deque
+from collections.abc import Collection
+from dataclasses import replace
 
 from jambridge.light import scene
-from jambridge.light.strokes import Stroke, Strokes
+from jambridge.light.strokes import Strokes
 from jambridge.notes.detector import Detection
 from jambridge.notes.frame import Note
-from jambridge.units import LocalSeconds
+from jambridge.notes.stroke import Stroke
+from jambridge.units import LocalSeconds, MidiNote
 
 SILENT_AFTER_S = 0.1  # without sound arriving, nothing is held to sound
 FLOOR_DBFS = -60.0  # below, nothing sounds
@@ -26,6 +29,7 @@ class Showing:
         self._detection = _SILENCE
         self._flashed_at = self._until = _NEVER
         self._strokes = Strokes()
+        self._left: set[MidiNote] = set()
 
     def attack(self, due: LocalSeconds) -> None:
         self._attacks.append(due)
@@ -43,17 +47,22 @@ class Showing:
         first = [self._detections[0][0]] if self._detections else []
         return min([*first, *list(self._attacks)[:1]], default=LocalSeconds(math.inf))
 
-    def advance(self, now: LocalSeconds) -> bool:
-        """Show what is due; whether there is an attack or another note in it."""
+    def advance(self, now: LocalSeconds, played: Collection[int] = ()) -> bool:
+        """Show what is due; whether there is an attack or another note in it.
+
+        What is found of the pitch classes `played` over MIDI is left to MIDI, for as long as it is found: it is the
+        same note, or its octave, and goes on to be found when the key is up and the string still sounds.
+        """
         changed = False
         while self._attacks and self._attacks[0] <= now:
             self._flashed_at = self._attacks.popleft()
             changed = True
         while self._detections and self._detections[0][0] <= now:
             due, detection = self._detections.popleft()
-            changed |= _pitches(detection.notes) != _pitches(self._detection.notes)
-            self._detection = detection
-            self._strokes.follow(detection.notes, due)
+            self._left &= _pitches(detection.notes)
+            changed |= self._show(detection, played, due)
+        if _of(played, self._detection.notes):
+            changed |= self._show(self._detection, played, now)
         return changed
 
     def notes(self, now: LocalSeconds) -> tuple[Note, ...]:
@@ -77,6 +86,18 @@ class Showing:
     def is_alive(self, now: LocalSeconds) -> bool:
         return now - self._until < SILENT_AFTER_S
 
+    def _show(self, detection: Detection, played: Collection[int], at: LocalSeconds) -> bool:
+        before = _pitches(self._detection.notes)
+        self._left |= _of(played, detection.notes)
+        notes = tuple(note for note in detection.notes if note.midi not in self._left)
+        self._detection = replace(detection, notes=notes)
+        self._strokes.follow(self.notes(at), at)
+        return _pitches(notes) != before
 
-def _pitches(notes: tuple[Note, ...]) -> set[int]:
+
+def _pitches(notes: tuple[Note, ...]) -> set[MidiNote]:
     return {note.midi for note in notes}
+
+
+def _of(pitch_classes: Collection[int], notes: tuple[Note, ...]) -> set[MidiNote]:
+    return {note.midi for note in notes if note.midi % 12 in pitch_classes}

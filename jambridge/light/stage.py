@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from jambridge.audio.source import Source
 from jambridge.errors import WireError
 from jambridge.light import shared, zones
 from jambridge.light.colour import Colours
@@ -16,7 +15,7 @@ from jambridge.light.effects import EFFECTS, FADE_BEATS, SCROLL_BEATS, Part
 from jambridge.light.ensemble import Ensemble
 from jambridge.light.music import Music
 from jambridge.light.wled import Controller
-from jambridge.light.zones import Zone
+from jambridge.light.zones import Player, Zone
 from jambridge.units import LocalSeconds
 
 _MOST = 32  # pictures that wait: half a second
@@ -33,7 +32,7 @@ class Stage:
         self._before: shared.Rgb | None = None
         self._given_at, self._fade_s = LocalSeconds(0.0), 0.0
         self._waiting: deque[tuple[LocalSeconds, Picture]] = deque(maxlen=_MOST)
-        self._parts: list[tuple[Source, Part]] = []
+        self._parts: list[tuple[Player, Part]] = []
         self._parts_at = _NEVER
 
     @property
@@ -69,7 +68,7 @@ class Stage:
 
         def draw(zone: Zone, pixels: int) -> Colours:
             effect = EFFECTS[zone.effect or self.settings.effect]
-            shown = [part for source, part in self._parts_of(now) if zone.shows(source)]
+            shown = [part for player, part in self._parts_of(now) if zone.shows(player)]
             return effect(shown, now, music, self.settings.style, pixels)
 
         music = replace(self.music, color_mode=self.settings.color_mode)
@@ -85,11 +84,11 @@ class Stage:
         """Our own picture of everyone, for others to show."""
         whole = Zone(zones.EVERYONE, "")
         effect = EFFECTS[self.settings.effect]
-        shown = [part for source, part in self._parts_of(now) if whole.shows(source)]
+        shown = [part for player, part in self._parts_of(now) if whole.shows(player)]
         music = replace(self.music, color_mode=self.settings.color_mode)
         return shared.as_text(shared.rgb(effect(shown, now, music, self.settings.style, shared.PIXELS)))
 
-    def _parts_of(self, now: LocalSeconds) -> list[tuple[Source, Part]]:
+    def _parts_of(self, now: LocalSeconds) -> list[tuple[Player, Part]]:
         """All that pictures of one moment are made of."""
         if now != self._parts_at:
             self._parts = self._ensemble.parts(now, with_bands=self._uses("spectrum"))

@@ -1,33 +1,25 @@
 """What one player has lately played: each note with its beginning and its end, for effects that remember. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from jambridge.light.colour import FAINTEST
 from jambridge.notes.frame import Note
+from jambridge.notes.stroke import Stroke
 from jambridge.units import LocalSeconds, MidiNote
 
 REMEMBERED_S = 12.0  # eight beats at 40 a minute, the slowest tempo
 MOST = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Stroke:
-    """One note from its beginning to its end; `ended` is None while it sounds, `velocity` the newest, 0..1."""
-
-    midi: MidiNote
-    velocity: float
-    began: LocalSeconds
-    ended: LocalSeconds | None = None
-
-    def level(self, now: LocalSeconds, attack_s: float, decay_s: float) -> float:
-        """Its brightness, 0..1: rising over `attack_s`, and for `decay_s` behind its end falling."""
-        bright = max(self.velocity, FAINTEST)
-        risen = min(1.0, (now - self.began) / attack_s) if attack_s > 0 else 1.0
-        if self.ended is None:
-            return bright * max(0.0, risen)
-        left = 1.0 - (now - self.ended) / decay_s if decay_s > 0 else 0.0
-        return bright * max(0.0, min(risen, left))
+def level(stroke: Stroke, now: LocalSeconds, attack_s: float, decay_s: float) -> float:
+    """Its brightness, 0..1: rising over `attack_s`, and for `decay_s` behind its end falling."""
+    bright = max(stroke.velocity, FAINTEST)
+    risen = min(1.0, (now - stroke.began) / attack_s) if attack_s > 0 else 1.0
+    if stroke.ended is None or now < stroke.ended:
+        return bright * max(0.0, risen)
+    left = 1.0 - (now - stroke.ended) / decay_s if decay_s > 0 else 0.0
+    return bright * max(0.0, min(risen, left))
 
 
 class Strokes:

@@ -2,15 +2,28 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from jambridge.audio.source import Source
 from jambridge.light.colour import Colours
 from jambridge.light.effects import EffectName
 from jambridge.light.wled import Controller
 
 EVERYONE, SELF = "*", "self"
+
+
+class Player(Protocol):
+    """Who is shown."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def instrument(self) -> str: ...
+
+    @property
+    def is_line_in(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +51,12 @@ class Zone:
             wanted.replace(":", "").replace("-", "") == controller.mac
         )
 
-    def shows(self, source: Source) -> bool:
+    def shows(self, player: Player) -> bool:
         if self.player == EVERYONE:
             return True
         if self.player == SELF:
-            return source.is_line_in
-        return self.player.casefold() in (source.name.casefold(), source.instrument.casefold())
+            return player.is_line_in
+        return self.player.casefold() in (player.name.casefold(), player.instrument.casefold())
 
 
 def on(controller: Controller, zones: Iterable[Zone]) -> tuple[Zone, ...]:

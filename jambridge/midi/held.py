@@ -8,7 +8,8 @@ from jambridge.room.flood import TokenBucket
 from jambridge.units import LocalSeconds
 
 RATE, BURST = 500.0, 500.0
-_DOWN = 64
+DOWN = 64
+"""A pedal is down from this value on."""
 
 
 class Held:
@@ -48,7 +49,7 @@ class Held:
             return False
         if message[1] == RESET_CONTROLLERS:
             return any(key[0] == channel for key in self.pedals)
-        return message[2] < _DOWN <= self.pedals.get((channel, message[1]), 0)
+        return message[2] < DOWN <= self.pedals.get((channel, message[1]), 0)
 
     def beyond(self, notes: Collection[tuple[int, int]], pedals: Collection[tuple[int, int]] | None) -> list[bytes]:
         """What ends everything held but these; `pedals` None: not known, they stay."""

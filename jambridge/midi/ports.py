@@ -40,7 +40,7 @@ class Ports:
         self._numbers = 0
         self._api = rtmidi.API_LINUX_ALSA if ALSA.exists() else rtmidi.API_UNIX_JACK
         self._sources, self._sinks = _open(rtmidi.MidiIn, self._api), _open(rtmidi.MidiOut, self._api)
-        self._pulse = Pulse(self._api) if self._api == rtmidi.API_UNIX_JACK else None
+        self._pulse = Pulse(self._sources, self._sinks) if self._api == rtmidi.API_UNIX_JACK else None
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -109,16 +109,16 @@ class Ports:
 
 
 class Pulse:
-    """A message that a JACK server brings back to us while it lives."""
+    """A message that a JACK server brings back to us while it lives, from one client of ours to another."""
 
-    def __init__(self, api: int) -> None:
+    def __init__(self, receiver: Any, sender: Any) -> None:
         self._back: deque[float] = deque([time.monotonic()], maxlen=1)
-        self._in, self._out = _open(rtmidi.MidiIn, api), _open(rtmidi.MidiOut, api)
-        self._in.ignore_types(active_sense=False)
-        self._in.set_callback(lambda _event, _data: self._back.append(time.monotonic()))
-        self._in.open_virtual_port(_PULSE)
-        own = [name for name in self._out.get_ports() if name.endswith(f":{_PULSE}")]
-        _connect(self._out, own[-1] if own else "")
+        self._out = sender
+        receiver.ignore_types(active_sense=False)
+        receiver.set_callback(lambda _event, _data: self._back.append(time.monotonic()))
+        receiver.open_virtual_port(_PULSE)
+        own = [name for name in sender.get_ports() if name.endswith(f":{_PULSE}")]
+        _connect(sender, own[-1] if own else "")
 
     def beats(self) -> bool:
         self._out.send_message((ACTIVE_SENSING,))

@@ -8,6 +8,7 @@ from jambridge.midi import message as midi
 from jambridge.midi import wire
 from jambridge.midi.control import Play
 from jambridge.midi.journal import Reception
+from jambridge.midi.keys import Keys
 from jambridge.midi.wire import Assembly
 from jambridge.room.flood import TokenBucket
 from jambridge.units import LocalSeconds, PeerId, RoomSeconds
@@ -27,6 +28,7 @@ class Player:
     channel: int | None = None
     """0..15, where all that it plays goes; None: as it comes."""
     reception: Reception = field(default_factory=Reception)
+    keys: Keys = field(default_factory=Keys)
     assembly: Assembly = field(default_factory=Assembly)
     sysex: TokenBucket = field(default_factory=lambda: TokenBucket(SYSEX_RATE, SYSEX_BURST))
     heard_at: float = 0.0
@@ -76,6 +78,8 @@ class Receiving:
         if events and events[-1].sequence == packet.sequence:
             self._note_latency(player, (self._room_s(now) - events[-1].at) * 1000)
         player.count += len(events)
+        for one in events:
+            player.keys.take(one.message, now)
         return [Play(player.source, self._due(player, one.at, now), self._on(player, one.message)) for one in events]
 
     def take_sysex(self, peer: PeerId, text: str, now: LocalSeconds) -> Play | None:
@@ -92,12 +96,13 @@ class Receiving:
         message = player.assembly.take(chunk)
         return None if message is None else Play(player.source, now, message)
 
-    def hush(self, peer: PeerId) -> int | None:
+    def hush(self, peer: PeerId, now: LocalSeconds) -> int | None:
         """A peer is gone: the number of which all that is held is to be ended."""
         player = self.players.get(peer)
         if player is None:
             return None
-        player.reception.forget()
+        for end in player.reception.forget():
+            player.keys.take(end, now)
         return player.source
 
     def silent(self, now: LocalSeconds) -> list[PeerId]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from jambridge.midi.held import Held, Thinning
 from jambridge.midi.journal import AGAIN_S, ALIVE_S, MOST_NEW, Journal
+from jambridge.midi.keys import Keys
 from jambridge.midi.merge import Merge
 from jambridge.units import LocalSeconds, RoomSeconds
 
@@ -21,6 +22,8 @@ class Sending:
     def __init__(self, room_s: Callable[[LocalSeconds], RoomSeconds]) -> None:
         self.due: LocalSeconds | None = None
         self.count = 0
+        self.keys = Keys()
+        """Of all inputs."""
         self._room_s = room_s
         self._merge = Merge()
         self._thinning = Thinning()
@@ -61,6 +64,7 @@ class Sending:
         for message in messages:
             if self._thinning.admits(message, at):
                 self._journal.add(message, self._room_s(at))
+                self.keys.take(message, at)
                 self.count += 1
         if self._journal.waiting >= MOST_NEW:
             self.due = at

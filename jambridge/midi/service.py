@@ -44,6 +44,8 @@ class Around:
     change: Callable[[str, object], None]
     """A field of the room's state: LinkError where it is not ours to change."""
     tick: Latest[Tick]
+    show: Callable[[], object]
+    """What is played may have changed, here or by a peer: the keys of `sending` and `receiving` have it."""
 
 
 class Bridge:
@@ -72,6 +74,11 @@ class Bridge:
     def _local_s(self, room: RoomSeconds) -> LocalSeconds:
         return self._around.tick.value.course.local_s(room)
 
+    @property
+    def sent(self) -> int:
+        """Messages to the peers."""
+        return self.sending.count if self._forwards else 0
+
     # From the peers
 
     def receive(self, peer: PeerId, text: str, received_at: LocalSeconds) -> None:
@@ -79,6 +86,7 @@ class Bridge:
         if self._receives:
             for play in self.receiving.take(peer, text, received_at):
                 self._play(play)
+            self._around.show()
 
     def receive_sysex(self, peer: PeerId, text: str, received_at: LocalSeconds) -> None:
         """Take a text of the `sysex` channel; nothing is raised."""
@@ -97,21 +105,27 @@ class Bridge:
             self.receiving.forget(peer)
         for source in tuple(self._owed):
             self._say(Hush(source))
+        self._around.show()
+
+    async def keep(self) -> None:
+        """Look again and again."""
+        while True:
+            self.look()
+            await asyncio.sleep(_LOOK_S)
 
     # From the inputs
 
     def play(self, played: Played) -> None:
-        if not self._forwards:
-            return
         if played.message[0] == SYSEX:
-            self._send_sysex(played.message)
+            if self._forwards:
+                self._send_sysex(played.message)
             return
         self.sending.play(played.source, played.message, played.at)
-        self._flush()
+        self._pass_on()
 
     def hush_input(self, source: int) -> None:
         self.sending.hush(source, _now())
-        self._flush()
+        self._pass_on()
 
     def follow(self, followed: Followed) -> None:
         """Set the room's tempo or transport as an input's clock says."""
@@ -125,11 +139,11 @@ class Bridge:
 
     def panic(self) -> None:
         """End everything: here, and what the peers hold of ours."""
-        for player in self.receiving.players.values():
-            player.reception.forget()
+        for peer in self.receiving.players:
+            self.receiving.hush(peer, _now())
         self._say(Panic())
         self.sending.hush_all(_now())
-        self._flush()
+        self._pass_on()
 
     def open(self, post: Callable[[bytes], bool]) -> None:
         """The process is there, and takes messages by `post`."""
@@ -140,7 +154,7 @@ class Bridge:
         """The process is gone, and with it what its inputs hold."""
         self._post = None
         self.sending.hush_all(_now())
-        self._flush(at_once=True)
+        self._pass_on(at_once=True)
 
     def _play(self, play: Play) -> None:
         if play.source in self._owed:
@@ -152,7 +166,7 @@ class Bridge:
             self._owed.add(play.source)
 
     def _hush(self, peer: PeerId) -> None:
-        source = self.receiving.hush(peer)
+        source = self.receiving.hush(peer, _now())
         if source is not None:
             self._say(Hush(source))
 
@@ -161,6 +175,11 @@ class Bridge:
         done = self._post is None or self._post(control.encode(message))
         if isinstance(message, Hush):
             (self._owed.discard if done else self._owed.add)(message.source)
+
+    def _pass_on(self, *, at_once: bool = False) -> None:
+        self._around.show()
+        if self._forwards:
+            self._flush(at_once=at_once)
 
     def _flush(self, *, at_once: bool = False) -> None:
         """Send what is due, and come back for what will be."""
@@ -200,18 +219,12 @@ class MidiService:
         await self._process.tell(control.encode(self._settings))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._collect())
-            group.create_task(self._watch())
             if self._settings.sends_clock:
                 group.create_task(self._tell_tick())
 
     async def _tell_tick(self) -> None:
         async for tick in values(self._tick):
             await self._process.tell(control.encode(tick))
-
-    async def _watch(self) -> None:
-        while True:
-            self._bridge.look()
-            await asyncio.sleep(_LOOK_S)
 
     async def _collect(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""From an instrument at one box to that at another: `scripts/bench midi [notes | loss | clock | stuck] [how many]`.
+"""From an instrument at one box to that at another: `scripts/bench midi [notes|loss|clock|stuck|light] [how many]`.
 
 Two daemons, each on a host of its own; the instruments hang on one JACK server. Times are from
 the sending program's call to the hearing one's callback, so that both periods of the server are in them.
@@ -8,28 +8,22 @@ import itertools
 import os
 import signal
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
 from jambridge.midi import message as midi
+from tests.bench import midi_light
+from tests.bench.midi_rig import PATIENCE_S, PERIOD_FRAMES, Rig, connected, open_rig
 from tests.bench.stage import table
 from tests.fakes.impaired import Impairment
 from tests.fakes.instrument import Instrument, instrument
-from tests.fakes.jack import Jack, jack
 from tests.fakes.lines import until
-from tests.scenarios.daemon import Daemon, open_daemon
 from tests.scenarios.impaired import impaired
-from tests.scenarios.namespaces import Host, network
 
-ROOM = "BENCH1"
-PERIOD_FRAMES = 64
 ROUGH_FRAMES = 256  # where the bench itself must hear everything on a busy machine, and milliseconds do not matter
 NOTES, NOTES_A_SECOND = 10_000, 100
 LOST_NOTES, LOSS, LOST_A_SECOND = 3_000, 0.05, 20
@@ -40,64 +34,7 @@ CHORD = [bytes((0x90, note, 80)) for note in range(30, 94)]
 HELD = [*CHORD, midi.control(0, 64, 127)]
 PER_PERIOD = 8
 APART_S = 0.5  # two instruments of one name
-PATIENCE_S = 60.0
 WAYS = ("its port is pulled out", "stopped", "killed", "its process is killed", "the network fails")
-
-
-@dataclass
-class Rig:
-    server: Jack
-    directory: Path
-    hosts: list[Host]
-    daemons: list[Daemon]
-    stack: ExitStack
-    starts: int = 0
-
-    def start(self, number: int, **section: object) -> Daemon:
-        """The box of host `number`, with the instrument of that number at it."""
-        self.starts += 1
-        wanted = {"inputs": f"play{number}", "outputs": f"play{number}", **section}
-        audio = {"input": "none", "output": "none"}
-        directory = self.directory / str(number)
-        daemon = self.stack.enter_context(
-            open_daemon(
-                self.hosts[number], directory, ROOM, {"audio": audio, "midi": wanted}, env=self.server.environment
-            )
-        )
-        daemon.await_status(
-            lambda status: status["room"]["connection"] == "connected", "the room is joined", PATIENCE_S
-        )
-        return daemon
-
-
-@contextmanager
-def open_rig(period_frames: int = PERIOD_FRAMES, **section: object) -> Iterator[Rig]:
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jambridge-bench-")))
-        rig = Rig(
-            stack.enter_context(jack(period_frames=period_frames)),
-            directory,
-            stack.enter_context(network(2)),
-            [],
-            stack,
-        )
-        for number in range(2):
-            rig.daemons.append(rig.start(number, **section))
-        yield rig
-
-
-def connected(rig: Rig, first: Instrument, second: Instrument) -> None:
-    """Until a note passes."""
-    for daemon in rig.daemons:
-        daemon.await_status(lambda status: status["midi"]["inputs"] and status["midi"]["outputs"], "the ports are open")
-    heard = len(second.heard)
-
-    def passes() -> bool:
-        first.play(midi.control(15, 20, 1))
-        return len(second.heard) > heard
-
-    until(passes, "the boxes are connected", PATIENCE_S)
-    time.sleep(1.0)
 
 
 def play_notes(first: Instrument, second: Instrument, count: int, a_second: float) -> tuple[np.ndarray, int, int]:
@@ -289,7 +226,13 @@ def _lose(rig: Rig, way: str, plugged: ExitStack) -> Callable[[], None]:
 def main(which: str = "", many: str = "") -> None:
     if os.geteuid():
         raise SystemExit("the benches make network namespaces: please run them as root")
-    benches: dict[str, Callable[..., None]] = {"notes": notes, "loss": loss, "clock": clock, "stuck": stuck}
+    benches: dict[str, Callable[..., None]] = {
+        "notes": notes,
+        "loss": loss,
+        "clock": clock,
+        "stuck": stuck,
+        "light": midi_light.light,
+    }
     for name, bench in benches.items():
         if which in ("", name):
             bench(*((int(many),) if many else ()))

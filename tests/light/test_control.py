@@ -14,6 +14,8 @@ from jambridge.light import control
 from jambridge.light.control import (
     Controllers,
     LightSettings,
+    MidiPlayer,
+    MidiPlayers,
     OutputReport,
     Quit,
     Report,
@@ -25,9 +27,11 @@ from jambridge.light.effects import Style
 from jambridge.light.music import Music
 from jambridge.light.wled import Controller
 from jambridge.light.zones import Zone
+from jambridge.midi.keys import MOST, Keys
+from jambridge.notes.stroke import Stroke
 from jambridge.sync.clock import Course
 from jambridge.typed_json import MAX_BYTES
-from jambridge.units import LocalSeconds, PeerId
+from jambridge.units import LocalSeconds, MidiNote, PeerId
 
 counts = st.integers(0, 10**15)
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -70,7 +74,13 @@ settings = st.builds(
     ).map(tuple),
 )
 music = st.builds(Music, st.just("harmonic"), text, text, finite, st.none() | finite.map(LocalSeconds))
+moments = finite.map(LocalSeconds)
+strokes = st.builds(Stroke, st.integers(0, 127).map(MidiNote), finite, moments, st.none() | moments)
+midi_players = st.builds(
+    MidiPlayer, text.map(PeerId), text, text, st.booleans(), st.lists(strokes, max_size=3).map(tuple)
+)
 messages = st.one_of(
+    st.lists(midi_players, max_size=3).map(tuple).map(MidiPlayers),
     st.lists(sources, max_size=5).map(tuple).map(Sources),
     st.lists(controllers, max_size=5).map(tuple).map(Controllers),
     settings,
@@ -93,7 +103,7 @@ def test_any_bytes_are_a_message_or_a_wire_error(packet: bytes) -> None:
         control.decode(packet)
 
 
-kinds = st.sampled_from(["sources", "controllers", "settings", "quit", "report", "nonsense"])
+kinds = st.sampled_from(["sources", "midi", "controllers", "settings", "quit", "report", "nonsense"])
 scalars = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-5, 5) | st.text(max_size=3)
 
 
@@ -125,3 +135,16 @@ def test_a_full_rig_fits_a_packet() -> None:
     many = Controllers(tuple(Controller(f"{mac:012x}", "\U0001f3b8" * 64, "fd00::1:2:3:4", 99) for mac in range(64)))
 
     assert len(control.encode(many)) < MAX_BYTES
+
+
+def test_all_that_a_room_can_play_over_midi_fits_a_packet() -> None:
+    keys = Keys()
+    for number in range(2 * MOST):
+        keys.take(bytes((0x90 | number // 128, number % 128, 99)), LocalSeconds(1e6 + number / 1e5))
+    strokes = keys.strokes(LocalSeconds(1e6))
+    player = MidiPlayer(PeerId("a" * 64), "\N{BUTTERFLY}" * 64, "i" * 64, False, strokes)
+
+    packet = control.encode(MidiPlayers((player,) * 10))
+
+    assert len(strokes) > MOST
+    assert len(packet) < MAX_BYTES

@@ -14,8 +14,8 @@ from jambridge.light import effects, scene
 from jambridge.light.colour import GAMMA, LUMINANCE, Colours, encode, note_colour
 from jambridge.light.effects import BANDS, EFFECTS, EffectName, Part, Style
 from jambridge.light.music import Music, mean_hue
-from jambridge.light.strokes import Stroke
 from jambridge.notes.frame import Note
+from jambridge.notes.stroke import Stroke
 from jambridge.units import LocalSeconds, MidiNote, hz
 from tests.light.flashes import most_in_a_second
 

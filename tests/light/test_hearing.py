@@ -1,5 +1,7 @@
 """Onsets and notes by stand-ins that hear what loudness says: 0.5 is an attack, and a level names a note."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,10 +10,13 @@ from numpy.typing import NDArray
 
 from jambridge.audio.ring import Mono, Rings, Wake
 from jambridge.audio.source import Source
+from jambridge.light.control import MidiPlayer
 from jambridge.light.ensemble import Ensemble
 from jambridge.light.hearing import Hearing
+from jambridge.light.presenting import Timing, Way
 from jambridge.notes.detector import Detection
 from jambridge.notes.frame import Note
+from jambridge.notes.stroke import Stroke
 from jambridge.units import Frames, LocalSeconds, MidiNote, PeerId
 
 RATE = 48_000
@@ -54,6 +59,9 @@ class Player:
         return Wake(self.source.slot, self.source.generation, Frames(self.written), LocalSeconds(now))
 
 
+ADA = MidiPlayer(PeerId("peer0"), "player 0", "piano", is_line_in=False)
+
+
 class Room:
     def __init__(self) -> None:
         self.rings = Rings.create(2, RATE)
@@ -73,9 +81,14 @@ class Room:
             self.ensemble.detect()
         return attacked, self.ensemble.advance(LocalSeconds(now))
 
+    def key(self, now: float, *strokes: Stroke, player: MidiPlayer = ADA) -> bool:
+        """Whether anything else is to be seen than before."""
+        self.ensemble.set_midi([replace(player, strokes=strokes)], LocalSeconds(now))
+        return self.ensemble.advance(LocalSeconds(now))
+
     def pitches(self, now: float) -> list[int]:
         parts = [part for _, part in self.ensemble.parts(LocalSeconds(now))]
-        sounding = {stroke.midi for part in parts for stroke in part.strokes if stroke.ended is None}
+        sounding = [stroke.midi for part in parts for stroke in part.strokes if stroke.sounds(LocalSeconds(now))]
         return sorted(sounding)
 
 
@@ -97,7 +110,7 @@ def test_an_attack_is_told_before_the_notes_are_found(room: Room) -> None:
 
     assert room.ensemble.advance(LocalSeconds(1.02))
     assert attacked and not room.pitches(1.02)
-    assert room.ensemble.flash(LocalSeconds(1.02)) == 1.0
+    assert [part.flash for _, part in room.ensemble.parts(LocalSeconds(1.02))] == [1.0]
     room.ensemble.detect()
     assert not room.ensemble.has_hop()
     assert room.ensemble.advance(LocalSeconds(1.02))
@@ -192,6 +205,105 @@ def test_a_source_never_heard_can_be_reported(room: Room) -> None:
     (report,) = room.ensemble.report(LocalSeconds(5.0))
 
     assert (report.notes, report.onset, report.level_dbfs) == ((), False, -120.0)
+
+
+def keyed(midi: int, began: float, ended: float | None = None) -> Stroke:
+    return Stroke(MidiNote(midi), 0.8, LocalSeconds(began), None if ended is None else LocalSeconds(ended))
+
+
+def test_a_note_that_is_played_over_midi_and_heard_is_one_and_its_octave_none(room: Room) -> None:
+    player = Player()
+    room.ensemble.set_sources([player.source])
+    assert room.key(1.0, keyed(60, 1.0))
+
+    for now, heard in ((1.02, 0.6), (1.04, 0.72), (1.06, 0.48)):
+        assert room.hear(player, level(heard), now) == (False, False)
+        assert room.pitches(now) == [60]
+
+    assert room.hear(player, level(0.64), 1.08) == (False, True), "somebody sings to it"
+    assert room.pitches(1.08) == [60, 64]
+    (report,) = room.ensemble.report(LocalSeconds(1.08))
+    assert report.notes == (60, 64)
+
+
+def test_a_note_that_is_heard_first_is_left_to_midi(room: Room) -> None:
+    player = Player()
+    room.ensemble.set_sources([player.source])
+    room.hear(player, level(0.72), 1.0)
+    assert room.pitches(1.0) == [72]
+
+    room.key(1.01, keyed(60, 1.01))
+
+    assert room.pitches(1.01) == [60]
+
+
+def test_a_note_that_was_released_is_dark_however_long_its_sound_dies_away(room: Room) -> None:
+    player = Player()
+    room.ensemble.set_sources([player.source])
+    room.key(1.0, keyed(60, 1.0))
+    room.hear(player, level(0.6), 1.02)
+    room.key(1.1, keyed(60, 1.0, 1.1))
+
+    for hop in range(60):
+        room.hear(player, level(0.6, 800), 1.1 + hop / 60)
+        assert room.pitches(1.1 + hop / 60) == []
+
+    room.hear(player, level(0.0, 800), 2.2)
+    room.hear(player, level(0.6, 800), 2.3)
+    assert room.pitches(2.3) == [60], "and is heard again when it is struck again"
+
+
+def test_another_players_notes_are_nobody_elses(room: Room) -> None:
+    player = Player()
+    room.ensemble.set_sources([player.source])
+    room.key(1.0, keyed(60, 1.0), player=replace(ADA, id=PeerId("bo"), name="Bo"))
+
+    room.hear(player, level(0.6), 1.02)
+
+    assert room.pitches(1.02) == [60, 60]
+    assert [one.name for one, _ in room.ensemble.parts(LocalSeconds(1.02))] == ["player 0", "Bo"]
+    assert [one.name for one in room.ensemble.report(LocalSeconds(1.02))] == ["player 0", "Bo"]
+
+
+def test_together_midi_waits_as_the_sound_of_its_player_does_and_they_are_one(room: Room) -> None:
+    player = Player()
+    room.ensemble.set_sources([player.source])
+    room.ensemble.set_timing(Timing(0.2, (Way(player.source.id, 0.05),)))
+    room.key(1.0, keyed(60, 1.0))
+    shown = {}
+
+    for packet in range(40):
+        now = 1 + packet / 50
+        room.hear(player, level(0.72), now)
+        shown[now] = room.pitches(now)
+
+    assert {now for now, pitches in shown.items() if pitches} == {now for now in shown if now >= 1.15}
+    assert all(pitches in ([], [60]) for pitches in shown.values())
+
+
+def test_without_sound_midi_lights_until_it_ends_or_its_player_is_gone(room: Room) -> None:
+    assert not room.ensemble.has_members
+
+    assert room.key(1.0, keyed(60, 1.0))
+    assert room.ensemble.has_members
+    assert room.pitches(1.0) == [60] and room.ensemble.sounds(LocalSeconds(60.0))
+    assert room.key(61.0, keyed(60, 1.0, 61.0))
+    assert room.pitches(61.1) == [] and not room.ensemble.sounds(LocalSeconds(61.1))
+
+    room.key(62.0, keyed(60, 62.0))
+    room.ensemble.set_midi([], LocalSeconds(63.0))
+    assert room.ensemble.advance(LocalSeconds(63.0))
+    assert room.pitches(63.0) == [] and not room.ensemble.has_members
+
+
+def test_notes_of_a_sound_that_has_stopped_do_not_come_back_with_midi(room: Room) -> None:
+    player = Player()
+    room.ensemble.set_sources([player.source])
+    room.hear(player, level(0.6), 1.0)
+
+    room.key(5.0, keyed(64, 5.0))
+
+    assert room.pitches(5.0) == [64]
 
 
 def test_who_does_not_listen_knows_that_sound_arrives_and_nothing_else(room: Room) -> None:

@@ -23,18 +23,19 @@ from jambridge.edges import Latest
 from jambridge.errors import DeviceError
 from jambridge.light import control, process
 from jambridge.light.colour import GAMMA
-from jambridge.light.control import LightSettings, Picture, Report
+from jambridge.light.control import LightSettings, MidiPlayer, Picture, Report
 from jambridge.light.music import Music
 from jambridge.light.presenting import Timing
 from jambridge.light.process import Lights, open_light
 from jambridge.light.wled import Controller
 from jambridge.light.zones import Zone
+from jambridge.notes.stroke import Stroke
 from jambridge.sim.virtual import Shown
 from jambridge.sim.wled import SimulatedWled, open_sim
 from jambridge.supervise import Health, supervise
 from jambridge.sync.clock import Course
 from jambridge.sync.service import ClockReport
-from jambridge.units import LocalSeconds, PeerId, RoomSeconds
+from jambridge.units import LocalSeconds, MidiNote, PeerId, RoomSeconds
 from tests.bench.strips import Strip, listening
 
 RATE = 48_000
@@ -95,6 +96,7 @@ class Rig:
         self.clock = Latest(ClockReport(Course(LocalSeconds(0.0), RoomSeconds(0.0))))
         self.music = Latest(Music())
         self.given: Latest[Picture | None] = Latest(None)
+        self.midi: Latest[tuple[MidiPlayer, ...]] = Latest(())
         self.timing = Latest(Timing())
         self.share: Callable[[Picture], None] = lambda _: None
         self.present: list[Lights] = []
@@ -111,11 +113,16 @@ class Rig:
             self.clock,
             self.music,
             self.given,
+            self.midi,
             self.timing,
             share=self.share,
         ) as lights:
             self.present.append(lights)
             yield lights
+
+    def key(self, *strokes: Stroke) -> None:
+        """Ann's, over MIDI."""
+        self.midi.set((MidiPlayer(PeerId("Ann"), "Ann", "piano", is_line_in=False, strokes=strokes),))
 
     def player(self, name: str = "Ann") -> Feed:
         feed = self.feeds.open(PeerId(name), name)
@@ -180,6 +187,49 @@ def test_an_attack_flashes_white_before_the_colour_is_known() -> None:
             lit = [shown.pixels for shown in sim.shown if shown.live and any(shown.pixels)]
             red, green, blue = lit[0][:3]
             assert red == green == blue > 20
+
+    asyncio.run(scenario())
+
+
+def is_dark(shown: Shown) -> bool:
+    return shown.live and not any(shown.pixels)
+
+
+def test_a_note_over_midi_lights_the_strip_until_it_ends_or_its_player_is_gone() -> None:
+    def began() -> LocalSeconds:
+        return LocalSeconds(time.monotonic())
+
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig = Rig(sim)
+            async with rig.open() as lights, background(lights.run()):
+                note = Stroke(MidiNote(57), 0.5, began())
+                rig.key(note)
+                await sim.until(is_violet)
+                rig.key(replace(note, ended=began()))
+                await sim.until(is_dark)
+                rig.key(Stroke(MidiNote(60), 0.9, began()))
+                await sim.until(lambda shown: shown.live and hue(shown) == 0)
+                report = await report_of(lights, lambda report: bool(report.sources and report.sources[0].notes))
+                assert (report.sources[0].name, report.sources[0].notes) == ("Ann", (60,))
+                rig.midi.set(())
+                await sim.until(is_dark)
+            colours = {hue(shown) for shown in sim.shown if shown.live}
+            assert colours == {None, 270, 0}, "nothing else was shown, and no white flash"
+
+    asyncio.run(scenario())
+
+
+def test_a_new_light_process_shows_what_is_held() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30) as sim:
+            rig, health = Rig(sim), Health("light")
+            rig.key(Stroke(MidiNote(57), 0.5, LocalSeconds(time.monotonic())))
+            async with background(supervise(health, rig.open)):
+                await sim.until(is_violet)
+                os.kill(rig.present[0].pid, signal.SIGKILL)
+                own = await sim.until(lambda shown: not shown.live)
+                await sim.until(lambda shown: is_violet(shown) and shown.at > own.at)
 
     asyncio.run(scenario())
 

@@ -3,8 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jambridge.light import strokes
-from jambridge.light.strokes import Stroke, Strokes
+from jambridge.light.strokes import Strokes
 from jambridge.notes.frame import Note
+from jambridge.notes.stroke import Stroke
 from jambridge.units import LocalSeconds, MidiNote, hz
 
 
@@ -30,11 +31,11 @@ def test_a_note_is_one_stroke_from_its_beginning_to_its_end() -> None:
 def test_it_comes_up_and_fades_away() -> None:
     stroke = Stroke(MidiNote(60), 0.8, at(1), at(3))
 
-    levels = [stroke.level(at(now), attack_s=1, decay_s=2) for now in (1, 1.5, 2, 3, 4, 5, 9)]
+    levels = [strokes.level(stroke, at(now), attack_s=1, decay_s=2) for now in (1, 1.5, 2, 3, 4, 5, 9)]
 
     assert levels == pytest.approx([0, 0.4, 0.8, 0.8, 0.4, 0, 0])
-    assert stroke.level(at(3), 0, 0) == 0
-    assert Stroke(MidiNote(60), 0.8, at(1)).level(at(99), 0, 0) == 0.8
+    assert strokes.level(stroke, at(3), 0, 0) == 0
+    assert strokes.level(Stroke(MidiNote(60), 0.8, at(1)), at(99), 0, 0) == 0.8
 
 
 @given(st.lists(st.lists(st.builds(note, st.integers(0, 127), st.floats(0, 1)), max_size=6), max_size=60))

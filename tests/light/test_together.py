@@ -156,9 +156,9 @@ def test_what_waits_is_not_seen_and_an_attack_waits_as_its_note_does() -> None:
     for hundredths in (10, 15, 19):
         now = LocalSeconds(hundredths / 100)
         assert not bridge.ensemble.advance(now)
-        assert bridge.ensemble.flash(now) == 0
-        assert bridge.ensemble.parts(now)[0][1].strokes == ()
+        part = bridge.ensemble.parts(now)[0][1]
+        assert (part.flash, part.strokes) == (0, ())
     assert 0.19 < bridge.ensemble.due < 0.22
     due = bridge.ensemble.due
     assert bridge.ensemble.advance(due)
-    assert bridge.ensemble.flash(due) == 1.0
+    assert bridge.ensemble.parts(due)[0][1].flash == 1.0

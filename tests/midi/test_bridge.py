@@ -72,6 +72,7 @@ async def box(
         lambda _: None,
         lambda field, value: changed.append((field, value)),
         clock,
+        lambda: None,
     )
     bridge = Bridge(around, forward=True, receive=True, sysex=settings.sysex)
     readers = {MIDI: bridge.receive, SYSEX: bridge.receive_sysex}
@@ -79,10 +80,12 @@ async def box(
         joined.append(one)
         async with open_midi(bridge, replace(settings, inputs=(name,), outputs=(name,)), clock, mark) as service:
             running = asyncio.create_task(service.run())
+            keeping = asyncio.create_task(bridge.keep())
             try:
                 yield Box(one, bridge, service, running, changed, joined)
             finally:
                 running.cancel()
+                keeping.cancel()
 
 
 @asynccontextmanager

@@ -113,7 +113,7 @@ def test_who_said_that_it_would_be_heard_and_is_not_has_gone() -> None:
 
     assert other.silent(LocalSeconds(10.0 + SILENT_TIMES * 0.25)) == []
     assert other.silent(LocalSeconds(10.01 + SILENT_TIMES * 0.25)) == [ADA]
-    assert other.hush(ADA) is not None
+    assert other.hush(ADA, LocalSeconds(12.0)) is not None
     assert other.silent(LocalSeconds(20.0)) == []
 
 
