@@ -22,7 +22,7 @@ _FIRST, _LAST = 2, 7  # blocks before, whose loudest a band must exceed
 _LEAST_FLUX, _OVER_USUAL = 0.018, 3.0
 _USUAL_S = 0.3
 _MOST_OVER_LIMIT = 1.3  # an attack does not make the next one less likely
-_SURE = 1.5  # logit: chosen on validation, where 0.4 false ones a second come with it
+SURE = 2.5  # logit: on validation 24 of 25 flashes are then true
 
 
 class Flux:
@@ -59,7 +59,8 @@ class Limit:
 class OnsetDetector:
     """Listens to one stream in blocks of ONSET_BLOCK frames, as many at a time as have come."""
 
-    def __init__(self) -> None:
+    def __init__(self, sure: float = SURE) -> None:
+        self._sure = sure
         self._coarse, self._fine = Bands(COARSE), Bands(FINE)
         self._flux, self._limit, self._soft = Flux(), Limit(), SoftAttack(AttackWeights.load())
         self._until_fine = FINE.every - 1
@@ -80,7 +81,7 @@ class OnsetDetector:
         struck = [self._limit.exceeded(one) for one in flux.tolist()]
         soft = [False] * len(blocks)
         surely = self._soft.follow(self._fine.follow(samples, self._until_fine))
-        soft[self._until_fine :: FINE.every] = (surely > _SURE).tolist()
+        soft[self._until_fine :: FINE.every] = (surely > self._sure).tolist()
         self._until_fine = (self._until_fine - len(blocks)) % FINE.every
         return np.array([self._told(*signs) for signs in zip(struck, soft, strict=True)])
 

@@ -67,8 +67,10 @@ def train(work: Path, steps: int, minutes: float, initial: Path | None) -> None:
 
 
 def choose(work: Path) -> None:
-    """How operating points do on validation: it is for choosing them."""
+    """How operating points and flashes do on validation: it is for choosing them."""
     import evaluate
+
+    from tests.bench import onsets
 
     items = evaluate.load(work / "validation")
     surely = evaluate.logits(items, Weights.load())
@@ -77,6 +79,8 @@ def choose(work: Path) -> None:
     ]
     for point in (*OPERATING_POINTS.values(), *points):
         print(point, evaluate.summary(evaluate.follow(items, surely, point)), flush=True)
+    for sure in (0.5, 1.0, 1.5, 2.0):
+        print(onsets.row(f"flash > {sure}", [onsets.listened(item, sure)[0] for item in items]), flush=True)
 
 
 def score(work: Path, development: Path | None) -> None:

@@ -22,7 +22,7 @@ STEP_S = FINE.every * ONSET_BLOCK / SAMPLE_RATE_HZ
 SOON_S, LATE_S, PAST_S = 0.006, 0.046, 0.085  # after an attack: when it should be told, may be told, is over
 PASSAGE, PASSAGES = 96, 16
 SETTLED = 12  # steps after which what began with the file is no attack
-NOISES = 96
+NOISES = 300
 
 _NAMES = ("bands", "attacked", "excused")
 

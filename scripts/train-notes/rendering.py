@@ -74,8 +74,8 @@ def _fluidsynth(soundfont: str, midi: Path, wave: Path) -> list[str | Path]:
 
 
 def _timidity(midi: Path, wave: Path) -> list[str | Path]:
-    dry = ["-EFreverb=0", "-EFchorus=0", "-EFdelay=0", "-A100"]
-    return ["timidity", "-c", "/etc/timidity/freepats.cfg", *dry, f"-s{RATE_HZ}", "-Ow", "-o", wave, midi]
+    as_it_is = ["-EFreverb=0", "-EFchorus=0", "-EFdelay=0", "-A100", "--preserve-silence"]
+    return ["timidity", "-c", "/etc/timidity/freepats.cfg", *as_it_is, f"-s{RATE_HZ}", "-Ow", "-o", wave, midi]
 
 
 def _write_midi(path: Path, notes: Notes, programs: dict[int, int]) -> None:
