@@ -9,52 +9,68 @@ import subprocess
 import sys
 from pathlib import Path
 
+from jambridge.notes import soft_attack
 from jambridge.notes.network import MODEL, Weights
 from jambridge.notes.tracker import OPERATING_POINTS, OperatingPoint
 
-ITEMS = {"train": 608, "rarer": 64, "validation": 64, "unseen": 64}
+ITEMS = {"train": 896, "rarer": 128, "validation": 64, "unseen": 64}
 TRAINED_ON = ("train", "rarer")
-STEPS = 9_000
-MINUTES = 45
+STEPS = 12_000
+MINUTES = 55
+ATTACK_STEPS = 4_000
 STEPS_IN_ORDER = ("render", "observe", "train", "choose", "score")
 
 
-def render(work: Path, process: int | None = None) -> None:
-    """In two processes: fluidsynth and numpy use a core each."""
-    if process is None:
-        again = [sys.executable, *sys.argv[:1], "render", "--work", str(work), "--process"]
-        children = [
-            subprocess.Popen([*again, str(number)], env=os.environ | {"OMP_NUM_THREADS": "1"}) for number in range(2)
-        ]
-        if sum(child.wait() for child in children):
-            raise SystemExit(1)
-        return
+PROCESSES = 2
+
+
+def in_processes(step: str, work: Path) -> None:
+    """Each does its part of the step: numpy and fluidsynth use a core each."""
+    again = [sys.executable, *sys.argv[:1], step, "--work", str(work), "--process"]
+    children = [
+        subprocess.Popen([*again, str(number)], env=os.environ | {"OMP_NUM_THREADS": "1"})
+        for number in range(PROCESSES)
+    ]
+    if sum(child.wait() for child in children):
+        raise SystemExit(1)
+
+
+def render(work: Path, process: int) -> None:
     import material
 
     for name, count in ITEMS.items():
-        for _ in material.render(work / name, name, range(process, count, 2)):
+        for _ in material.render(work / name, name, range(process, count, PROCESSES)):
             pass
 
 
-def observe(work: Path) -> None:
+def observe(work: Path, process: int) -> None:
+    import attacks
     import dataset
 
     for name in TRAINED_ON:
-        dataset.prepare(work / name, work / "features" / name)
+        groups = [range(first, first + dataset.TOGETHER) for first in range(0, ITEMS[name], dataset.TOGETHER)]
+        for group in groups[process::PROCESSES]:
+            dataset.prepare(work / name, group, work / "features" / name)
+            attacks.prepare(work / name, group, work / "attacks" / name)
 
 
 def train(work: Path, steps: int, minutes: float, initial: Path | None) -> None:
+    import attacks
     import dataset
     import model
     import training
 
+    steps_of_bands = attacks.load([work / "attacks" / name for name in TRAINED_ON])
+    attacks.train((steps_of_bands, attacks.noises(attacks.NOISES)), ATTACK_STEPS, soft_attack.MODEL)
     layers = training.imported(initial) if initial else model.initial(0)
     training.train(dataset.load([work / "features" / name for name in TRAINED_ON]), steps, layers, MODEL, minutes)
 
 
 def choose(work: Path) -> None:
-    """How operating points do on validation: it is for choosing them."""
+    """How operating points and flashes do on validation: it is for choosing them."""
     import evaluate
+
+    from tests.bench import onsets
 
     items = evaluate.load(work / "validation")
     surely = evaluate.logits(items, Weights.load())
@@ -63,6 +79,8 @@ def choose(work: Path) -> None:
     ]
     for point in (*OPERATING_POINTS.values(), *points):
         print(point, evaluate.summary(evaluate.follow(items, surely, point)), flush=True)
+    for sure in (0.5, 1.0, 1.5, 2.0):
+        print(onsets.row(f"flash > {sure}", [onsets.listened(item, sure)[0] for item in items]), flush=True)
 
 
 def score(work: Path, development: Path | None) -> None:
@@ -87,10 +105,12 @@ def main() -> None:
     given = parser.parse_args()
     for step in given.steps or STEPS_IN_ORDER:
         match step:
+            case "render" | "observe" if given.process is None:
+                in_processes(step, given.work)
             case "render":
                 render(given.work, given.process)
             case "observe":
-                observe(given.work)
+                observe(given.work, given.process)
             case "train":
                 train(given.work, given.steps_of_training, given.minutes, given.initial)
             case "choose":

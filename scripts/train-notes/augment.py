@@ -21,6 +21,14 @@ def detune(sound: Sound, truth: Truth, cents: float) -> tuple[Sound, Truth]:
     return changed, moved
 
 
+def varispeed(sound: Sound, truth: Truth, semitones: int) -> tuple[Sound, Truth]:
+    """Played so much faster or slower that every note is another; what resonates in the instrument moves with it."""
+    if not semitones:
+        return sound, truth
+    changed, moved = detune(sound, truth, 100 * semitones)
+    return changed, [[on, off, midi + semitones, *rest] for on, off, midi, *rest in moved]
+
+
 def fit(sound: Sound) -> Sound:
     """Cut or filled up to LENGTH_S."""
     return np.pad(sound[:FRAMES], (0, max(0, FRAMES - len(sound))))

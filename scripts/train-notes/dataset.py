@@ -57,16 +57,12 @@ def read(path: Path) -> Piece:
     return Piece(path.stem, about["category"], notes, tuple(about["drum_onsets"]), hops)
 
 
-def prepare(folder: Path, cache: Path) -> None:
-    """Observe what has been rendered and is not in the cache, TOGETHER items at a time."""
-    cache.mkdir(parents=True, exist_ok=True)
-    last = max(int(path.stem) for path in folder.glob("*.json"))
-    for first in range(0, last + 1, TOGETHER):
-        paths = [folder / f"{number:04}.flac" for number in range(first, first + TOGETHER)]
-        if all(path.with_suffix(".json").exists() for path in paths):
-            stored = cache / f"{first:04}.npz"
-            if not stored.exists():
-                _store(stored, [read(path) for path in paths])
+def prepare(folder: Path, group: range, cache: Path) -> None:
+    """Observe items that are not in the cache, in one go."""
+    stored = cache / f"{group[0]:04}.npz"
+    if not stored.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        _store(stored, [read(folder / f"{number:04}.flac") for number in group])
 
 
 def _store(path: Path, group: list[Piece]) -> None:

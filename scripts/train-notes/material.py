@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import augment
+import drumkits
 import numpy as np
 import pieces
 import rendering
 import soundfile
 import synthesis
+from drumkits import HYDROGEN
 from pieces import Notes
-from rendering import RATE_HZ, Sound, Truth
+from rendering import FREEPATS, RATE_HZ, Sound, Truth
 
 
 def _bach(*numbers: str) -> tuple[str, ...]:
@@ -40,6 +42,7 @@ TRAINING_PROGRAMS = (
     65, 65, 66, 69, 70, 71, 73, 73, 75, 79, 80, 81, 81, 82, 87, 89, 90, 104, 105, 107,
 )  # fmt: skip
 UNSEEN_PROGRAMS = (3, 22, 46, 59, 63, 67, 68, 72, 74, 106)
+_VARISPEED = (0, 0, 0, 0, -4, -3, -2, -1, 1, 2, 3, 4)  # semitones: other bodies than the soundfonts have
 _CHORALE_PROGRAMS = (0, 0, 1, 24, 25, 26, 27, 4, 48, 48, 49, 19, 16, 52, 11, 6, 21, 61)
 _BASSES = (32, 33, 34, 35, 36, 38, 39, 43)
 _RANGES = (
@@ -67,8 +70,12 @@ class Sources:
 
 Scores = dict[str, pieces.Score]
 
-_FONTS = ("fluid", "fluid", "musescore", "musescore", "opl3")
-_KITS = (("fluid", (0, 8, 16, 24, 25, 32, 40)), ("musescore", (0, 8, 16, 24, 32, 40)), ("opl3", (0,)), ("pearl", (0,)))
+_FONTS = ("fluid", "fluid", "musescore", "musescore", "csound", FREEPATS, FREEPATS, "opl3")
+_OCTAVE_LOWER = {"csound": {16, 19}}  # organs
+_KITS = (
+    *(("fluid", (0, 8, 16, 24, 25, 32, 40)), ("musescore", (0, 8, 16, 24, 32, 40)), ("csound", (0,)), ("opl3", (0,))),
+    *(("pearl", (0,)), *((HYDROGEN, (0,)),) * 3),
+)
 _KINDS = (
     *(("mono", 0.22), ("chord", 0.22), ("poly", 0.14), ("stride", 0.06), ("chorale", 0.12)),
     *(("bass", 0.07), ("band", 0.08), ("drums", 0.06), ("noise", 0.03)),
@@ -129,6 +136,7 @@ def _music(
     scores: Scores,
 ) -> Item:
     notes, programs = _played(rng, sources, kind, scores)
+    semitones = rng.choice(_VARISPEED) if sources.worn else 0
     beat = kind in {"drums", "band"} or rng.random() < 0.1
     drums = pieces.playable(pieces.drum_beat(rng, softer=0 if kind == "drums" else rng.randint(15, 45))) if beat else []
     if notes and len(programs) == 1 and rng.random() < sources.synthesised:
@@ -136,9 +144,12 @@ def _music(
         instrument = sounds_like.kind
         sound, truth = synthesis.play(rng, notes, sounds_like)
     elif notes:
-        font = rng.choice(sources.soundfonts)
-        instrument = f"{font}:{'+'.join(map(str, programs.values()))}"
-        sound, truth = rendering.play(font, notes, programs)
+        font = rng.choice(
+            [font for font in sources.soundfonts if not _OCTAVE_LOWER.get(font, set()) & {*programs.values()}]
+        )
+        instrument = f"{font}:{'+'.join(map(str, programs.values()))}{semitones:+}"
+        sound, truth = rendering.play(font, pieces.transposed(notes, -semitones), programs)
+        sound, truth = augment.varispeed(sound, truth, semitones)
     else:
         instrument, sound, truth = "none", np.zeros(augment.FRAMES, np.float32), []
     if truth and rng.random() < 0.75:
@@ -147,7 +158,11 @@ def _music(
     sound = augment.fit(sound)
     if drums:
         font, kits = rng.choice(sources.drums)
-        beaten, _ = rendering.play(font, drums, {pieces.DRUMS: rng.choice(kits)})
+        beaten = (
+            drumkits.play(rng, drums)
+            if font == HYDROGEN
+            else rendering.play(font, drums, {pieces.DRUMS: rng.choice(kits)})[0]
+        )
         under_db = rng.uniform(-12, 3) if notes else 0
         sound = augment.to_peak(sound, 0) + augment.to_peak(augment.fit(beaten), under_db)
         instrument += f" {font} drums"

@@ -181,3 +181,9 @@ def playable(notes: Notes) -> Notes:
 
 def on_channel(notes: Notes, channel: int) -> Notes:
     return [(on, off, midi, velocity, channel) for on, off, midi, velocity, _ in notes]
+
+
+def transposed(notes: Notes, semitones: int) -> Notes:
+    """Without what would leave MIDI's range."""
+    moved = [(on, off, midi + semitones, velocity, channel) for on, off, midi, velocity, channel in notes]
+    return [note for note in moved if 0 <= note[2] < 128]

@@ -1,4 +1,4 @@
-"""Pieces played by fluidsynth from Debian's soundfonts, with the truth of every note measured from it alone."""
+"""Pieces played by fluidsynth and TiMidity from Debian's sounds, with the truth of every note as measured alone."""
 
 import subprocess
 import tempfile
@@ -19,10 +19,12 @@ SOUNDFONTS = {
     "fluid": "/usr/share/sounds/sf2/FluidR3_GM.sf2",
     "musescore": "/usr/share/sounds/sf3/MuseScore_General_Full.sf3",
     "opl3": "/usr/share/sounds/sf2/OPL-3_FM_128M.sf2",
+    "csound": "/usr/share/sounds/sf2/sf_GMbank.sf2",
     "timgm": "/usr/share/sounds/sf2/TimGM6mb.sf2",
     "pearl": "/usr/share/sounds/sf2/Black_Pearl_4_LV2.sf2",
     "zeppelin": "/usr/share/sounds/sf2/Red_Zeppelin_4_LV2.sf2",
 }
+FREEPATS = "freepats"  # patches for TiMidity, no soundfont
 _ALONE_S, _RELEASED_S = 2.5, 0.65  # a note alone is held and then heard dying away for at most so long
 
 
@@ -60,13 +62,20 @@ def _render(soundfont: str, notes: Notes, programs: dict[int, int]) -> Sound:
     with tempfile.TemporaryDirectory() as folder:
         midi, wave = Path(folder, "piece.mid"), Path(folder, "piece.wav")
         _write_midi(midi, notes, programs)
-        options = ["-ni", "-q", "-R", "0", "-C", "0", "-g", "0.5", "-r", str(RATE_HZ)]
-        options += ["-o", "synth.dynamic-sample-loading=1"]
-        subprocess.run(
-            ["fluidsynth", *options, "-F", wave, SOUNDFONTS[soundfont], midi], check=True, capture_output=True
-        )
+        command = _timidity(midi, wave) if soundfont == FREEPATS else _fluidsynth(SOUNDFONTS[soundfont], midi, wave)
+        subprocess.run(command, check=True, capture_output=True)
         sound: Sound = soundfile.read(wave, dtype="float32", always_2d=True)[0].mean(axis=1)
     return np.pad(sound, (0, RATE_HZ))
+
+
+def _fluidsynth(soundfont: str, midi: Path, wave: Path) -> list[str | Path]:
+    options = ["-ni", "-q", "-R", "0", "-C", "0", "-g", "0.5", "-r", str(RATE_HZ)]
+    return ["fluidsynth", *options, "-o", "synth.dynamic-sample-loading=1", "-F", wave, soundfont, midi]
+
+
+def _timidity(midi: Path, wave: Path) -> list[str | Path]:
+    as_it_is = ["-EFreverb=0", "-EFchorus=0", "-EFdelay=0", "-A100", "--preserve-silence"]
+    return ["timidity", "-c", "/etc/timidity/freepats.cfg", *as_it_is, f"-s{RATE_HZ}", "-Ow", "-o", wave, midi]
 
 
 def _write_midi(path: Path, notes: Notes, programs: dict[int, int]) -> None:

@@ -1,7 +1,8 @@
 """Fit the network to the truth of every frame."""
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,28 +15,38 @@ import optax
 from dataset import Frames
 from model import Layers
 
+from jambridge.notes.features import LOWEST_PITCH
+
 BURN_IN = 16  # frames of a passage that only fill the memory
 PASSAGE = 64
 PASSAGES = 8
 EARLY = 7  # frames after an onset that weigh more: so it is found sooner
 EARLY_WEIGHT = 2.5
+SOONEST = 2  # frames in which a high note should be found: its windows are short
+HIGH = 72 - LOWEST_PITCH
+SOONEST_WEIGHT = 2.5
+RELATED_WEIGHT = 1.2
 RELATED = (12, 19, 24, 28)  # semitones at which a note that is not there is easily taken for one
+RATE = 4e-3
 WARMING = 100  # steps in which the rate rises
 AVERAGED = 0.998  # of the weights, from step to step
 
 
-def _early(sounding: np.ndarray) -> np.ndarray:
+def _early(sounding: np.ndarray, frames: int) -> np.ndarray:
+    """The first `frames` of every note."""
     risen = sounding.copy()
     risen[:, 1:] &= ~sounding[:, :-1]
     early = np.zeros_like(sounding)
-    for frame in range(EARLY):
+    for frame in range(frames):
         early[:, frame:] |= risen[:, : sounding.shape[1] - frame]
     return early & sounding
 
 
-def passages(frames: Frames, early: np.ndarray, random_: np.random.Generator) -> Iterator[tuple[np.ndarray, ...]]:
+def passages(frames: Frames, random_: np.random.Generator) -> Iterator[tuple[np.ndarray, ...]]:
     """Random ones, their level shifted a little as the running peak may be elsewhere."""
     items, length = frames.whole.shape[:2]
+    early, soonest = _early(frames.sounding, EARLY), _early(frames.sounding, SOONEST)
+    soonest[..., :HIGH] = False
     while True:
         places = [(random_.integers(items), random_.integers(length - BURN_IN - PASSAGE)) for _ in range(PASSAGES)]
         cut = [(item, slice(first, first + BURN_IN + PASSAGE)) for item, first in places]
@@ -44,7 +55,7 @@ def passages(frames: Frames, early: np.ndarray, random_: np.random.Generator) ->
         observed = np.where(observed > 0, np.clip(observed + shift, 0, 1.2), 0)
         rest = (
             np.stack([array[place] for place in cut])
-            for array in (frames.whole, frames.sounding, frames.excused, early)
+            for array in (frames.whole, frames.sounding, frames.excused, early, soonest)
         )
         yield observed, *rest
 
@@ -53,29 +64,40 @@ def _entropy(logits: jax.Array, truth: jax.Array) -> jax.Array:
     return jax.nn.softplus(logits) - truth * logits
 
 
-def loss(
-    layers: Layers, observed: jax.Array, whole: jax.Array, sounding: jax.Array, excused: jax.Array, early: jax.Array
-) -> jax.Array:
+def loss(layers: Layers, observed: jax.Array, whole: jax.Array, *truth: jax.Array) -> jax.Array:
     logits = jax.vmap(partial(model.logits, layers))(observed, whole)[:, BURN_IN:]
-    sounding, excused, early = (array[:, BURN_IN:].astype(jnp.float32) for array in (sounding, excused, early))
+    sounding, excused, early, soonest = (array[:, BURN_IN:].astype(jnp.float32) for array in truth)
     related = jnp.zeros_like(sounding)
     for semitones in RELATED:
         related = related.at[..., semitones:].max(sounding[..., :-semitones])
         related = related.at[..., :-semitones].max(sounding[..., semitones:])
     quiet = 1 - jnp.max(sounding + excused, axis=-1, keepdims=True)
-    weights = (1 - excused) * (1 + 0.3 * sounding + EARLY_WEIGHT * early + (1 - sounding) * (related + 0.5 * quiet))
+    true = 0.3 * sounding + EARLY_WEIGHT * early + SOONEST_WEIGHT * soonest
+    false = (1 - sounding) * (RELATED_WEIGHT * related + 0.5 * quiet)
+    weights = (1 - excused) * (1 + true + false)
     return (weights * _entropy(logits[..., 0], sounding)).mean() + 0.2 * (
         (1 - excused) * _entropy(logits[..., 1], early)
     ).mean()
 
 
-def train(frames: Frames, steps: int, layers: Layers, export_to: Path, minutes: float, rate: float = 4e-3) -> Layers:
-    """The averaged weights, also written every 100 steps.
+def train(frames: Frames, steps: int, layers: Layers, export_to: Path, minutes: float) -> None:
+    fit(layers, loss, passages(frames, np.random.default_rng(0)), steps, export_to, minutes)
+
+
+def fit(
+    layers: Layers,
+    loss: Callable[..., jax.Array],
+    batches: Iterator[tuple[np.ndarray, ...]],
+    steps: int,
+    export_to: Path,
+    minutes: float = math.inf,
+) -> None:
+    """Lessen `loss(layers, *batch)`, and write the averaged layers every 100 steps.
 
     The rate falls to nothing after `steps`, or sooner when `minutes` are over.
     """
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam())
-    state, averaged, early = optimiser.init(layers), layers, _early(frames.sounding)
+    state, averaged = optimiser.init(layers), layers
 
     @jax.jit
     def step(
@@ -88,12 +110,11 @@ def train(frames: Frames, steps: int, layers: Layers, export_to: Path, minutes: 
         return layers, averaged, state, value
 
     started_s, smoothed, done, index = time.monotonic(), 0.0, 0.0, 0
-    source = passages(frames, early, np.random.default_rng(0))
     with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(next, source)
+        coming = ahead.submit(next, batches)
         while done < 1:
-            batch, coming = coming.result(), ahead.submit(next, source)
-            now = rate * min(1, (index + 1) / WARMING) * (0.005 + 0.995 * np.cos(np.pi / 2 * done) ** 2)
+            batch, coming = coming.result(), ahead.submit(next, batches)
+            now = RATE * min(1, (index + 1) / WARMING) * (0.005 + 0.995 * np.cos(np.pi / 2 * done) ** 2)
             keep = min(AVERAGED, (1 + index) / (10 + index))
             layers, averaged, state, value = step(layers, averaged, state, batch, now, keep)
             index += 1
@@ -103,7 +124,6 @@ def train(frames: Frames, steps: int, layers: Layers, export_to: Path, minutes: 
             if index % 100 == 0 or done >= 1:
                 print(f"step {index} loss {smoothed:.5f} after {spent_s:.0f} s", flush=True)
                 export(averaged, export_to)
-    return averaged
 
 
 def export(layers: Layers, path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jambridge.notes.onset import ONSET_BLOCK, OnsetDetector
+from jambridge.notes.onset import ONSET_BLOCK, SURE, OnsetDetector
 from jambridge.units import SAMPLE_RATE_HZ
 from tests.bench.note_scores import Delays, delays
 from tests.bench.truth import Piece, pieces
@@ -78,9 +78,9 @@ def figures(scores: Sequence[Score]) -> Figures:
     )
 
 
-def listened(piece: Piece) -> tuple[Score, list[float]]:
+def listened(piece: Piece, sure: float = SURE) -> tuple[Score, list[float]]:
     """How the live detector does, and its CPU seconds a block."""
-    detector, attacked, cpu_s = OnsetDetector(), [], []
+    detector, attacked, cpu_s = OnsetDetector(sure), [], []
     for blocks in piece.hops.reshape(-1, TOGETHER, ONSET_BLOCK):
         before = time.thread_time()
         attacked.append(detector.process(blocks))

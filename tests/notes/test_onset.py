@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from jambridge.notes.bands import COARSE, FINE, Spectrum
 from jambridge.notes.frame import HOP_FRAMES
-from jambridge.notes.onset import COARSE, FINE, ONSET_BLOCK, OnsetDetector, Spectrum
+from jambridge.notes.onset import ONSET_BLOCK, OnsetDetector
 from jambridge.units import SAMPLE_RATE_HZ, hz
 from tests.bench import onsets as bench
 from tests.bench.truth import pieces
