@@ -20,6 +20,12 @@ def test_what_is_installed_here_is_as_it_has_to_be() -> None:
     assert libraries.python(sys.version_info[:3]).verdict is Verdict.GOOD
 
 
+def test_a_library_is_the_same_however_its_name_is_written() -> None:
+    (found,) = libraries.libraries(["prometheus-client>=0.2"], {"Prometheus_client": "0.22"}, {})
+
+    assert found.verdict is Verdict.GOOD
+
+
 @ROOT
 def test_a_library_that_does_not_load_is_named() -> None:
     """Debian's libopus is not a file that can be loaded."""

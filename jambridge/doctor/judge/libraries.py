@@ -24,6 +24,7 @@ def python(version: tuple[int, int, int]) -> Finding:
 def libraries(required: Sequence[str], installed: Mapping[str, str], broken: Mapping[str, str]) -> list[Finding]:
     """Args: what our own package requires, the versions by name, and modules that do not load with the reason."""
     wanted = dict(filter(None, map(_parsed, required)))
+    installed = {_plain(name): version for name, version in installed.items()}
     wrong = [
         f"{name} {installed[name]} is installed, {clauses} is wanted" if name in installed else f"{name} is missing"
         for name, clauses in wanted.items()
@@ -62,7 +63,12 @@ def _parsed(requirement: str) -> tuple[str, str] | None:
     match = _REQUIREMENT.fullmatch(requirement)
     if match is None or "extra" in (match[3] or ""):
         return None
-    return match[1].lower(), match[2].strip()
+    return _plain(match[1]), match[2].strip()
+
+
+def _plain(name: str) -> str:
+    """PEP 503: prometheus_client and Prometheus-Client are one."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _numbers(version: str) -> tuple[int, ...]:
