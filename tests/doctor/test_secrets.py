@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 import psutil
+import pytest
 
 from tests.doctor.test_supabase import a_project
 from tests.store.postgrest.cluster import ANON_KEY, PostgrestServer, free_port
@@ -123,6 +124,7 @@ def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
             assert secret in found_in(f"apikey={form}&vsn=1")
 
 
+@pytest.mark.slow
 def test_with_a_supabase_project_no_secret_comes_out(project: PostgrestServer, tmp_path: Path) -> None:
     def live(url: str) -> dict[str, str]:
         section = {"url": url, "anon_key_file": secret_file(tmp_path, "key", ANON_KEY)}

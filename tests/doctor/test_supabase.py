@@ -279,6 +279,7 @@ def test_private_channels_open_to_everything(project: PostgrestServer, tmp_path:
     assert ill(run(scenario())) == {"private"}
 
 
+@pytest.mark.slow
 def test_a_black_hole(tmp_path: Path) -> None:
     async def never(_writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(LONGEST_S)

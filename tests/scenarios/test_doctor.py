@@ -81,6 +81,7 @@ def test_a_box_that_is_well_and_runs(tmp_path: Path) -> None:
         assert found[f"port {port}"].verdict is Verdict.NOTE, "they are its own"
 
 
+@pytest.mark.slow
 def test_mdns_that_a_firewall_blocks(tmp_path: Path) -> None:
     def seen() -> dict[str, Finding]:
         return part(box, tmp_path, {}, "mDNS", "WLED")
@@ -101,6 +102,7 @@ def test_mdns_that_a_firewall_blocks(tmp_path: Path) -> None:
     assert opened["WLED Strip"].verdict is Verdict.GOOD
 
 
+@pytest.mark.slow
 def test_udp_that_is_blocked_and_turn_that_is_refused(tmp_path: Path) -> None:
     def seen(*servers: object) -> dict[str, Finding]:
         return part(box, tmp_path, {"webrtc": {"policy": "relay", "ice_servers": [*servers]}}, "connections")
@@ -120,6 +122,7 @@ def test_udp_that_is_blocked_and_turn_that_is_refused(tmp_path: Path) -> None:
     assert "refuses the username or the credential" in refused[f"TURN {server.address}"].reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_the_kind_of_router(tmp_path: Path, symmetric: bool) -> None:
     with (

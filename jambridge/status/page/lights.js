@@ -26,6 +26,7 @@ export class Lights {
   #setBrightness;
   #items = new Map();
   #zones = [];
+  #sending = 0;
   #status = null;
   #seen = "";
   #problem;
@@ -56,7 +57,8 @@ export class Lights {
   /** The zones as they may be changed: those of the configuration, without what is derived. */
   async #read() {
     try {
-      this.#zones = (await ask("/api/light")).zones;
+      const { zones } = await ask("/api/light");
+      if (!this.#sending) this.#zones = zones; // else there is a newer wish
     } catch (error) {
       if (!(error instanceof RefusalError)) throw error;
       this.#problem(error.message);
@@ -117,8 +119,15 @@ export class Lights {
     this.#put([...this.#zones, { player: "*", controller, start: 0, stop: null, reverse: false, mirror: false, effect: null }]);
   }
 
+  /** The next change builds on this one, whether or not it has arrived; what is refused is read back. */
   async #put(zones) {
-    await this.#sender.send({ zones });
+    this.#zones = zones;
+    this.#sending += 1;
+    try {
+      await this.#sender.send({ zones });
+    } finally {
+      this.#sending -= 1;
+    }
     await this.#read();
   }
 }
