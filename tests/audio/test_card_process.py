@@ -128,6 +128,7 @@ def test_no_other_card_takes_the_place_of_one_that_is_gone(tmp_path: Path, wante
             assert line.report.card.card == used.name
 
 
+@pytest.mark.slow
 def test_looking_for_one_card_does_not_disturb_the_other(tmp_path: Path) -> None:
     absent = SoundCard(tmp_path / "absent", "absent")
     with sound_card(tmp_path / "card", "fake") as card:

@@ -88,6 +88,7 @@ def test_a_loop_that_grows_slowly_is_turned_down_within_two_seconds_of_reaching_
     assert looks[-1].played_dbfs < -15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gain", "delay_s"), [(3.0, 0.1), (1.5, 0.06), (2.0, 0.15)])
 def test_a_loop_that_stays_is_not_heard_again_and_again(gain: float, delay_s: float) -> None:
     looks = feedback("mono_violin", gain, delay_s, 2, 60.0)

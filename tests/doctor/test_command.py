@@ -41,6 +41,7 @@ def written(directory: Path, **sections: object) -> Path:
     return config
 
 
+@pytest.mark.slow
 def test_everything_is_told_in_order_with_what_to_do_and_bundled_without_secrets(tmp_path: Path) -> None:
     (tmp_path / "turn-secret").write_text(SECRET)
     (tmp_path / "turn-secret").chmod(0o600)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import aiohttp
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,6 +121,7 @@ def test_a_hub_that_was_told_to_be_one_stays_whatever_its_id(tmp_path: Path) -> 
         assert staying.poll() is None
 
 
+@pytest.mark.slow
 def test_at_any_time_later_the_other_must_have_answered_for_a_while(tmp_path: Path) -> None:
     """A forged announcement of a lower id leads to ourselves at another address, and to nobody."""
 

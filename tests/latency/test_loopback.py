@@ -137,6 +137,7 @@ def measure(state: Path, card: str, env: Mapping[str, str]) -> dict[str, Any]:
     return measured
 
 
+@pytest.mark.slow
 def test_a_longer_cable_is_measured_to_the_sample(server: Jack, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
@@ -208,6 +209,7 @@ def test_a_machine_without_a_network_cannot_reach_itself(server: Jack, tmp_path:
     assert history.read(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_measurement_that_is_stopped_leaves_no_process_behind(server: Jack, tmp_path: Path) -> None:
     with cable(server, 0):
         process = subprocess.Popen(

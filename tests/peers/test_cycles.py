@@ -10,6 +10,7 @@ from tests.bench import peer_cycles
 from tests.fakes.jack import jack
 
 
+@pytest.mark.slow
 def test_twenty_peers_leave_no_task_no_thread_no_descriptor_and_no_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     with jack() as server:
         for name, value in server.environment.items():

@@ -10,6 +10,7 @@ import pytest
 from tests.bench import room_cycles
 
 
+@pytest.mark.slow
 def test_sixty_rooms_leave_no_task_and_no_descriptor(tmp_path: Path) -> None:
     readings = asyncio.run(room_cycles.measure(60, 10, tmp_path))
 

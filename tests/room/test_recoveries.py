@@ -106,6 +106,7 @@ def test_a_slow_network_is_no_reason_to_leave(tmp_path: Path) -> None:
     within_patience(scenario)
 
 
+@pytest.mark.slow
 def test_a_server_away_for_more_than_five_tries_is_joined_within_ten_seconds_of_its_return(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with live_hub(tmp_path) as hub, wire.laid(hub.port) as between, seated(at(hub.port), "Bob") as (bob,):

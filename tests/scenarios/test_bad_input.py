@@ -89,6 +89,7 @@ def test_a_hostile_member_is_counted_and_nobody_is_hurt(tmp_path: Path) -> None:
         assert "Traceback" not in daemon.said()
 
 
+@pytest.mark.slow
 def test_hostile_wleds_are_left_alone_and_the_named_one_is_lit(tmp_path: Path) -> None:
     with network(4) as (box, strip, guest, enemy), open_wled(strip, tmp_path, name="Strip") as wled:
         settings = {"light": {"controllers": [{"name": "Strip"}]}}

@@ -39,6 +39,7 @@ def test_a_box_that_was_killed_comes_back_with_its_music_and_does_not_play_by_it
             assert "Traceback" not in daemon.said()
 
 
+@pytest.mark.slow
 def test_another_room_begins_with_the_defaults(tmp_path: Path) -> None:
     with lonely_host() as box:
         with open_daemon(box, tmp_path, ROOM) as daemon:
