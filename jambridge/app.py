@@ -179,7 +179,8 @@ async def run(
 
     async def resume_next(wanted: str) -> str:
         found = await keeping.resumable(box.store, wanted)
-        next_session.set_result(found)
+        if not next_session.done():  # a second wish while the first is on its way
+            next_session.set_result(found)
         return found
 
     control = Control(

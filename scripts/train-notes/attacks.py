@@ -37,8 +37,8 @@ class Steps:
 
 
 def observe(piece: Piece) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    samples = piece.hops.ravel()
-    raised = Bands(FINE).follow(samples[: samples.size // (2 * ONSET_BLOCK) * 2 * ONSET_BLOCK], FINE.every - 1)
+    samples, step = piece.hops.ravel(), FINE.every * ONSET_BLOCK
+    raised = Bands(FINE).follow(samples[: samples.size // step * step], FINE.every - 1)
     ends_s = (np.arange(len(raised)) + 1) * STEP_S
     attacks = np.array([-np.inf, *attacks_s(piece)])
     since_s = ends_s - attacks[np.searchsorted(attacks, ends_s, "right") - 1]
