@@ -177,12 +177,6 @@ async def run(
 
     next_session: asyncio.Future[RoomCode] = asyncio.get_running_loop().create_future()
 
-    async def resume_next(wanted: str) -> str:
-        found = await keeping.resumable(box.store, wanted)
-        if not next_session.done():  # a second wish while the first is on its way
-            next_session.set_result(found)
-        return found
-
     control = Control(
         Room(
             lambda: room.state.value,
@@ -190,7 +184,7 @@ async def run(
             stopping.stop,
             partial(keeping.sessions, box.store),
             stats,
-            resume_next,
+            partial(_resume_next, box.store, next_session),
         ),
         Adjustable(lambda: sound.describe(edges.sound, _others(room, me)), partial(_set_volumes, edges)),
         try_light=partial(_try_light, box),
@@ -359,6 +353,13 @@ def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
         "midi": instruments.section(box.instruments, edges.room.name_of),
         "alerts": snapshot.alerts(edges.alerts.active()),
     }
+
+
+async def _resume_next(store: Running[Saver], next_session: asyncio.Future[RoomCode], wanted: str) -> str:
+    found = await keeping.resumable(store, wanted)
+    if not next_session.done():  # a second wish while the first is on its way
+        next_session.set_result(found)
+    return found
 
 
 def _light_report(box: _Box) -> Report | None:
