@@ -58,7 +58,7 @@ PREVIEW_S = 0.05
 LATE_S = 0.004  # a quarter of a frame
 LINGER_S = 1.0  # frames go on at the full rate behind the last sound, so that a lost one leaves nothing lit
 RELEASE_AFTER_S = 5.0  # without a room, and without a sound from the line-in
-_PRIORITY = 10
+_PRIORITY = 2  # the least of our real-time ones: a late frame is seen by nobody, a late block is heard
 _NEVER = LocalSeconds(-math.inf)
 
 

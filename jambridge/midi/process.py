@@ -43,7 +43,7 @@ from jambridge.units import LocalSeconds
 LOOK_S = 0.1  # a port that is back sooner, under its name, is taken for the one that it was
 MISSING_S = 1.5  # where there is no MIDI at all
 REPORT_S = 1.0
-_PRIORITY = 15  # above the light, below the sound
+_PRIORITY = 3  # above the light, below the sound and JACK's own threads
 _SWITCH_S = 0.0002
 _MOST_WAITING = 4096  # chunks from the drivers
 _MOST_DUE = 1024  # messages that are early

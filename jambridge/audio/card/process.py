@@ -31,7 +31,8 @@ MOST_LOOKS = 1000  # PortAudio forgets 12 KB each time: after an hour of waiting
 _CLOSE_S = 0.3
 _SWITCH_S = 0.0002  # for so long at most this loop keeps a callback waiting
 _MOST_FAILURES = 100  # of callbacks: then something is wrong for good
-_PRIORITY = 20  # above the light: a late frame is seen by nobody, a late block is heard
+_CALLBACK_PRIORITY = 20  # PortAudio's thread inherits it; JACK gives its own, 5 where nobody has configured it
+_PRIORITY = 4  # of this loop: below any callback, and above MIDI and the light
 
 
 class Duty(Protocol):
@@ -82,7 +83,6 @@ class CardProcess:
         self._fingerprint = kernel.fingerprint()
 
     def run(self) -> None:
-        realtime.be_punctual(_PRIORITY)
         sys.setswitchinterval(_SWITCH_S)
         realtime.silence_libraries()
         while self._running:
@@ -117,9 +117,13 @@ class CardProcess:
         self._chosen = card.name.partition(" (hw:")[0]  # the number is another after it was plugged in again
         self._counted = (self._blocks, time.monotonic())
         duty = self._duty
-        self._stream = cards.open_stream(
-            card, duty.direction, self._block_frames, self._begin, self._on_block, duty.jack_frames
-        )
+        realtime.be_punctual(_CALLBACK_PRIORITY)
+        try:
+            self._stream = cards.open_stream(
+                card, duty.direction, self._block_frames, self._begin, self._on_block, duty.jack_frames
+            )
+        finally:
+            realtime.be_punctual(_PRIORITY)
 
     def _begin(self, rate_hz: float) -> None:
         assert self._card is not None  # noqa: S101  set by `_open`
