@@ -8,51 +8,42 @@ hub → address → room client ⇄ signals, members ⇄ mesh → feeds (shared 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jambridge import automation, claiming, identity, instruments, keeping, sections, sound, stopping
-from jambridge.audio.card.control import PlaybackReport, PlaybackSettings
-from jambridge.audio.card.service import CardService
 from jambridge.audio.feed import Feeds
 from jambridge.audio.ring import Feed
+from jambridge.box import Box, Edges
 from jambridge.broadcasting import Broadcasting
 from jambridge.config import Config, HttpConfig
 from jambridge.edges import Latest
-from jambridge.errors import LinkError, Text, WireError
 from jambridge.hub_host import HubAddress, open_hub
-from jambridge.instruments import Instruments
-from jambridge.light import patterns
-from jambridge.light.control import Previews, Report
-from jambridge.light.discovery import Agreement, Discovery, open_discovery
+from jambridge.light.control import Previews
+from jambridge.light.discovery import Agreement, open_discovery
 from jambridge.light.process import Lights, open_light, release
 from jambridge.light.wled import Controller
 from jambridge.lighting import Lighting
+from jambridge.operating import Operating
 from jambridge.peers.channels import SYNC
 from jambridge.peers.ice_servers import IceServers
-from jambridge.peers.mesh import Mesh, open_mesh
+from jambridge.peers.mesh import open_mesh
 from jambridge.peers.peer import Surroundings
 from jambridge.peers.trouble import Trouble
 from jambridge.room.announce import find_hubs
 from jambridge.room.client import ROOM_RETRY_S, open_room, topic_of
 from jambridge.room.edges import HUB, SUPABASE, Address, RoomEdges, open_sharing
 from jambridge.room.lan_seat import keep_lan_seat
-from jambridge.room.messages import MAX_TEXT, Participant
+from jambridge.room.messages import Participant
 from jambridge.services import Running, Services
-from jambridge.sound import Sound
-from jambridge.status import audio, invitation, snapshot
-from jambridge.status.access import Access
+from jambridge.status import invitation
 from jambridge.status.alerts import Alerts
-from jambridge.status.control import Adjustable, Control, Room
-from jambridge.status.live import Live
 from jambridge.status.notify import notify
-from jambridge.status.pages import Pages
-from jambridge.status.server import StatusServer, open_status
+from jambridge.status.server import open_status
 from jambridge.status.token import keep
 from jambridge.status.watch import watch
 from jambridge.store import resuming
@@ -60,9 +51,8 @@ from jambridge.store.merging import Setup
 from jambridge.store.remote import Endpoint
 from jambridge.store.resuming import Resume
 from jambridge.store.schema import database_path
-from jambridge.store.service import Inputs, Saver
-from jambridge.strict_json import JsonObject
-from jambridge.supervise import Service, State
+from jambridge.store.service import Inputs
+from jambridge.supervise import Service
 from jambridge.sync.service import Sync, open_sync
 from jambridge.together import Together
 from jambridge.units import LocalSeconds, PeerId, RoomCode
@@ -72,45 +62,7 @@ log = logging.getLogger(__name__)
 MIDI_MARK = "midi.running"
 SLOTS = 5  # four musicians and the line-in
 LIGHT_RETRY_S = 1.0
-LIGHT_SILENT_S = 3.0
 Opening = Callable[[], AbstractAsyncContextManager[Service]]
-LineOut = CardService[PlaybackSettings, PlaybackReport]
-
-
-@dataclass(frozen=True, slots=True)
-class _Edges:
-    """What the services pass each other; all of it outlives them."""
-
-    feeds: Feeds
-    room: RoomEdges
-    hub: Latest[HubAddress | None]
-    lan: Latest[Address | None]
-    remote: Latest[Endpoint | None]
-    controllers: Latest[tuple[Controller, ...]]
-    lighting: Lighting
-    watched: Latest[bool]
-    """Whether anybody looks at the page."""
-    strips: Latest[Mapping[str, str]]
-    """While somebody does: what each shows, by MAC."""
-    agreement: Agreement
-    setup: Latest[Setup]
-    sound: Sound
-    alerts: Alerts
-
-
-@dataclass(frozen=True, slots=True)
-class _Box:
-    """The services that others ask while they run."""
-
-    light: Running[Lights]
-    discovery: Running[Discovery]
-    mesh: Running[Mesh]
-    store: Running[Saver]
-    line_out: Running[LineOut] | None
-    sync: Sync
-    broadcasting: Broadcasting
-    together: Together
-    instruments: Instruments
 
 
 async def run(
@@ -152,54 +104,11 @@ async def run(
     take_first = partial(take_seat, must_exist=must_exist, must_be_empty=new_room, was_stored=was_stored)
     _start_room(services, find_hub, supabase, edges.lan, take_first)
 
-    def whole() -> JsonObject:
-        quota = (room.seat(SUPABASE).quota, LocalSeconds(time.monotonic())) if supabase else None
-        return snapshot.whole(
-            time.monotonic() - started,
-            room=snapshot.room(
-                code,
-                _link(config, edges.hub.value, code),
-                room.view.value,
-                me.id,
-                room.dropped,
-                quota=quota,
-                may_meet=find_hub is not None,
-                may_change=room.sharing.may_change,
-            ),
-            services=snapshot.services(services.health),
-            **_sections(box, edges),
-        )
-
-    faults = partial(_faults, box)
-
-    def stats() -> JsonObject:
-        return snapshot.stats(room.view.value, services.health, time.monotonic() - started)
-
     next_session: asyncio.Future[RoomCode] = asyncio.get_running_loop().create_future()
-
-    control = Control(
-        Room(
-            lambda: room.state.value,
-            room.change_all,
-            stopping.stop,
-            partial(keeping.sessions, box.store),
-            stats,
-            partial(_resume_next, box.store, next_session),
-        ),
-        Adjustable(lambda: sound.describe(edges.sound, _others(room, me)), partial(_set_volumes, edges)),
-        try_light=partial(_try_light, box),
-        lighting=Adjustable(edges.lighting.describe, edges.lighting.change),
-        panic=box.instruments.bridge.panic,
+    operating = Operating(
+        config, code, me, edges, box, services, next_session, may_meet=find_hub is not None, started_s=started
     )
-    access = Access(http_token, sections.hosts(config.http))
-    status = StatusServer(
-        whole,
-        faults,
-        lambda: room.view.value.connection == "connected",
-        access,
-        Live(whole, edges.watched, edges.strips, urgent=room.state),
-        [*control.routes(), *Pages(access, lambda: _link(config, edges.hub.value, code)).routes()],
-    )
+    status = operating.server(http_token)
     services.start("status", partial(open_status, status, config.http.bind, config.http.port))
     if broker := sections.broker(config.mqtt):
         automation.start(services, broker, own, me.name, room, edges.lighting)
@@ -210,18 +119,18 @@ async def run(
         claiming.claim(room, edges.lighting.settings, edges.agreement),
         edges.lighting.follow(room.state, box.sync),
         edges.lighting.tell_problems(edges.controllers),
-        box.broadcasting.keep(partial(_light_report, box)),
-        box.together.keep(partial(_light_report, box), lambda: box.mesh.present.peers() if box.mesh.present else []),
+        box.broadcasting.keep(box.light_report),
+        box.together.keep(box.light_report, lambda: box.mesh.present.peers() if box.mesh.present else []),
         keeping.describe(edges.setup, edges.lighting.settings, box.discovery),
         keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
         sound.keep(edges.sound, room, box.mesh, box.line_out, config.webrtc.max_peers),
         instruments.keep(box.instruments, room, box.sync),
         watch(
-            faults,
+            operating.faults,
             services,
             room,
             edges.alerts,
-            partial(_trouble, box, edges.sound, Trouble(config.webrtc.policy == "relay")),
+            partial(operating.trouble, Trouble(config.webrtc.policy == "relay")),
             edges.sound.captured,
             edges.sound.played,
         ),
@@ -244,10 +153,10 @@ async def run(
     return None if stopped.done() else next_session.result()
 
 
-def _edges(config: Config, me: Participant, supabase: Address | None, resume: Resume | None) -> _Edges:
+def _edges(config: Config, me: Participant, supabase: Address | None, resume: Resume | None) -> Edges:
     stored = resume.master_volume if resume else None
     volume = config.audio.master_volume if stored is None else stored
-    edges = _Edges(
+    edges = Edges(
         feeds=Feeds(SLOTS),
         room=RoomEdges(me.id, host_only=config.room.host_only),
         hub=Latest(None),
@@ -270,12 +179,12 @@ def _edges(config: Config, me: Participant, supabase: Address | None, resume: Re
 def _start_box(
     services: Services,
     config: Config,
-    edges: _Edges,
+    edges: Edges,
     me: Participant,
     code: RoomCode,
     state: Path,
     resume: Resume | None,
-) -> _Box:
+) -> Box:
     """Everything that works with or without a room."""
     feeds, room = edges.feeds, edges.room
 
@@ -334,39 +243,10 @@ def _start_box(
     services.start("sharing", partial(open_sharing, room))
     inputs = Inputs(room.state, room.members, room.hosting, edges.setup, edges.remote)
     store = services.start("store", keeping.saver(config.store, state, code, inputs, resume))
-    return _Box(light, discovery, mesh, store, line_out, sync, broadcasting, together, played)
+    return Box(light, discovery, mesh, store, line_out, sync, broadcasting, together, played)
 
 
-def _sections(box: _Box, edges: _Edges) -> dict[str, Any]:
-    """Of the status: what the box does."""
-    report = _light_report(box)
-    found = box.discovery.present.found.value if box.discovery.present else ()
-    return {
-        "state": snapshot.state(edges.room.state.value),
-        "clock": snapshot.clock(box.sync.report.value, LocalSeconds(time.monotonic())),
-        "store": snapshot.store(box.store.present.report if box.store.present else None),
-        "audio": audio.section(box.mesh.present, edges.sound),
-        "notes": snapshot.notes(report),
-        "light": snapshot.light(edges.lighting.settings.value.mode, found, report)
-        | edges.lighting.section(edges.controllers.value)
-        | box.together.section(),
-        "midi": instruments.section(box.instruments, edges.room.name_of),
-        "alerts": snapshot.alerts(edges.alerts.active()),
-    }
-
-
-async def _resume_next(store: Running[Saver], next_session: asyncio.Future[RoomCode], wanted: str) -> str:
-    found = await keeping.resumable(store, wanted)
-    if not next_session.done():  # a second wish while the first is on its way
-        next_session.set_result(found)
-    return found
-
-
-def _light_report(box: _Box) -> Report | None:
-    return box.light.present.report if box.light.present else None
-
-
-def _take_previews(edges: _Edges, news: Previews) -> None:
+def _take_previews(edges: Edges, news: Previews) -> None:
     if edges.watched.value:
         edges.strips.set({**edges.strips.value, **{one.mac: one.rgb for one in news.previews}})
 
@@ -381,37 +261,12 @@ def _http_token(section: HttpConfig) -> str | None:
     return token
 
 
-def _faults(box: _Box) -> dict[str, str]:
-    """What does not tick. A dead network is none: starting again would not mend it."""
-    silent_s = box.light.present.silent_s if box.light.present else None
-    ticking = silent_s is not None and silent_s < LIGHT_SILENT_S
-    late = {} if ticking else {"light": "does not tick"}
-    return late if box.mesh.health.state == State.RUNNING else late | {"mesh": "is not running"}
-
-
-def _trouble(box: _Box, own: Sound, trouble: Trouble) -> Mapping[Text, str]:
-    """With the musicians' sound: what is to be told, and why."""
-    mesh, now = box.mesh.present, LocalSeconds(time.monotonic())
-    return trouble.look(sound.peers(own, mesh), mesh.ice_servers.errors, now) if mesh else {}
-
-
 def _hub_finder(config: Config, state: Path, in_force: Latest[HubAddress | None]) -> Opening | None:
     """None where no hub is wanted."""
     if config.hub.mode == "off" and config.hub.url is None:
         return None
     database = database_path(config.store.path, state)
     return partial(open_hub, config.hub, config.room.max_members, state, find_hubs, in_force, database=database)
-
-
-def _others(room: RoomEdges, me: Participant) -> frozenset[str]:
-    """Their names."""
-    return frozenset(member.name for member in room.members.value if member.id != me.id)
-
-
-def _set_volumes(edges: _Edges, wanted: JsonObject) -> None:
-    """Raises WireError for what makes no sense."""
-    sound.change(edges.sound, wanted)
-    edges.setup.set(replace(edges.setup.value, master_volume=edges.sound.desk.settings.value.master_volume))
 
 
 def _open_feed(feeds: Feeds, room: RoomEdges, peer: PeerId, name: str) -> Feed | None:
@@ -422,24 +277,6 @@ def _open_feed(feeds: Feeds, room: RoomEdges, peer: PeerId, name: str) -> Feed |
 def _sent_fps(light: Running[Lights]) -> dict[str, float]:
     report = light.present.report if light.present else None
     return {output.mac: output.fps for output in report.outputs} if report else {}
-
-
-def _try_light(box: _Box, wanted: JsonObject) -> JsonObject:
-    """Raises WireError for what makes no sense, LinkError where it cannot be now."""
-    name, pattern = wanted.get("controller"), patterns.named(wanted.get("pattern"))
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_TEXT:
-        raise WireError("controller is a name, a MAC or an address")
-    lights, discovery = box.light.present, box.discovery.present
-    if lights is None or discovery is None:
-        raise LinkError("the lights are just starting")
-    controller = discovery.way_to(name)
-    lights.show_pattern(controller, pattern)
-    return {
-        "controller": controller.name,
-        "mac": controller.mac,
-        "pattern": pattern,
-        "seconds": patterns.LASTS_S[pattern],
-    }
 
 
 def _release(light: Lights | None, controllers: tuple[Controller, ...]) -> None:
@@ -470,7 +307,7 @@ def _meet(services: Services, find_hub: Opening, name: str, take_seat: Opening) 
     services.start(name, take_seat, ROOM_RETRY_S)
 
 
-async def _fall_back(services: Services, edges: _Edges, find_hub: Opening | None, take_seat: Opening) -> None:
+async def _fall_back(services: Services, edges: Edges, find_hub: Opening | None, take_seat: Opening) -> None:
     """Meet at the LAN hub as well while Supabase is away; `find_hub`: None where that is not wanted."""
     if find_hub is None:
         return
@@ -482,24 +319,18 @@ async def _fall_back(services: Services, edges: _Edges, find_hub: Opening | None
     await keep_lan_seat(edges.room, partial(_meet, services, find_hub, "lan-room", take_seat), part)
 
 
-async def _follow_hub(edges: _Edges, config: Config, code: RoomCode, *, is_hosted: bool) -> None:
+async def _follow_hub(edges: Edges, config: Config, code: RoomCode, *, is_hosted: bool) -> None:
     """Point the room, and where its sessions are stored, at the hub in force, and invite others to it."""
     said = None
     if is_hosted:
-        invitation.invite(code, _link(config, None, code))
+        invitation.invite(code, invitation.known_link(config.share.base_url, None, code))
     seen = None
     while True:
         seen = await edges.hub.changed(seen)
         edges.lan.set(Address(seen.url, sections.HUB_KEY) if seen else None)
         if not is_hosted and seen is not None:
             edges.remote.set(None if seen.is_own else Endpoint(seen.url, sections.HUB_KEY))
-        link = _link(config, seen, code)
+        link = invitation.known_link(config.share.base_url, seen, code)
         if seen is not None and link != said:
             invitation.invite(code, link)
             said = link
-
-
-def _link(config: Config, hub: HubAddress | None, code: RoomCode) -> str | None:
-    """Where a browser joins, if that is known."""
-    base = config.share.base_url or (hub.page if hub else None)
-    return invitation.link(base, code) if base else None

@@ -10,6 +10,7 @@ from contextlib import suppress
 import segno
 
 from jambridge.addresses import default_route
+from jambridge.hub_host import HubAddress
 from jambridge.units import RoomCode
 
 log = logging.getLogger(__name__)
@@ -17,6 +18,12 @@ log = logging.getLogger(__name__)
 
 def link(base: str, code: RoomCode) -> str:
     return f"{base.rstrip('/')}/jam/{code}"
+
+
+def known_link(base: str | None, hub: HubAddress | None, code: RoomCode) -> str | None:
+    """Where a browser joins, if that is known: below `base` where one is given, else at the hub's own page."""
+    base = base or (hub.page if hub else None)
+    return link(base, code) if base else None
 
 
 def card(code: RoomCode, url: str) -> str:
