@@ -21,19 +21,9 @@ from jambridge.audio.card import cards, kernel
 from tests.fakes.jack import jack
 from tests.fakes.lines import line_out
 from tests.fakes.sound_card import SoundCard, environment, sound_card
+from tests.fakes.worlds import AS_NOBODY, NOBODY, ROOT, without_permission, without_portaudio
 
 PATIENCE_S = 20.0
-NOBODY = 65534
-AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
-# A /dev with a sound card that belongs to root and its group, for this program alone.
-WITHOUT_PERMISSION = """
-mount --make-rprivate /
-mount -t tmpfs none "$1" && mkdir "$1/snd" && mknod -m 660 "$1/snd/pcmC0D0c" c 116 24
-mknod -m 666 "$1/null" c 1 3 && mknod -m 666 "$1/urandom" c 1 9 && mount --move "$1" /dev
-shift && exec "$@"
-"""
-WITHOUT_PORTAUDIO = 'mount --make-rprivate / && mount --bind /dev/null "$1" && shift && exec "$@"'
 
 
 def program(name: str, kind: str, alsa: Mapping[str, str], before: Sequence[str] = ()) -> subprocess.Popen[str]:
@@ -51,11 +41,6 @@ def opening(name: str, kind: str, alsa: Mapping[str, str], before: Sequence[str]
     """The last line it says."""
     with program(name, kind, alsa, before) as running:
         return running.communicate(timeout=PATIENCE_S)[0].splitlines()[-1]
-
-
-def elsewhere(script: str, place: str) -> tuple[str, ...]:
-    """In a world of mounts of its own, where `script` changes something at `place`."""
-    return ("unshare", "--mount", "sh", "-ec", script, "sh", place)
 
 
 @dataclass
@@ -107,15 +92,13 @@ def test_programs_of_ours_in_jack_are_no_cards() -> None:
 
 
 @ROOT
-def test_a_missing_portaudio_is_named_with_the_command_that_brings_it(tmp_path: Path) -> None:
-    without = elsewhere(WITHOUT_PORTAUDIO, portaudio())
-
-    assert opening("any", "input", {}, without) == "PortAudio is missing: sudo apt install libportaudio2"
+def test_a_missing_portaudio_is_named_with_the_command_that_brings_it() -> None:
+    assert opening("any", "input", {}, without_portaudio()) == "PortAudio is missing: sudo apt install libportaudio2"
 
 
 @ROOT
 def test_without_permission_the_group_is_named(tmp_path: Path) -> None:
-    before = (*elsewhere(WITHOUT_PERMISSION, str(tmp_path)), *AS_NOBODY)
+    before = without_permission(str(tmp_path))
     sentence = "no permission for the sound cards: sudo usermod -aG audio $USER, then log in again"
 
     assert opening("any", "input", {}, before) == sentence
@@ -185,11 +168,6 @@ def readable(directory: Path, definition: str) -> dict[str, str]:
     config = directory / "asound.conf"
     config.write_text(f"</usr/share/alsa/alsa.conf>\n{definition}")
     return {"ALSA_CONFIG_PATH": str(config)}
-
-
-def portaudio() -> str:
-    listed = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
-    return next(line.rpartition("=> ")[2] for line in listed.splitlines() if "libportaudio.so.2 " in line)
 
 
 def _substream(directory: Path, status: str) -> None:

@@ -8,7 +8,7 @@ from jambridge.doctor.judge import libraries
 from jambridge.doctor.probe import libraries as probe
 from tests.doctor.look import look
 from tests.doctor.test_rights import ALONE, NOTHING
-from tests.doctor.worlds import ROOT, elsewhere
+from tests.fakes.worlds import ROOT, elsewhere
 
 REQUIRED = ["aiohttp<4,>=3.14", "aiortc==1.16.0", 'pytest<10,>=9; extra == "dev"', "websockets>=14"]
 

@@ -11,7 +11,7 @@ from jambridge.doctor.judge import listening
 from jambridge.doctor.judge.listening import Port
 from jambridge.doctor.probe import listening as probe
 from tests.doctor.look import look
-from tests.doctor.worlds import AS_NOBODY, ROOT
+from tests.fakes.worlds import AS_NOBODY, ROOT
 from tests.store.postgrest.cluster import free_port
 
 

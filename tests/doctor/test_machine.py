@@ -10,7 +10,7 @@ from jambridge.doctor.judge import machine
 from jambridge.doctor.judge.machine import Disk, Heat
 from jambridge.doctor.probe import machine as probe
 from tests.doctor.look import look
-from tests.doctor.worlds import ROOT, full, read_only
+from tests.fakes.worlds import ROOT, full, read_only
 
 
 def disk_in(world: tuple[str, ...], place: Path, config: Path) -> Finding:

@@ -10,7 +10,7 @@ from jambridge.doctor.judge import rights
 from jambridge.doctor.judge.rights import RealTime, SoundRights
 from jambridge.doctor.probe import rights as probe
 from tests.doctor.look import look
-from tests.doctor.worlds import AS_NOBODY, ROOT, without_permission
+from tests.fakes.worlds import AS_NOBODY, ROOT, without_permission
 
 NOTHING = Path("/dev/null")
 ALONE = {"JAMBRIDGE_HTTP__PORT": "9"}

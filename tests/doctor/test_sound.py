@@ -9,9 +9,9 @@ from jambridge.doctor.finding import Finding, Verdict
 from jambridge.doctor.judge import sound
 from jambridge.doctor.judge.sound import CardUse
 from tests.doctor.look import look
-from tests.doctor.worlds import ROOT, without_portaudio
 from tests.fakes.jack import jack
 from tests.fakes.sound_card import sound_card
+from tests.fakes.worlds import ROOT, without_portaudio
 
 
 def config_in(directory: Path, audio: str = "{}") -> Path:

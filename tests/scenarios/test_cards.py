@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from jambridge.errors import Text
-from tests.audio.test_cards import WITHOUT_PORTAUDIO, elsewhere, portaudio
 from tests.fakes.sound_card import SoundCard, environment, sound_card
+from tests.fakes.worlds import without_portaudio
 from tests.scenarios import daemon as scenario_daemon
 from tests.scenarios.daemon import JAMBRIDGE, Daemon, Status, open_daemon, open_wled, until
 from tests.scenarios.namespaces import network
@@ -102,7 +102,7 @@ def test_a_card_that_is_absent_is_told_of_with_those_that_are_there(tmp_path: Pa
 
 
 def test_without_portaudio_the_room_and_the_light_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scenario_daemon, "JAMBRIDGE", (*elsewhere(WITHOUT_PORTAUDIO, portaudio()), *JAMBRIDGE))
+    monkeypatch.setattr(scenario_daemon, "JAMBRIDGE", (*without_portaudio(), *JAMBRIDGE))
     with box(tmp_path, "any", {}) as daemon:
         told(daemon, Text.MICROPHONE)
         assert causes(daemon.status())[Text.MICROPHONE] == "PortAudio is missing: sudo apt install libportaudio2"
