@@ -13,9 +13,9 @@ from jambridge.notes import soft_attack
 from jambridge.notes.network import MODEL, Weights
 from jambridge.notes.tracker import OPERATING_POINTS, OperatingPoint
 
-ITEMS = {"train": 896, "rarer": 128, "validation": 64, "unseen": 64}
+ITEMS = {"train": 864, "rarer": 160, "validation": 64, "unseen": 64}
 TRAINED_ON = ("train", "rarer")
-STEPS = 12_000
+STEPS = 14_000
 MINUTES = 55
 ATTACK_STEPS = 4_000
 STEPS_IN_ORDER = ("render", "observe", "train", "choose", "score")

@@ -81,8 +81,8 @@ _KINDS = (
     *(("bass", 0.07), ("band", 0.08), ("drums", 0.06), ("noise", 0.03)),
 )
 _RARER_KINDS = (
-    *(("high", 0.2), ("rag", 0.3), ("octaves", 0.2)),
-    *(("chorale", 0.1), ("band", 0.1), ("drums", 0.05), ("noise", 0.05)),
+    *(("high", 0.2), ("rag", 0.25), ("octaves", 0.25), ("bass", 0.1)),
+    *(("chorale", 0.05), ("band", 0.05), ("drums", 0.05), ("noise", 0.05)),
 )
 _CATEGORIES = dict.fromkeys(("stride", "rag", "octaves", "chorale"), "poly") | {"high": "mono"}
 _TRAINED = Sources(
@@ -90,7 +90,7 @@ _TRAINED = Sources(
 )
 SETS = {
     "train": _TRAINED,
-    "rarer": replace(_TRAINED, kinds=_RARER_KINDS, synthesised=0.25),
+    "rarer": replace(_TRAINED, kinds=_RARER_KINDS, synthesised=0.4),
     "validation": replace(_TRAINED, written=VALIDATION_PIECES, synthesised=0.15),
     "unseen": Sources(
         ("timgm",),
