@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jambridge import automation, claiming, identity, instruments, keeping, sections, sound, stopping
+from jambridge import automation, claiming, identity, instruments, keeping, realtime, sections, sound, stopping
 from jambridge.audio.feed import Feeds
 from jambridge.audio.ring import Feed
 from jambridge.box import Box, Edges
@@ -136,6 +136,7 @@ async def run(
         ),
         _fall_back(services, edges, find_hub if supabase else None, partial(take_seat, edges.lan, seat_name=HUB)),
     )
+    realtime.spare_what_stands()  # sound goes through this process
     try:
         whichever: set[asyncio.Future[Any]] = {stopped, beside, next_session}
         await asyncio.wait(whichever, return_when=asyncio.FIRST_COMPLETED)
