@@ -15,7 +15,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jambridge import automation, claiming, identity, instruments, keeping, realtime, sections, sound, stopping
+from jambridge import (
+    automation,
+    claiming,
+    http_token,
+    identity,
+    instruments,
+    keeping,
+    realtime,
+    sections,
+    sound,
+    stopping,
+)
 from jambridge.audio.feed import Feeds
 from jambridge.audio.ring import Feed
 from jambridge.box import Box, Edges
@@ -44,7 +55,6 @@ from jambridge.status import invitation
 from jambridge.status.alerts import Alerts
 from jambridge.status.notify import notify
 from jambridge.status.server import open_status
-from jambridge.status.token import keep
 from jambridge.status.watch import watch
 from jambridge.store import resuming
 from jambridge.store.merging import Setup
@@ -256,7 +266,7 @@ def _http_token(section: HttpConfig) -> str | None:
     """Raises ConfigError."""
     if section.token_file is None:
         return None
-    token, is_new = keep(section.token_file)
+    token, is_new = http_token.keep(section.token_file)
     if is_new:
         invitation.show_way_in(section.bind, section.port, token, section.token_file)
     return token

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from jambridge import __version__, supabase_key
+from jambridge import __version__, http_token, supabase_key
 from jambridge.config import Config, HttpConfig, IceServerConfig, LightConfig, MqttConfig, SupabaseConfig, WebrtcConfig
 from jambridge.errors import ConfigError
 from jambridge.identity import Identity
@@ -125,6 +125,7 @@ def check(config: Config) -> None:
         lambda: supabase_address(config.supabase),
         lambda: ice_servers(config),
         lambda: broker(config.mqtt),
+        lambda: http_token.check(config.http.token_file) if config.http.token_file is not None else None,
     ):
         try:
             read()
@@ -144,7 +145,7 @@ def _servers(section: IceServerConfig, key: str) -> list[Server]:
 
 def _secret_in(file: str, key: str) -> str:
     text = _text_in(file, key)
-    if _place(file).stat().st_mode & stat.S_IROTH:
+    if place(file).stat().st_mode & stat.S_IROTH:
         raise ConfigError(f"{key}: {file}: everybody on this machine can read it: chmod o= {file}")
     if not text:
         raise ConfigError(f"{key}: {file}: is empty")
@@ -159,14 +160,14 @@ def _key_in(file: str | None) -> str:
 
 def _text_in(file: str, key: str) -> str:
     try:
-        return _place(file).read_text("utf-8").strip()
+        return place(file).read_text("utf-8").strip()
     except OSError as exc:
         raise ConfigError(f"{key}: {file}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{key}: {file}: not a text file (UTF-8)") from exc
 
 
-def _place(file: str) -> Path:
+def place(file: str) -> Path:
     """A name without a folder is a credential that systemd hands to the service."""
     return Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / file
 

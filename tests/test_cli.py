@@ -68,6 +68,13 @@ def test_a_secret_that_is_not_there_is_told_though_this_room_does_not_use_it(com
     ]
 
 
+@pytest.mark.parametrize("command", ["check-config", "run"])
+def test_a_token_that_cannot_be_made_is_told_before_a_start_tries(command: str, tmp_path: Path) -> None:
+    done = run(command, state=tmp_path, JAMBRIDGE_HTTP__TOKEN_FILE="/dev/null/token")
+    assert done.returncode == 78
+    assert done.stderr.startswith("http.token_file: /dev/null/token: cannot be made")
+
+
 def test_the_configuration_in_force_is_shown_without_secrets(tmp_path: Path) -> None:
     done = run("config", state=tmp_path, VITE_SUPABASE_ANON_KEY="eyJsecret", JAMBRIDGE_LIGHT__MODE="off")
     assert "eyJsecret" not in done.stdout

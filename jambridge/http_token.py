@@ -4,6 +4,7 @@ import os
 import secrets
 import stat
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from jambridge.errors import ConfigError
 
@@ -17,19 +18,33 @@ def keep(file: str) -> tuple[str, bool]:
     Raises:
         ConfigError: the file cannot be made or read, everybody may read it, or it holds no token.
     """
-    token = secrets.token_urlsafe(32)
+    path, token = Path(file), secrets.token_urlsafe(32)
     try:
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return _read(file), False
-    except OSError as exc:
-        if Path(file).exists():  # where nothing may be written, as systemd's credentials
+        if path.exists():
             return _read(file), False
-        raise ConfigError(f"http.token_file: {file}: {exc.strerror}") from exc
-    with os.fdopen(descriptor, "w") as made:
-        made.write(f"{token}\n")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.") as draft:
+            draft.write(f"{token}\n")
+            draft.flush()
+            os.fsync(draft.fileno())
+            os.link(draft.name, file)  # whole or not at all
+    except OSError as exc:
+        raise _refused(file, exc) from exc
     return token, True
+
+
+def check(file: str) -> None:
+    """Raises ConfigError where `keep` would, as far as that can be seen; makes nothing."""
+    path = Path(file)
+    try:
+        if path.exists():
+            _read(file)
+            return
+        above = next(one for one in path.absolute().parents if one.exists())
+    except OSError as exc:
+        raise _refused(file, exc) from exc
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise ConfigError(f"http.token_file: {file}: cannot be made, {above} may not be written: name another place")
 
 
 def _read(file: str) -> str:
@@ -38,7 +53,7 @@ def _read(file: str) -> str:
         text = path.read_text("utf-8").strip()
         is_open = path.stat().st_mode & stat.S_IROTH
     except OSError as exc:
-        raise ConfigError(f"http.token_file: {file}: {exc.strerror}") from exc
+        raise _refused(file, exc) from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"http.token_file: {file}: not a text file (UTF-8)") from exc
     if is_open:
@@ -49,3 +64,7 @@ def _read(file: str) -> str:
             "remove the file and one is made"
         )
     return text
+
+
+def _refused(file: str, exc: OSError) -> ConfigError:
+    return ConfigError(f"http.token_file: {file}: {exc.strerror}")
