@@ -154,14 +154,16 @@ async def run(
         if beside.done() and not stopped.done():
             await beside
     finally:
-        if not next_session.done():
-            notify("STOPPING=1")
+        notify("WATCHDOG=1" if next_session.done() else "STOPPING=1")
         beside.cancel()
         await services.stop("midi", "mesh", "store", "room", "lan-room")
         edges.sound.close()
         edges.feeds.close()
         await asyncio.gather(beside, return_exceptions=True)
-    return None if stopped.done() else next_session.result()
+    if stopped.done():
+        return None
+    notify("WATCHDOG=1")  # the next run has its time to begin
+    return next_session.result()
 
 
 def _edges(config: Config, me: Participant, supabase: Address | None, resume: Resume | None) -> Edges:

@@ -1,4 +1,4 @@
-"""sd_notify(3): tells systemd that we are ready and, as long as every loop really ticks, alive."""
+"""sd_notify(3): tells systemd that we are ready and, as long as none of our loops hangs, alive."""
 
 import os
 import socket

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from jambridge.audio.card.control import CaptureReport, PlaybackReport
 from jambridge.edges import Latest
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 NO_ROOM_AFTER_S = 10.0
 WATCH_S = 0.5
 NO_SOUND_AFTER_S = 10.0
+STARTS_WITHIN_S = 30.0  # a process of ours has 20 for its first word
 
 
 async def watch(
@@ -30,18 +32,23 @@ async def watch(
     captured: Latest[CaptureReport],
     played: Latest[PlaybackReport],
 ) -> None:
-    """`trouble` says what is wrong with the musicians' sound, and why: some of its `TEXTS`."""
-    started = fed_at = time.monotonic()
-    is_told = was_connected = False
+    """`faults` are by the names of services.
+
+    `trouble` says what is wrong with the musicians' sound, and why: some of its `TEXTS`.
+    """
+    started, fed_at = time.monotonic(), -math.inf
+    is_ready = is_told = was_connected = False
     period_s = watchdog_period_s()
     while True:
         now = time.monotonic()
-        healthy = not faults()
-        if healthy and not is_told:
-            is_told = notify("READY=1", "STATUS=running") or True
-            log.info("ready")
-        if healthy and period_s is not None and now - fed_at >= period_s - WATCH_S:
-            notify("WATCHDOG=1")
+        faulty = faults()
+        if not faulty:
+            is_told = is_told or notify("READY=1", "STATUS=running")
+            if not is_ready:
+                is_ready = True
+                log.info("ready")
+        is_due = period_s is not None and now - fed_at >= period_s - WATCH_S
+        if is_due and not _hangs(faulty, services, now) and notify("WATCHDOG=1"):
             fed_at = now
         is_connected = room.view.value.connection == "connected"
         was_connected |= is_connected
@@ -49,6 +56,12 @@ async def watch(
         _tell_of_cards(alerts, captured.value, played.value)
         _tell_trouble(alerts, trouble())
         await asyncio.sleep(WATCH_S)
+
+
+def _hangs(faulty: Iterable[str], services: Services, now: float) -> bool:
+    """Whether one of them runs, and does not tick: who starts, or waits to, is being mended, and the others play on."""
+    since = [services.health[name].running_since_s for name in faulty if name in services.health]
+    return any(one is not None and now - one > STARTS_WITHIN_S for one in since)
 
 
 def _tell_trouble(alerts: Alerts, trouble: Mapping[Text, str]) -> None:

@@ -77,10 +77,13 @@ class Daemon(Program):
     def await_ready(self, patience_s: float = PATIENCE_S) -> None:
         """Until it tells its service manager READY=1."""
         deadline = time.monotonic() + patience_s
-        while True:
-            self._notices.settimeout(max(0.01, deadline - time.monotonic()))
-            if b"READY=1" in self._notices.recv(4096):
-                return
+        while "READY=1" not in self.notice(max(0.01, deadline - time.monotonic())):
+            pass
+
+    def notice(self, patience_s: float = PATIENCE_S) -> str:
+        """The next that it tells its service manager."""
+        self._notices.settimeout(patience_s)
+        return self._notices.recv(4096).decode()
 
     def get(self, path: str) -> tuple[int, str]:
         return _get(self.host, HTTP_PORT, path)
@@ -89,6 +92,11 @@ class Daemon(Program):
         """Change the room's state over its HTTP."""
         code, text = _ask(self.host, HTTP_PORT, "POST", "/api/state", json.dumps(values))
         assert code == 200, text
+
+    def resume(self, code: str) -> None:
+        """Go on with a stored session over its HTTP."""
+        status, text = _ask(self.host, HTTP_PORT, "POST", "/api/sessions/resume", json.dumps({"id": code}))
+        assert status == 202, text
 
     def mix(self, **values: object) -> None:
         """Change volumes and mutes over its HTTP."""

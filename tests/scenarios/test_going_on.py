@@ -1,5 +1,8 @@
 """A box goes on where it was: after a restart by itself, after an evening on request."""
 
+import itertools
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +64,34 @@ def test_a_session_is_resumed_on_request(tmp_path: Path) -> None:
             daemon.await_status(lambda status: music(status) == MUSIC, "its music is back")
             assert daemon.status()["state"]["isPlaying"] is True
             assert daemon.status()["room"]["code"] == ROOM
+
+
+def test_systemd_is_told_in_time_that_a_box_lives_which_resumes_a_session(tmp_path: Path) -> None:
+    """It waits 10 s, and is told every 5: what is longer was lost on the way from one run to the next."""
+    settings, watched = {"store": {"save_every_s": 1}}, {"WATCHDOG_USEC": "10000000"}
+    with lonely_host() as box, open_daemon(box, tmp_path, ROOM, settings, watched) as daemon:
+        await_host(daemon)
+        daemon.change(**MUSIC)
+        daemon.await_status(lambda status: status["store"]["saved_at"], "it is saved")
+        with suppress(BlockingIOError):
+            while True:
+                daemon.notice(0)
+        while daemon.notice() != "WATCHDOG=1":
+            pass
+        told_at = [time.monotonic()]
+        time.sleep(4)  # the moment is what is tested: it would soon have been told again
+
+        daemon.resume(ROOM)
+
+        said, is_back = "", False
+        while not is_back or said != "WATCHDOG=1":
+            said = daemon.notice()
+            is_back = is_back or "READY=1" in said
+            if said == "WATCHDOG=1":
+                told_at.append(time.monotonic())
+        gaps_s = [after - before for before, after in itertools.pairwise(told_at)]
+        assert max(gaps_s) < 7, gaps_s
+        daemon.await_status(lambda status: music(status) == MUSIC, "its music is back")
 
 
 def test_a_session_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
