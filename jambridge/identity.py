@@ -93,11 +93,11 @@ def is_claimed(directory: Path) -> bool:
 def load(directory: Path) -> Identity:
     """The identity kept in `directory`; what is missing or damaged there is made anew and kept."""
     kept = _read(directory)
-    own, name, room = kept.get("id"), kept.get("name"), kept.get("room")
+    own, name = kept.get("id"), kept.get("name")
     identity = Identity(
         id=own if isinstance(own, str) and _ID.fullmatch(own) else secrets.token_hex(8),
         name=name if isinstance(name, str) and name else f"User{secrets.randbelow(9000) + 1000}",
-        room=_usable(room) or code.generate(),
+        room=own_room(directory) or code.generate(),
         adopted=adopted(directory),
     )
     if asdict(identity) != {**kept, "adopted": identity.adopted}:
@@ -108,9 +108,10 @@ def load(directory: Path) -> Identity:
     return identity
 
 
-def _usable(room: object) -> RoomCode | None:
+def own_room(directory: Path) -> RoomCode | None:
+    """The box's own room, as the file says; writes nothing and never fails."""
     try:
-        return code.parse(str(room)[:40])
+        return code.parse(str(_read(directory).get("room"))[:40])
     except UsageError:
         return None
 

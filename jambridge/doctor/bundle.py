@@ -9,7 +9,7 @@ from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
-from jambridge import __version__, config_sources
+from jambridge import __version__, config_sources, identity, sections
 from jambridge.config import IceServerConfig
 from jambridge.doctor import finding
 from jambridge.doctor.everything import Patient
@@ -23,6 +23,8 @@ _JOURNAL = ("journalctl", "--unit=jambridge", "--lines=2000", "--no-pager", "--o
 _MOST_CONFIG_BYTES = 256 * 1024
 _SYSTEM = ("/etc/os-release", "/proc/cpuinfo", "/proc/meminfo", "/proc/loadavg", "/proc/asound/cards")
 _MOST_BYTES = 64 * 1024
+_DESCRIPTOR = "JAMBRIDGE_BUNDLE_FD"
+"""Of a file that root has opened for us where we may not: see scripts/deb/command."""
 
 
 async def write(file: Path, patient: Patient, found: Sequence[Finding], config_file: Path | None) -> None:
@@ -46,17 +48,22 @@ async def write(file: Path, patient: Patient, found: Sequence[Finding], config_f
 
 
 def secrets(patient: Patient, config_file: Path | None) -> frozenset[str]:
-    """Every secret that this box knows of; with the room's code, which is the key to the room."""
+    """Every secret that this box knows of; with the codes of its rooms, which are the keys to them."""
     config = patient.config
     found = set(written_in(_text(config_file))) if config_file else set()
     if config.supabase.anon_key is not None:
         found.add(config.supabase.anon_key.get_secret_value())
-    files = [config.supabase.anon_key_file, config.http.token_file]
+    files = [config.supabase.anon_key_file, config.mqtt.password_file]
     for server in config.webrtc.ice_servers:
         found |= _of(server)
         files += [server.credential_file, server.secret_file]
-    found |= {_text(Path(file)).strip() for file in files if file}
+    places = [sections.place(file) for file in files if file]
+    if config.http.token_file:
+        places.append(Path(config.http.token_file))
+    found |= {_text(place).strip() for place in places}
     found |= {str(config.room.code or ""), str((patient.status or {}).get("room", {}).get("code") or "")}
+    with suppress(DeviceError):
+        found.add(identity.own_room(identity.state_directory()) or "")
     return frozenset(found - {""})
 
 
@@ -87,13 +94,20 @@ def _save(file: Path, parts: dict[str, str]) -> None:
             archive.writestr(name, text)
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as written:
-            written.write(content.getbuffer())
-        draft.replace(file)
+        if given := os.environ.get(_DESCRIPTOR):
+            _fill(int(given), content)
+        else:
+            _fill(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), content)
+            draft.replace(file)
     except OSError as exc:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
         raise DeviceError(f"cannot write {file}: {exc.strerror}") from exc
+
+
+def _fill(descriptor: int, content: BytesIO) -> None:
+    with os.fdopen(descriptor, "wb") as written:
+        written.write(content.getbuffer())
 
 
 def _json(value: object) -> str:

@@ -12,6 +12,8 @@ _FEWEST = 4  # a shorter one would take out half of the words
 _KEYS = "anon_?key|api_?key|credential|secret|password|passwd|token|authorization|cookie|login"
 _SECRET_KEY = re.compile(rf".*(?:{_KEYS})s?", re.IGNORECASE)
 _WRITTEN = re.compile(rf"(?im)[\w-]*(?:{_KEYS})[\"']?\s*[:=]\s*[\"']?([^\s\"',}}\]]+)")
+_CODE = r"(?:[A-Z0-9]{6}|[A-Z]{2,8}-[0-9]{1,2})\b"
+"""Of a room: in a journal there are those of earlier ones, too."""
 _LOOKS_SECRET = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -23,6 +25,8 @@ _LOOKS_SECRET = tuple(
         (r"(?i)\b(Bearer|Basic)\s+[\w.~+/=-]+", rf"\1 {MASK}"),
         (r"(?i)(login#)[^\s\"']+", rf"\1{MASK}"),
         (rf"(?i)\b([\w-]*(?:{_KEYS})=)[^\s&\"']+", rf"\1{MASK}"),
+        (r"(/jam/)[\w-]+", rf"\1{MASK}"),
+        (rf"\b([Rr]oom[ :]|Session |Resumed from |code=|id=){_CODE}", rf"\1{MASK}"),
     )
 )
 

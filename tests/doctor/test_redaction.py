@@ -40,6 +40,11 @@ def test_a_known_secret_goes_however_it_is_written(form: str) -> None:
         ("credential=opensesame url=turn:t", "url=turn:t"),
         ("-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----\nmore", "more"),
         ("-----BEGIN PRIVATE KEY-----\nMHcCAQEE", ""),
+        ("Room OLDER2, link https://192.168.1.7:3443/jam/OLDER2", ", link https://192.168.1.7:3443/jam/"),
+        ("Resumed from OLDER2 in the new room OLDER-2.", " in the new room "),
+        ("Session OLDER2 restored successfully", " restored successfully"),
+        ("session not resumed id=OLDER2 error=gone", " error=gone"),
+        ("joined topic=room:OLDER2", "joined topic=room:"),
     ],
 )
 def test_what_looks_like_a_secret_goes_and_the_rest_stays(text: str, kept: str) -> None:
@@ -47,7 +52,7 @@ def test_what_looks_like_a_secret_goes_and_the_rest_stays(text: str, kept: str) 
 
     assert MASK in told
     assert kept in told
-    for secret in (TOKEN, "YmFuZDpvcGVuc2VzYW1l", "opensesame", "0123456789abcdef", "MHcCAQEE"):
+    for secret in (TOKEN, "YmFuZDpvcGVuc2VzYW1l", "opensesame", "0123456789abcdef", "MHcCAQEE", "OLDER2", "OLDER-2"):
         assert secret not in told
 
 
@@ -60,6 +65,8 @@ def test_what_looks_like_a_secret_goes_and_the_rest_stays(text: str, kept: str) 
         "hub found url=http://192.168.1.7:3001",
         "secret_file: /etc/jambridge/turn-secret",
         "12:34:56 I jambridge.app: joined",
+        "another hub stays id=0123456789abcdef address=192.168.1.7",
+        "Room codes are six letters; 3 in the room now",
     ],
 )
 def test_what_is_none_stays(text: str) -> None:
