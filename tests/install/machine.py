@@ -95,13 +95,22 @@ def _leader(nspawn: "subprocess.Popen[bytes]") -> int:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         assert nspawn.poll() is None, f"systemd-nspawn ended with {nspawn.returncode}"
-        for child in psutil.Process(nspawn.pid).children():
+        for child in filter(_is_system_manager, psutil.Process(nspawn.pid).children()):
             asked = ["nsenter", "--target", str(child.pid), "--all", "--", "systemctl", "is-system-running"]
             said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
             if said in {"running", "degraded"}:
                 return child.pid
         time.sleep(LOOK_S)
     raise CommandError("it does not boot")
+
+
+def _is_system_manager(process: psutil.Process) -> bool:
+    """With processes of its own: before, systemd-nspawn's child is still one of this machine's."""
+    own = Path("/proc/self/ns/pid").readlink()
+    try:
+        return process.name() == "systemd" and Path(f"/proc/{process.pid}/ns/pid").readlink() != own
+    except (psutil.NoSuchProcess, FileNotFoundError):
+        return False
 
 
 def _run(command: tuple[str, ...], status: int) -> str:
