@@ -18,6 +18,7 @@ from jambridge.strict_json import JsonObject
 
 _MAX_BYTES = 1024 * 1024
 _TIMEOUT_S = 3.0
+_ON_THIS_MACHINE = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _COLOURS = {
     "connected": "green",
     "running": "green",
@@ -65,7 +66,7 @@ def _ask(address: str, path: str, body: JsonObject | None = None) -> JsonObject:
     url = f"http://{address}{path}"
     request = urllib.request.Request(url, posted, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+        with _ON_THIS_MACHINE.open(request, timeout=_TIMEOUT_S) as answer:
             return strict_json.loads_object(answer.read(_MAX_BYTES), _MAX_BYTES)
     except urllib.error.HTTPError as exc:
         raise UnavailableError(_reason(exc)) from exc
