@@ -90,8 +90,8 @@ class Live:
             said = {"error": f"{MOST_VIEWERS} look already: close a page"}
             return web.json_response(said, status=503, headers={"Retry-After": "10"})
         response = web.StreamResponse(headers=_HEADERS)
-        self._enter()
         try:
+            self._enter()
             await response.prepare(request)
             async for text in self._told():
                 async with asyncio.timeout(_UNREAD_S):

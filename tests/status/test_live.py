@@ -24,12 +24,14 @@ class Stage:
 
     tempo: int = 120
     asked: int = 0
+    is_broken: bool = False
     watched: Latest[bool] = field(default_factory=lambda: Latest(False))
     strips: Latest[Any] = field(default_factory=lambda: Latest({}))
     urgent: Latest[int] = field(default_factory=lambda: Latest(0))
 
     def status(self) -> JsonObject:
         self.asked += 1
+        assert not self.is_broken
         return {"uptime_s": self.asked, "clock": {"room_ms": self.asked}, "state": {"tempo": self.tempo, "key": "C"}}
 
 
@@ -119,6 +121,19 @@ def test_viewers_are_bounded_and_make_room_when_they_go() -> None:
         await until(lambda: not stage.watched.value)
         async with session.get("/events") as answer:
             assert answer.status == 200
+
+    on_stage(scenario)
+
+
+def test_a_viewer_who_could_not_be_shown_anything_is_not_counted() -> None:
+    async def scenario(stage: Stage, session: aiohttp.ClientSession) -> None:
+        stage.is_broken = True
+        async with session.get("/events") as answer:
+            assert answer.status == 500
+        stage.is_broken = False
+        async with session.get("/events") as answer:
+            assert (await anext(events(answer)))[1]["state"] == {"tempo": 120, "key": "C"}
+        await until(lambda: not stage.watched.value)
 
     on_stage(scenario)
 
