@@ -1,8 +1,8 @@
 """What a program, or the page, may change: the room's state, volumes and lights here, the session. JSON in and out.
 
 `If-Match` with an ETag of an older state is 409; a POST with an `Idempotency-Key` that was seen in the last 24 h is
-answered as it was then, and not done again. A browser's page must be ours: its Origin is the Host it asks, and a form
-cannot send application/json.
+answered as it was then, and not done again; what was refused then was not done, and is tried again. A browser's page
+must be ours: its Origin is the Host it asks, and a form cannot send application/json.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ MAX_KEY = 128
 MOST_KEYS = 1000
 KEYS_KEPT_S = 24 * 3600.0
 MOST_SESSIONS = 100
+_REFUSED = 400
 
 
 class State(Protocol):
@@ -194,7 +195,7 @@ class Control:
             if before := self._before(key):
                 return (before.answer if before.request == asked else _refused(422, "this key was for another")).sent()
             answer = await act(request, body)
-            if key:
+            if key and answer.status < _REFUSED:
                 self._remember(key, _Done(asked, answer, self._monotonic()))
         return answer.sent()
 

@@ -211,7 +211,10 @@ def _post(
         "415": _refused("The body is no application/json."),
         "422": _refused("The Idempotency-Key was used for something else."),
     }
-    key = _header("Idempotency-Key", "The same key again within 24 hours is answered as before, and nothing is done.")
+    key = _header(
+        "Idempotency-Key",
+        "The same key again within 24 h is answered as before, and nothing is done, unless it was refused.",
+    )
     key["schema"] = {"type": "string", "maxLength": MAX_KEY}
     return {
         "summary": about,

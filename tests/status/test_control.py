@@ -132,6 +132,18 @@ def test_a_repeated_request_is_answered_and_not_done_again() -> None:
     assert room.changes == [90, 100, 91]
 
 
+def test_what_was_refused_is_tried_again_under_the_same_key() -> None:
+    room = Tempo(ours=False)
+
+    async def scenario(session: aiohttp.ClientSession) -> None:
+        assert (await post(session, {"tempo": 90}, Idempotency_Key="a"))[0] == 403
+        room.ours = True
+        assert (await post(session, {"tempo": 90}, Idempotency_Key="a"))[0] == 200
+
+    asked(room, scenario)
+    assert room.changes == [90]
+
+
 def test_keys_are_kept_in_a_bounded_number() -> None:
     room = Tempo()
 
