@@ -133,8 +133,10 @@ async def _portaudio() -> Sequence[Finding]:
 
 async def _cards(config: Config, status: JsonObject | None) -> Sequence[Finding]:
     section = config.audio
-    wanted = {"input": section.input if section.send else NO_DEVICE, "output": section.output}
-    wanted["output"] = section.output if section.play else NO_DEVICE
+    wanted = {
+        "input": section.input if section.send else NO_DEVICE,
+        "output": section.output if section.play else NO_DEVICE,
+    }
     return [await _card(direction, name, section.block_frames, status) for direction, name in wanted.items()]
 
 

@@ -8,6 +8,7 @@ from jambridge.doctor.finding import Finding, failure, quoted
 from jambridge.errors import JambridgeError
 
 WITHIN_S = 15.0
+AGAIN = "ask again; if it stays, whoever is to help needs the file that jambridge doctor --bundle FILE writes"
 REPORT = "this is a mistake of jambridge's own: report it, with the file that jambridge doctor --bundle FILE writes"
 
 
@@ -58,5 +59,5 @@ def _findings(check: Check, task: asyncio.Task[Sequence[Finding]]) -> Sequence[F
         case TimeoutError():
             return [failure(check.name, f"no answer within {check.within_s:.0f} s", "is the machine overloaded?")]
         case JambridgeError() | OSError():
-            return [failure(check.name, quoted(exc), "")]
+            return [failure(check.name, quoted(exc), AGAIN)]
     return [failure(check.name, f"it could not be looked at: {type(exc).__name__}: {quoted(exc)}", REPORT)]

@@ -67,6 +67,7 @@ def test_one_that_breaks_is_a_finding_and_the_others_are_told() -> None:
 
     assert ours.reason == "the card?[2J is gone"
     assert "Permission denied" in theirs.reason
+    assert ours.remedy and theirs.remedy
     assert (bug.reason, bug.remedy) == ("it could not be looked at: KeyError: 'rate'", REPORT)
     assert well.verdict is Verdict.GOOD
 

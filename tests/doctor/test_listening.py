@@ -44,6 +44,12 @@ def test_an_address_of_another_machine() -> None:
     assert "hub.bind" in found.remedy
 
 
+def test_a_name_that_is_none() -> None:
+    found = listening.port(probe.listen("hub.port", "fe80::1%nowhere", free_port(), is_ours=False))
+
+    assert found.reason == "fe80::1%nowhere is no address of this machine (hub.bind)"
+
+
 @ROOT
 def test_a_port_that_this_user_may_not_have() -> None:
     environment = {"JAMBRIDGE_HTTP__PORT": "81", "JAMBRIDGE_HUB__MODE": "off"}

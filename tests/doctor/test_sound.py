@@ -79,9 +79,19 @@ def problem(sentence: str) -> Finding:
             "end that, or name another card (audio.input)",
         ),
         (
-            "the sound card desk has stopped or was unplugged",
-            "the sound card desk has stopped or was unplugged",
+            "the sound card HDA: ALC269VC Analog (hw:0,0) has stopped or was unplugged",
+            "the sound card HDA: ALC269VC Analog (hw:0,0) has stopped or was unplugged",
             "jambridge devices lists the cards",
+        ),
+        (
+            "HDA: ALC269VC Analog (hw:0,0) cannot be opened (audio.input): Unanticipated host error: -9999",
+            "HDA: ALC269VC Analog (hw:0,0) cannot be opened (audio.input): Unanticipated host error: -9999",
+            "jambridge devices lists the cards",
+        ),
+        (
+            "no permission for the sound cards: sudo usermod -aG audio $USER, then log in again",
+            "no permission for the sound cards",
+            "sudo usermod -aG audio $USER, then log in again",
         ),
     ],
 )

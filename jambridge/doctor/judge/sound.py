@@ -1,5 +1,6 @@
 """PortAudio and the two cards in use, from what they say themselves or a running daemon says. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ PORTAUDIO = "PortAudio"
 MOST_MISSED = 0.01
 """Of the callbacks, before which sound may be lost."""
 _KEEP_UP = "raise audio.block_frames, use a cable instead of Wi-Fi for the card's USB hub, and see real time"
+_REMEDY = re.compile(": (?=sudo |end that|set it to )")  # cards' names, and drivers' words, have colons, too
 _NONE = "plug one in, or set audio.{} to none if there is to be none"
 
 
@@ -53,10 +55,10 @@ def card(facts: CardUse) -> Finding:
 
 
 def _problem(name: str, sentence: str) -> Finding:
-    """Of `NAME is in use by jackd: end that`, what comes last is what to do; names of cards have colons, too."""
+    """Some of our own sentences have what to do behind a colon, as `NAME is in use by jackd: end that`."""
     sentence = quoted(sentence)
     reason, parted, there = sentence.partition("; there ")
     if parted:
         return failure(name, reason, f"name one that is there, or plug it in: there {there}")
-    reason, _, remedy = sentence.rpartition(": ")
-    return failure(name, reason or sentence, remedy if reason else "jambridge devices lists the cards")
+    parts = _REMEDY.split(sentence, maxsplit=1)
+    return failure(name, parts[0], parts[1] if parts[1:] else "jambridge devices lists the cards")

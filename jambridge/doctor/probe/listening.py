@@ -1,5 +1,6 @@
 """Whether a port is free, and who has it."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -26,8 +27,10 @@ def listen(key: str, bind: str, port: int, *, is_ours: bool) -> Port:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)
             listening.listen(1)
+    except socket.gaierror:  # of a name that is none
+        return Port(key, bind, port, errno.EADDRNOTAVAIL)
     except OSError as exc:
-        return Port(key, bind, port, exc.errno or 0, _holder(port), is_ours)
+        return Port(key, bind, port, exc.errno or errno.EIO, _holder(port), is_ours)
     return Port(key, bind, port)
 
 
