@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from jambridge import __version__, config_sources
+from jambridge import __version__
 from jambridge.commands import leds, packaging
 from jambridge.commands.doctor import doctors
 from jambridge.commands.latency import latency
@@ -31,7 +31,6 @@ from jambridge.commands.options import (
     run_daemon,
 )
 from jambridge.commands.sessions import sessions
-from jambridge.config import Config
 from jambridge.errors import (
     ConfigError,
     DeviceError,
@@ -148,7 +147,7 @@ def create(name: NameOption = None, config: ConfigOption = None, listen_only: Li
 @command.command("check-config")
 def check_config(config: ConfigOption = None) -> None:
     """Say every problem of the configuration with its line."""
-    from jambridge import sections
+    from jambridge import config_sources, sections
 
     sections.check(configuration(config))
     overrides = ", ".join(config_sources.from_environment(os.environ).origins.values())
@@ -159,6 +158,8 @@ def check_config(config: ConfigOption = None) -> None:
 @command.command("config")
 def show_config(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """The configuration in force, secrets masked."""
+    from jambridge import config_sources
+
     settings = configuration(config)
     typer.echo(settings.model_dump_json(indent=2) if as_json else config_sources.dump(settings), nl=as_json)
 
@@ -309,6 +310,8 @@ def hub(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None
 @command.command(hidden=True)
 def schema() -> None:
     """The JSON Schema of the configuration, which editors use."""
+    from jambridge.config import Config
+
     typer.echo(json.dumps(Config.model_json_schema(), indent=2))
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,15 @@ def test_what_is_wrong_is_said_in_one_line(arguments: list[str], status: int, sa
     assert done.returncode == status
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_version_is_there_at_once(tmp_path: Path) -> None:
+    def took_s() -> float:
+        began = time.monotonic()
+        assert run("--version", state=tmp_path).returncode == 0
+        return time.monotonic() - began
+
+    assert min(took_s() for _ in range(5)) <= 0.3
 
 
 def test_a_wrong_file_stops_the_daemon_with_every_problem(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jambridge.commands.options import ConfigOption, JsonOption, config_path, configuration
-from jambridge.config import Config
 from jambridge.errors import ConfigError, ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from jambridge.config import Config
     from jambridge.doctor.everything import Patient
     from jambridge.doctor.finding import Finding
 
@@ -113,8 +113,10 @@ def _show(one: "Finding", console: "Console") -> None:
         console.print(Text(line, "bold"), soft_wrap=True)
 
 
-def _read(path: Path | None) -> tuple[Config, str, str | None]:
+def _read(path: Path | None) -> tuple["Config", str, str | None]:
     """The configuration, where it stands and what is wrong with it: then the defaults are looked at."""
+    from jambridge.config import Config
+
     try:
         settings = configuration(path)
     except ConfigError as exc:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jambridge.commands.options import ConfigOption, JsonOption, configuration
-from jambridge.config import Config
 from jambridge.errors import DeviceError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from jambridge.config import Config
     from jambridge.latency.budget import Way
     from jambridge.strict_json import JsonObject
 
@@ -46,7 +46,7 @@ def latency(
         _measure_ways(settings, state, as_json=as_json)
 
 
-def _measure_ways(settings: Config, state: Path, *, as_json: bool) -> None:
+def _measure_ways(settings: "Config", state: Path, *, as_json: bool) -> None:
     """Of the daemon that runs here."""
     from jambridge.latency import compose, tables
     from jambridge.status import view
@@ -59,7 +59,7 @@ def _measure_ways(settings: Config, state: Path, *, as_json: bool) -> None:
     _tell({}, ways, tables.ways(ways), state, as_json=as_json)
 
 
-def _measure_loopback(settings: Config, state: Path, seconds: float, *, as_json: bool) -> None:
+def _measure_loopback(settings: "Config", state: Path, seconds: float, *, as_json: bool) -> None:
     """Without a daemon: the cards are needed."""
     from jambridge import identity
     from jambridge.latency import loopback, tables
@@ -74,7 +74,7 @@ def _measure_loopback(settings: Config, state: Path, seconds: float, *, as_json:
     _tell(loopback.as_json(measured), [measured.way], tables.loopback(measured), state, as_json=as_json)
 
 
-def _answers(settings: Config) -> bool:
+def _answers(settings: "Config") -> bool:
     """Whether a daemon runs here whose state directory is another, as a system service's is."""
     from jambridge.status import view
 

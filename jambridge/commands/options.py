@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jambridge import config_sources
-from jambridge.config import Config
 from jambridge.errors import ConfigError, DeviceError, ExitStatus, UnavailableError
 from jambridge.room import code as room_code
 
 if TYPE_CHECKING:
+    from jambridge.config import Config
+    from jambridge.config_sources import Source
     from jambridge.store.resuming import Resume
     from jambridge.units import RoomCode
 
@@ -31,7 +31,7 @@ _CONFIG_PLACES = ("/etc/jambridge/config.yaml", "~/.config/jambridge/config.yaml
 
 
 def run_daemon(
-    settings: Config, *, with_parent: bool = False, new_room: bool = False, resume: "Resume | None" = None
+    settings: "Config", *, with_parent: bool = False, new_room: bool = False, resume: "Resume | None" = None
 ) -> None:
     from jambridge import identity, logs, stopping
     from jambridge.app import run as run_app
@@ -46,7 +46,7 @@ def run_daemon(
     raise typer.Exit(ExitStatus.OK)
 
 
-def _resumed(settings: Config, wanted: "RoomCode") -> "Resume | None":
+def _resumed(settings: "Config", wanted: "RoomCode") -> "Resume | None":
     """None where that session is gone meanwhile: then the box is in its own room again."""
     from jambridge.commands import stored_sessions
 
@@ -59,8 +59,10 @@ def _resumed(settings: Config, wanted: "RoomCode") -> "Resume | None":
 
 def configuration(
     path: Path | None, room: str | None = None, name: str | None = None, *, listen_only: bool = False
-) -> Config:
+) -> "Config":
     """Defaults, file, environment and flags together."""
+    from jambridge import config_sources
+
     code = room_code.parse(room) if room is not None else None
     flags: dict[tuple[str, str], tuple[str, Any]] = {
         ("room", "code"): ("--room", code),
@@ -91,7 +93,9 @@ def config_path(given: Path | None) -> Path | None:
     return next((path for place in _CONFIG_PLACES if (path := Path(place).expanduser()).is_file()), None)
 
 
-def _from_file(path: Path | None) -> config_sources.Source:
+def _from_file(path: Path | None) -> "Source":
+    from jambridge import config_sources
+
     if path is None:
         return config_sources.Source()
     try:
