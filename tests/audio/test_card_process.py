@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from jambridge.audio.card import control
-from jambridge.audio.card.control import CaptureReport, CardReport
+from jambridge.audio.card.control import CaptureReport, CaptureSettings
 from jambridge.errors import ExitStatus
 from jambridge.typed_json import MAX_BYTES
 from tests.fakes.jack import Jack, jack
@@ -225,22 +225,36 @@ def stand_still(line: LineIn, child: psutil.Process) -> None:
 
 
 def test_a_fault_in_a_callback_is_counted_and_ends_no_stream() -> None:
-    with jack() as server, faulty(server, 3) as (reports, _):
-        told = next(card for card in reports if card.blocks > 150)
+    with jack() as server, faulty(server, 3) as (reports, *_):
+        told = next(report.card for report in reports if report.card.blocks > 150)
         assert told.failed == 3
 
 
 def test_where_every_callback_fails_the_process_ends_and_says_why() -> None:
-    with jack() as server, faulty(server, 10_000) as (reports, process):
-        assert max(card.failed for card in reports) > 0
+    with jack() as server, faulty(server, 10_000) as (reports, process, _):
+        assert max(report.card.failed for report in reports) > 0
         assert process.wait(PATIENCE_S) == ExitStatus.SOFTWARE
         assert process.stderr is not None
         assert "ZeroDivisionError" in process.stderr.read()
 
 
+def test_however_many_messages_come_the_beats_are_a_tenth_of_a_second_apart() -> None:
+    """The howl guard measures growth by them."""
+    with faulty(Jack(), 0) as (reports, _, control_socket):
+        first = last = next(reports)
+        while last.silent_s < first.silent_s + 1:
+            for _ in range(50):
+                control_socket.send(control.encode(CaptureSettings()))
+            last = next(reports)
+
+    assert 0 < last.packets - first.packets <= 1 + (last.silent_s - first.silent_s) / 0.08
+
+
 @contextmanager
-def faulty(server: Jack, faults: int) -> Iterator[tuple[Iterator[CardReport], subprocess.Popen[str]]]:
-    """A process whose first callbacks fail, and its reports until it ends."""
+def faulty(
+    server: Jack, faults: int
+) -> Iterator[tuple[Iterator[CaptureReport], subprocess.Popen[str], socket.socket]]:
+    """A process whose first callbacks fail, its reports until it ends, and what it is told by."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     command = [sys.executable, "-m", "tests.fakes.faulty_duty", str(faults), str(theirs.fileno())]
     process = subprocess.Popen(
@@ -249,7 +263,7 @@ def faulty(server: Jack, faults: int) -> Iterator[tuple[Iterator[CardReport], su
     theirs.close()
     with process, ours:
         packets = iter(lambda: ours.recv(MAX_BYTES), b"")
-        yield (report.card for report in map(control.decode, packets) if isinstance(report, CaptureReport)), process
+        yield (one for one in map(control.decode, packets) if isinstance(one, CaptureReport)), process, ours
         ours.close()  # it ends when nobody listens
 
 

@@ -1,7 +1,11 @@
-"""A card's process whose first callbacks fail: python -m tests.fakes.faulty_duty FAULTS CONTROL_FD."""
+"""A card's process whose first callbacks fail: python -m tests.fakes.faulty_duty FAULTS CONTROL_FD.
+
+Its reports tell how many beats there were, as packets, and the time of its clock, as silence.
+"""
 
 import socket
 import sys
+import time
 
 from jambridge.audio.card.cards import Card, Direction
 from jambridge.audio.card.control import CaptureReport, CardReport, Message
@@ -15,6 +19,7 @@ class FaultyDuty:
     def __init__(self, faults: int) -> None:
         self.missed = 0
         self._faults = faults
+        self._beats = 0
 
     def begin(self, card: Card, rate_hz: float) -> None: ...
 
@@ -25,10 +30,11 @@ class FaultyDuty:
 
     def follow(self, message: Message) -> None: ...
 
-    def beat(self) -> None: ...
+    def beat(self) -> None:
+        self._beats += 1
 
     def report(self, card: CardReport) -> CaptureReport:
-        return CaptureReport(card)
+        return CaptureReport(card, silent_s=time.monotonic(), packets=self._beats)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ STOPPED_S = 1.0  # without a callback
 LOOK_S = 3.0  # for a card that was asked for by name
 LOOK_FOR_ANY_S = 10.0
 MOST_LOOKS = 1000  # PortAudio forgets 12 KB each time: after an hour of waiting another process goes on
+_TOO_SOON_S = 0.8 * BEAT_S  # after a beat: messages wake the loop as well
 _CLOSE_S = 0.3
 _SWITCH_S = 0.0002  # for so long at most this loop keeps a callback waiting
 _MOST_FAILURES = 100  # of callbacks: then something is wrong for good
@@ -79,7 +80,7 @@ class CardProcess:
         self._look_at = 0.0
         self._looks = 0
         self._told: tuple[bool, str | None] | None = None
-        self._told_at = 0.0
+        self._told_at = self._beat_at = 0.0
         self._fingerprint = kernel.fingerprint()
 
     def run(self) -> None:
@@ -188,9 +189,11 @@ class CardProcess:
 
     def _beat(self) -> None:
         """Report what is new at once, else from time to time: reading reports is work for the main process."""
-        news = self._duty.beat()
-        if news is not None:
-            self._send(news)
+        if time.monotonic() - self._beat_at >= _TOO_SOON_S:
+            self._beat_at = time.monotonic()
+            news = self._duty.beat()
+            if news is not None:
+                self._send(news)
         edges = (self._stream is not None, self._problem)
         if edges != self._told or time.monotonic() - self._told_at >= REPORT_S:
             self._told, self._told_at = edges, time.monotonic()
