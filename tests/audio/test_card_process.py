@@ -238,6 +238,14 @@ def test_where_every_callback_fails_the_process_ends_and_says_why() -> None:
         assert "ZeroDivisionError" in process.stderr.read()
 
 
+def test_a_fault_beside_the_callbacks_ends_the_process_at_once_and_it_says_why() -> None:
+    with faulty(Jack(), -1) as (reports, process, _):
+        assert list(reports) == []
+        assert process.wait(PATIENCE_S) == ExitStatus.SOFTWARE
+        assert process.stderr is not None
+        assert "ZeroDivisionError" in process.stderr.read()
+
+
 def test_however_many_messages_come_the_beats_are_a_tenth_of_a_second_apart() -> None:
     """The howl guard measures growth by them."""
     with faulty(Jack(), 0) as (reports, _, control_socket):
@@ -251,9 +259,7 @@ def test_however_many_messages_come_the_beats_are_a_tenth_of_a_second_apart() ->
 
 
 @contextmanager
-def faulty(
-    server: Jack, faults: int
-) -> Iterator[tuple[Iterator[CaptureReport], subprocess.Popen[str], socket.socket]]:
+def faulty(server: Jack, faults: int) -> Iterator[tuple[Iterator[CaptureReport], subprocess.Popen[str], socket.socket]]:
     """A process whose first callbacks fail, its reports until it ends, and what it is told by."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     command = [sys.executable, "-m", "tests.fakes.faulty_duty", str(faults), str(theirs.fileno())]
@@ -261,10 +267,13 @@ def faulty(
         command, env=os.environ | server.environment, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, text=True
     )
     theirs.close()
+    ours.settimeout(PATIENCE_S)
     with process, ours:
         packets = iter(lambda: ours.recv(MAX_BYTES), b"")
-        yield (one for one in map(control.decode, packets) if isinstance(one, CaptureReport)), process, ours
-        ours.close()  # it ends when nobody listens
+        try:
+            yield (one for one in map(control.decode, packets) if isinstance(one, CaptureReport)), process, ours
+        finally:
+            process.kill()
 
 
 @EITHER

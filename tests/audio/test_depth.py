@@ -1,4 +1,6 @@
 import random
+import sys
+import threading
 
 import pytest
 from hypothesis import given
@@ -69,3 +71,23 @@ def test_memory_is_bounded_when_packets_come_faster_than_they_can() -> None:
     depth = noted(Safety.NORMAL, [0.0] * 10_000, period_s=1e-6)
 
     assert len(depth._recent) == len(depth._sorted) == 4096
+
+
+def test_another_thread_may_ask_for_the_jitter_while_packets_are_noted_and_forgotten() -> None:
+    depth, over = Depth(Safety.NORMAL), threading.Event()
+
+    def note_and_forget() -> None:
+        for index in range(300_000):
+            depth.note(float(index % 7), LocalSeconds(index * 11.0))  # each is alone in its window
+        over.set()
+
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        noting = threading.Thread(target=note_and_forget)
+        noting.start()
+        while not over.is_set():
+            assert depth.jitter_s == 0
+        noting.join()
+    finally:
+        sys.setswitchinterval(usual_s)

@@ -1,8 +1,10 @@
 """A card's process whose first callbacks fail: python -m tests.fakes.faulty_duty FAULTS CONTROL_FD.
 
+With FAULTS below nought its first report does, and the card is one that the interpreter's end would wait for.
 Its reports tell how many beats there were, as packets, and the time of its clock, as silence.
 """
 
+import atexit
 import socket
 import sys
 import time
@@ -19,6 +21,7 @@ class FaultyDuty:
     def __init__(self, faults: int) -> None:
         self.missed = 0
         self._faults = faults
+        self._is_lost = faults < 0
         self._beats = 0
 
     def begin(self, card: Card, rate_hz: float) -> None: ...
@@ -34,6 +37,9 @@ class FaultyDuty:
         self._beats += 1
 
     def report(self, card: CardReport) -> CaptureReport:
+        if self._is_lost:
+            atexit.register(time.sleep, 1000)
+            raise ZeroDivisionError
         return CaptureReport(card, silent_s=time.monotonic(), packets=self._beats)
 
 

@@ -84,6 +84,13 @@ class CardProcess:
         self._fingerprint = kernel.fingerprint()
 
     def run(self) -> None:
+        try:
+            self._live()
+        except Exception as exc:  # noqa: BLE001  the interpreter's own way out lets go of the card
+            _print(exc)
+            self._end(ExitStatus.SOFTWARE)
+
+    def _live(self) -> None:
         sys.setswitchinterval(_SWITCH_S)
         realtime.silence_libraries()
         while self._running:
@@ -166,8 +173,7 @@ class CardProcess:
 
     def _watch(self) -> None:
         if self._failure is not None and self._failed - self._failed_before > _MOST_FAILURES:
-            traceback.print_exception(self._failure)
-            sys.stderr.flush()
+            _print(self._failure)
             self._problem = f"the sound cannot be worked on: {self._failure!r}"
             self._tell()
             self._end(ExitStatus.SOFTWARE)
@@ -226,3 +232,8 @@ class CardProcess:
             closing.start()
             closing.join(_CLOSE_S)
         os._exit(status)
+
+
+def _print(failure: Exception) -> None:
+    traceback.print_exception(failure)
+    sys.stderr.flush()

@@ -70,8 +70,9 @@ class Depth:
 
     @property
     def jitter_s(self) -> float:
-        """From the middle of the packets to the last that shall be in time."""
-        return self._needed_s - self._sorted[len(self._sorted) // 2] if self._sorted else 0.0
+        """From the middle of the packets to the last that shall be in time; any thread may ask."""
+        needed = self._sorted.copy()
+        return needed[self._last_in_time(needed)] - needed[len(needed) // 2] if needed else 0.0
 
     @property
     def _soonest_s(self) -> float:
@@ -79,4 +80,7 @@ class Depth:
 
     @property
     def _needed_s(self) -> float:
-        return self._sorted[int(self._aim.in_time * len(self._sorted))]
+        return self._sorted[self._last_in_time(self._sorted)]
+
+    def _last_in_time(self, needed: list[float]) -> int:
+        return int(self._aim.in_time * len(needed))
