@@ -107,7 +107,7 @@ class Mesh:
             members = {}  # we are not back in the room ourselves: what is missing says nothing yet
         wanted = partners(self._around.self_id, members.values(), self._max_peers)
         for peer_id, partner in tuple(self._partners.items()):
-            if peer_id in wanted:
+            if peer_id in wanted and _is_the_same(partner.who, members[peer_id]):
                 partner.missing_since = None
             elif not self._lingers(partner, present=peer_id in members):
                 self._end(peer_id)
@@ -154,6 +154,11 @@ async def open_mesh(
         max_peers: players beside this one.
     """
     yield Mesh(around, members, signals, max_peers)
+
+
+def _is_the_same(before: Participant, now: Participant) -> bool:
+    """As far as a connection is concerned: a box that was away may have got a sound card."""
+    return (before.sends, before.name) == (now.sends, now.name)
 
 
 def _status(partner: _Partner) -> PeerStatus:

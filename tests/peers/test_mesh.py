@@ -143,6 +143,18 @@ def test_a_hub_that_forgets_everyone_for_a_moment_interrupts_nothing() -> None:
     asyncio.run(scenario())
 
 
+def test_a_listener_who_is_back_as_a_player_is_heard() -> None:
+    async def scenario() -> None:
+        switch = Switch()
+        async with member(switch, "a") as listener, member(switch, "b"):
+            await until(lambda: [status.state for status in listener.mesh.peers()] == [PeerState.CONNECTED])
+            async with member(switch, "b", 440):
+                await until(lambda: listener.hears("b", 440))
+                assert len(listener.mesh.peers()) == 1
+
+    asyncio.run(scenario())
+
+
 def test_a_peer_that_stops_being_a_partner_is_let_go() -> None:
     async def scenario() -> None:
         switch = Switch()
