@@ -12,7 +12,6 @@ from typing import Final
 from aiortc import InvalidStateError, RTCDataChannel, RTCPeerConnection
 
 from jambridge.peers import sctp
-from jambridge.peers.arrival import Arrival
 from jambridge.peers.sctp import Association
 from jambridge.room.flood import FloodGuard
 from jambridge.units import LocalSeconds
@@ -52,9 +51,18 @@ OnText = Callable[[str, str, LocalSeconds], None]
 
 
 class Channels:
-    def __init__(self, pc: RTCPeerConnection, on_text: OnText, monotonic: Callable[[], float] = time.monotonic) -> None:
+    """`arrived_at` is the moment of the datagram in hand, None where it is not known."""
+
+    def __init__(
+        self,
+        pc: RTCPeerConnection,
+        on_text: OnText,
+        arrived_at: Callable[[], LocalSeconds | None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._pc = pc
         self._on_text = on_text
+        self._arrived_at = arrived_at
         self._monotonic = monotonic
         self._association: Association | None = None
         self._open: dict[str, RTCDataChannel] = {}
@@ -75,8 +83,7 @@ class Channels:
         transport = self._pc.sctp
         if transport is None or self._association is not None:
             return
-        arrival = Arrival(transport.transport.transport)
-        self._association = sctp.install(transport, self._deliver, lambda: arrival.at)
+        self._association = sctp.install(transport, self._deliver, self._arrived_at)
 
     def reject(self) -> None:
         """The peer has no data channels."""

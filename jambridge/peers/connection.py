@@ -34,6 +34,7 @@ from av import AudioFrame
 from jambridge.audio.opus import CHANNELS
 from jambridge.errors import LinkError
 from jambridge.peers import sdp, tap
+from jambridge.peers.arrival import Arrival
 from jambridge.peers.candidates import Candidate
 from jambridge.peers.channels import Channels, OnText
 from jambridge.peers.ice_servers import IceServers, Server
@@ -45,6 +46,9 @@ log = logging.getLogger(__name__)
 
 CLOSE_S = 2.0
 GATHERING_S = 2.0  # aioice waits five seconds for servers; a retransmission and the round trips of TLS fit in two
+
+_closing: Final[set[asyncio.Task[None]]] = set()
+"""Of connections that nobody waits for any longer: the loop alone would not keep them."""
 
 # What aiortc and aioice were seen to raise over a description or candidate (80,000 mutated ones).
 _ERRORS: Final = (
@@ -107,7 +111,8 @@ class Connection:
             self._pc.addTransceiver(track or "audio", direction).setCodecPreferences(_opus())
         except _ERRORS as exc:
             raise LinkError(f"no connection can be made with these ICE servers: {exc!r}") from exc
-        self.channels = Channels(self._pc, on_text)
+        self._arrival = Arrival(self._pc.getTransceivers()[0].receiver.transport.transport)
+        self.channels = Channels(self._pc, on_text, lambda: self._arrival.at)
         self._pc.add_listener("track", self._receive)
         self._pc.add_listener("connectionstatechange", self._state_changed)
 
@@ -167,6 +172,8 @@ class Connection:
         """Give everything back; not waited for longer than two seconds."""
         if self._closing is None:
             self._closing = asyncio.create_task(self._close())
+            _closing.add(self._closing)
+            self._closing.add_done_callback(_closing.discard)
         # Never cancelled: aiortc closes by itself as well when the peer says goodbye, and both ends wait on one future.
         if not (await asyncio.wait((self._closing,), timeout=CLOSE_S))[0]:
             log.warning("a connection takes long to close")
@@ -183,6 +190,11 @@ class Connection:
             await self._pc.close()
         except _ERRORS as exc:
             log.warning("a connection did not close cleanly error=%r", exc)
+
+    @property
+    def dropped(self) -> int:
+        """Datagrams, and messages and chunks of data channels, that were not taken."""
+        return self._arrival.dropped + self.channels.dropped
 
     @property
     def is_stale(self) -> bool:
@@ -221,6 +233,7 @@ class Connection:
             ice.get_component_candidates = partial(ice.get_component_candidates, timeout=GATHERING_S)
             self._addresses = _addresses()
             await self._pc.setLocalDescription()
+            self._arrival.guard()
             self._note_answers({candidate.type for candidate in ice.local_candidates})
             return sdp.outgoing(self._pc.localDescription.sdp, offered)
         except _ERRORS as exc:

@@ -306,7 +306,7 @@ class Peer:
         if connection is not None:
             if connection.path is None:
                 self._around.ice_servers.pass_over(connection.servers)
-            self._around.drops.data += connection.channels.dropped
+            self._around.drops.data += connection.dropped
             closing = self._group.create_task(connection.close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
