@@ -46,6 +46,9 @@ def test_a_place_that_is_used_again_has_another_generation(desk: Desk) -> None:
     assert second.slot == first.slot
     assert second.generation > first.generation
 
+    first.close()
+    assert channels(desk) == (Channel(second.slot, second.generation),)
+
 
 def test_packets_reach_the_output_with_whose_they_are(desk: Desk) -> None:
     channel = desk.open(ANN, "Ann")

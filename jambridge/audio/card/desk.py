@@ -72,7 +72,7 @@ class Desk:
         if free is None:
             return None
         self._generation += 1
-        channel = DeskChannel(Channel(free, self._generation), self._near, lambda: self._close(free))
+        channel = DeskChannel(Channel(free, self._generation), self._near, lambda: self._close(channel))
         self._channels[free] = _Open(peer, name, channel)
         self._tell()
         return channel
@@ -104,9 +104,12 @@ class Desk:
             del self._faders[next(iter(self._faders))]
         self._tell()
 
-    def _close(self, slot: int) -> None:
-        self._channels.pop(slot, None)
-        self._tell()
+    def _close(self, channel: DeskChannel) -> None:
+        """It may be closed already, and another have its slot."""
+        present = self._channels.get(channel.slot)
+        if present is not None and present.channel is channel:
+            del self._channels[channel.slot]
+            self._tell()
 
     def _tell(self) -> None:
         channels = tuple(
