@@ -116,7 +116,7 @@ async def keep(
 async def _tell_tones(sound: Sound, line_out: Running[CardService[PlaybackSettings, PlaybackReport]]) -> None:
     async for tone in values(sound.tones):
         if tone and line_out.present is not None:
-            await line_out.present.hint(tone)
+            line_out.present.hint(tone)
 
 
 async def _choose_frames(sound: Sound, room: RoomEdges, mesh: Running[Mesh], max_peers: int) -> None:

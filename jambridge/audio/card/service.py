@@ -53,10 +53,9 @@ class CardService(Generic[S, R]):
     def pid(self) -> int:
         return self._process.pid
 
-    async def hint(self, packet: bytes) -> None:
-        """Pass on a message that does not matter if the process is just gone."""
-        with suppress(DeviceError):
-            await self._process.tell(packet)
+    def hint(self, packet: bytes) -> None:
+        """Pass on a message that does not matter if the process is just gone, or does not read."""
+        self._process.post(packet)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
