@@ -34,16 +34,18 @@ class RoundTrip:
         """The quickest of the last half-minute: the way without what waits on it."""
         return min(self._quickest, default=None)
 
-    def observe(self, seconds: float) -> None:
-        self._samples.append(seconds)
-        self._quickest.append(seconds)
+    def observe(self, seconds: float | None) -> None:
+        """None: there was no answer, and what was known is less true."""
+        for kept in (self._samples, self._quickest):
+            if seconds is not None:
+                kept.append(seconds)
+            elif kept:
+                kept.popleft()
 
     async def follow(self, ice: Any) -> None:
         """Ask again and again over `ice`, an aioice.Connection that is connected; until cancelled."""
         while True:
-            seconds = await _ask(ice)
-            if seconds is not None:
-                self.observe(seconds)
+            self.observe(await _ask(ice))
             await asyncio.sleep(PERIOD_S * random.uniform(0.8, 1.2))  # noqa: S311  so that peers do not ask in step
 
 

@@ -18,6 +18,20 @@ def test_the_median_counts_and_one_lost_request_is_no_delay() -> None:
     assert trip.seconds == 0.2
 
 
+def test_without_answers_it_is_unknown_in_the_end() -> None:
+    trip = RoundTrip()
+    for seconds in (0.010, 0.012, 0.011, 0.012, 0.012):
+        trip.observe(seconds)
+
+    known = []
+    for _ in range(6):
+        trip.observe(None)
+        known.append((trip.seconds is not None, trip.least_s is not None))
+
+    assert known[0] == (True, True)
+    assert known[-1] == (False, False)
+
+
 def test_each_measures_the_other_whether_it_sends_or_not_and_both_count_the_path() -> None:
     async def scenario() -> None:
         switch = Switch()
