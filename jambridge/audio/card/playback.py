@@ -8,8 +8,10 @@ import math
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,6 +44,12 @@ _BLOCK_FRAMES = 128  # of what is converted at once for a card at another rate
 _MOST_PACKETS = 64  # read in one callback: four peers after a stall of 40 ms
 
 
+class _Wanted(NamedTuple):
+    settings: PlaybackSettings
+    playouts: dict[int, Playout]
+    """One for each channel's generation."""
+
+
 @dataclass(slots=True)
 class _Track:
     """One peer, played."""
@@ -62,7 +70,7 @@ class Playback:
         self._ear = Ear()
         self._mixer = Mixer(listen=self._ear.hear)
         self._guard = HowlGuard()
-        self._settings = self._in_force = PlaybackSettings()
+        self._wanted = self._in_force = _Wanted(PlaybackSettings(), {})
         self._tracks: dict[int, _Track] = {}
         self._converter: RateConverter | None = None
         self._waiting = Fifo()
@@ -91,7 +99,7 @@ class Playback:
 
     def follow(self, message: Message) -> None:
         if isinstance(message, PlaybackSettings):
-            self._settings = message
+            self._wanted = _Wanted(message, dict(self._prepared(message)))
         elif isinstance(message, Heard):
             self._guard.hear_input(message.frequency_hz, message.level_dbfs, message.tonality, _now())
 
@@ -110,12 +118,17 @@ class Playback:
             channels=tuple(self._channel(slot, track) for slot, track in tuple(self._tracks.items())),
         )
 
+    def _prepared(self, settings: PlaybackSettings) -> Iterator[tuple[int, Playout]]:
+        """What a callback would need too long to make."""
+        present = self._wanted.playouts
+        for channel in settings.channels:
+            yield channel.generation, present.get(channel.generation) or Playout(Safety[settings.safety.upper()])
+
     def _adjust(self) -> None:
         """Take over the settings, if they are others than before."""
-        settings = self._settings
-        if settings is self._in_force:
+        if self._wanted is self._in_force:
             return
-        self._in_force = settings
+        self._in_force = settings, playouts = self._wanted
         self._mixer.volume, self._mixer.muted = settings.master_volume, settings.is_muted
         wanted = {channel.slot: channel for channel in settings.channels}
         for slot, track in tuple(self._tracks.items()):
@@ -123,12 +136,12 @@ class Playback:
                 del self._tracks[slot]
                 self._mixer.forget(track.generation)
         for slot, channel in wanted.items():
-            self._set(slot, channel, settings)
+            self._set(slot, channel, playouts[channel.generation])
 
-    def _set(self, slot: int, channel: Channel, settings: PlaybackSettings) -> None:
+    def _set(self, slot: int, channel: Channel, playout: Playout) -> None:
         """The mixer knows a peer by its generation: who leaves dies away while another has its slot already."""
         if slot not in self._tracks:
-            self._tracks[slot] = _Track(channel.generation, Playout(Safety[settings.safety.upper()]))
+            self._tracks[slot] = _Track(channel.generation, playout)
         self._mixer.set_gain(channel.generation, channel.gain)
         self._mixer.set_muted(channel.generation, channel.is_muted)
 
