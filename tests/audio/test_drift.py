@@ -95,20 +95,32 @@ def test_what_it_cannot_do_is_refused() -> None:
 def test_the_follower_finds_the_other_clock_and_keeps_the_error_at_nothing(ppm: float) -> None:
     follower, error_s = Follower(), 0.003
 
-    for _ in range(12_000):
+    for index in range(12_000):
         error_s += 0.01 * (1 + ppm * 1e-6 - follower.pace)
-        follower.follow(error_s, 0.01)
+        follower.learn(7.0 - index * 0.01 * ppm * 1e-6, 0.01)
+        follower.follow(error_s)
 
     assert follower.drift == pytest.approx(ppm * 1e-6, abs=1e-5)
     assert abs(error_s) < 2e-4
 
 
-def test_a_gross_error_is_worked_off_slowly_and_teaches_nothing() -> None:
+def test_an_error_is_worked_off_slowly_and_teaches_nothing() -> None:
     follower, error_s = Follower(), 0.05
 
     for _ in range(9000):
         error_s += 0.01 * (1 - follower.pace)
-        assert abs(follower.follow(error_s, 0.01) - 1) <= MAX_PACE
+        follower.learn(7.0, 0.01)
+        assert abs(follower.follow(error_s) - 1) <= MAX_PACE
 
     assert error_s == pytest.approx(0.005, abs=0.001)
-    assert follower.drift == pytest.approx(0, abs=5e-6)
+    assert follower.drift == 0
+
+
+def test_another_path_of_the_network_is_no_drift() -> None:
+    follower = Follower()
+
+    for middle_s in (7.0, 7.4, 7.02):
+        for _ in range(1000):
+            follower.learn(middle_s, 0.01)
+
+    assert follower.drift == 0

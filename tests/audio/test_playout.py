@@ -79,6 +79,18 @@ def test_a_card_that_runs_faster_or_slower_is_followed_without_a_splice(ppm: flo
     assert np.abs(depths - depths.mean()).max() < 1.5
 
 
+def test_packets_that_are_late_now_and_then_tell_nothing_of_the_card() -> None:
+    playout = Playout(decoder=Hum())
+
+    def one_in_ten_seconds_is_late(rng: random.Random, now: float) -> float:
+        return rng.uniform(0.0002, 0.0006) + (0.006 if now % 10.5 < 0.01 else 0)
+
+    hummed(playout, 120, one_in_ten_seconds_is_late)
+
+    assert playout.report().inserted > 3
+    assert abs(playout._follower.drift) < 10e-6
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("ppm", [100, -100])
 def test_a_card_is_followed_for_half_an_hour(ppm: float) -> None:
@@ -161,9 +173,9 @@ def test_a_late_packet_makes_the_next_ones_wait_at_once() -> None:
     hummed(playout, 6, _fifty_later)
 
     report = playout.report()
-    assert report.inserted == 1
+    assert 1 <= report.inserted <= 2
     assert report.late < 8
-    assert report.depth_ms < 6
+    assert report.depth_ms < 8
 
 
 @pytest.mark.parametrize("seconds", [100, pytest.param(600, marks=pytest.mark.slow)])

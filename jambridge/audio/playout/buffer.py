@@ -181,7 +181,6 @@ class Playout:
         frames, self._waiting = self._waiting, 0
         self._tally.waited(frames)
         self._timing.moved(frames)
-        self._follower.moved(frames / SAMPLE_RATE_HZ)
         self._emit(self._voice.conceal(frames))
 
     def _skip(self, packet: Waiting) -> None:

@@ -64,6 +64,11 @@ class Depth:
         return min(self._needed_s + self._aim.margin_s, self._soonest_s + CAP_S)
 
     @property
+    def middle_s(self) -> float:
+        """Half of the packets need no more. Ask after the first `note`."""
+        return self._sorted[len(self._sorted) // 2]
+
+    @property
     def spread_s(self) -> float:
         """From the packets that need the least to the target: how long those wait. 0 while nothing is known."""
         return self.target_s - self._soonest_s if self._sorted else 0.0

@@ -23,10 +23,10 @@ MAX_PACE = 500e-6
 
 _PHASES = 1024  # the nearest is taken
 _BETA = 6.0  # of the Kaiser window: flat to 18 kHz, while nothing of Opus lies above 20
-_PROPORTIONAL = 0.1  # of an error is worked off by pace in a second: 5 ms are as much as MAX_PACE takes
-_INTEGRAL = _PROPORTIONAL**2 / 4  # critically damped: no swinging around the other card's clock
-_MOVED = 0.03  # a second: without it -400 ppm are never learned, as what was missing is inserted before
-_LEARNING_S = 0.005  # a greater error is no drift: nothing is learned from it
+_PROPORTIONAL = 0.2  # of an error is worked off by pace in a second: 2.5 ms are as much as MAX_PACE takes
+_FOLLOWED = 0.1  # a second, of how far packets are from where they were expected
+_LEARNED = _FOLLOWED**2 / 4  # critically damped: no swinging around the other card's clock
+_LEARNING_S = 0.005  # what is further from where it was expected has not drifted there
 
 
 class Resampler:
@@ -75,24 +75,31 @@ class Resampler:
 
 
 class Follower:
-    """A controller of the pace: keeps an error, in seconds of sound too much that are waiting, at zero."""
+    """A controller of the pace: keeps an error, in seconds of sound too much that are waiting, at zero.
+
+    The other's clock is learned from where its packets are, and not from the error, which changes with what is wanted
+    as well: with each packet that is late, and again when that is forgotten.
+    """
 
     def __init__(self) -> None:
         self.pace = 1.0
         self.drift = 0.0
         """How much faster than ours the other's clock is, as far as it is known; part of the pace."""
+        self._expected_s = math.inf
 
-    def follow(self, error_s: float, passed_s: float) -> float:
-        """The pace from now on; `passed_s` after it was asked for last."""
-        if abs(error_s) < _LEARNING_S:
-            self.drift = _bounded(self.drift + _INTEGRAL * error_s * passed_s)
+    def learn(self, middle_s: float, passed_s: float) -> None:
+        """Half of the packets need that offset (see `depth`) or less, `passed_s` after it was told last."""
+        astray_s = self._expected_s - middle_s
+        if abs(astray_s) < _LEARNING_S:
+            self.drift = _bounded(self.drift + _LEARNED * astray_s * passed_s)
+            self._expected_s -= (self.drift + _FOLLOWED * astray_s) * passed_s
+        else:
+            self._expected_s = middle_s
+
+    def follow(self, error_s: float) -> float:
+        """The pace from now on."""
         self.pace = 1.0 + _bounded(self.drift + _PROPORTIONAL * error_s)
         return self.pace
-
-    def moved(self, by_s: float) -> None:
-        """Sound was made to wait by so much at once: where it was little, the pace has been too fast."""
-        if by_s < _LEARNING_S:
-            self.drift = _bounded(self.drift - _MOVED * by_s)
 
 
 def _bounded(rate: float) -> float:

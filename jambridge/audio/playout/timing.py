@@ -20,6 +20,7 @@ DEFICIT_S = 0.001
 """Less than this below the target is worked off by pace, in two seconds."""
 
 _SMOOTHED_S = 1.0
+_FEW = 200  # packets, whose middle still moves by chance
 _CAUGHT_UP_S = 0.1  # a sound server that calls back late has made up for it by then
 _STALE_S = 0.3  # of nothing but packets that came later than any delay we would accept
 
@@ -48,6 +49,7 @@ class Timing:
         self._follower = follower
         self._offset_s = 0.0
         self._seen = 0
+        self._played_at = LocalSeconds(0.0)
         self._deadlines: deque[_Deadline] = deque(maxlen=128)
         self._card_late_since = self._stale_since = math.inf
         self._late_at = -math.inf
@@ -77,7 +79,10 @@ class Timing:
         self._offset_s += weight * (offset_s - self._offset_s)
         self.waited_s += weight * (heard_at - packet.arrived_at - self.waited_s)
         self._note(self._offset_s - (now - packet.arrived_at), now)
-        self._follower.follow(self.excess_s, passed_s)
+        if self._seen > _FEW:
+            self._follower.learn(self._depth.middle_s, now - self._played_at)
+        self._follower.follow(self.excess_s)
+        self._played_at = now
 
     def missed(self, position: int, now: LocalSeconds) -> None:
         """What should play at that timestamp was needed `now`, and was not there."""
