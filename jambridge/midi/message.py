@@ -91,6 +91,7 @@ class Parser:
         self.dropped = 0
         self._status = 0  # running; 0: none
         self._data = bytearray()
+        self._begun = False  # a message that is not whole
         self._sysex: bytearray | None = None
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -110,12 +111,13 @@ class Parser:
 
     def _begin(self, status: int) -> bytes | None:
         sysex, self._sysex = self._sysex, None
+        is_dropped = sysex is not None and len(sysex) == MAX_SYSEX
         if sysex is not None and status == SYSEX_END:
             sysex.append(status)
-            return bytes(sysex)
-        self.dropped += sysex is not None or bool(self._data) or status == SYSEX_END
+            return None if is_dropped else bytes(sysex)
+        self.dropped += (sysex is not None and not is_dropped) or self._begun or status == SYSEX_END
         self._data.clear()
-        self._status = 0
+        self._status, self._begun = 0, False
         if status == SYSEX:
             self._sysex = bytearray((status,))
         elif (length := _LENGTHS.get(status & 0xF0 if status < SYSEX else status)) is None:
@@ -123,14 +125,14 @@ class Parser:
         elif length == 1:
             return bytes((status,))
         else:
-            self._status = status
+            self._status, self._begun = status, True
         return None
 
     def _lengthen(self, sysex: bytearray, byte: int) -> None:
-        sysex.append(byte)
-        if len(sysex) >= MAX_SYSEX:
-            self.dropped += 1
-            self._sysex = None
+        """One that is too long is dropped, and counted once, however long it goes on."""
+        if len(sysex) < MAX_SYSEX:
+            sysex.append(byte)
+            self.dropped += len(sysex) == MAX_SYSEX
 
     def _complete(self, byte: int) -> bytes | None:
         if not self._status:
@@ -138,7 +140,8 @@ class Parser:
             return None
         self._data.append(byte)
         message = bytes((self._status,)) + self._data
-        if len(message) < _LENGTHS[kind(message)]:
+        self._begun = len(message) < _LENGTHS[kind(message)]
+        if self._begun:
             return None
         self._data.clear()
         if self._status >= SYSEX:

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,6 +8,13 @@ from jambridge.errors import WireError
 from jambridge.midi import message as midi
 from jambridge.midi.message import Parser
 from tests.midi.messages import CHANNEL_MESSAGES, SYSEX
+
+REAL_TIME = b"\xf8\xfa\xfb\xfc\xfe\xff"
+DATA, OF_TWO, OF_ONE = rb"[\x00-\x7f]", rb"[\x80-\xbf\xe0-\xef]", rb"[\xc0-\xdf]"
+WHOLE = rb"%b(?:%b%b)+|%b%b+|\xf0%b*\xf7|[\xf1\xf3]%b|\xf2%b%b|\xf6" % (OF_TWO, DATA, DATA, OF_ONE, *[DATA] * 5)
+PENDING = rb"%b(?:%b%b)*%b?|%b%b*|\xf0%b*|[\xf1\xf3]|\xf2%b?" % (OF_TWO, DATA, DATA, DATA, OF_ONE, *[DATA] * 3)
+STREAM = re.compile(rb"(?:%b)*(?:%b)?" % (WHOLE, PENDING))
+"""Without real-time bytes: whole messages, with running status, and then the beginning of one."""
 
 
 def test_running_status_real_time_within_and_a_sysex_with_a_clock_in_it() -> None:
@@ -32,8 +41,8 @@ def test_a_sysex_without_end_is_given_up() -> None:
     parser = Parser()
 
     assert parser.feed(b"\xf0" + bytes(midi.MAX_SYSEX)) == []
-    assert parser.dropped > 0
-    assert parser.feed(b"\x90\x3c\x01") == [b"\x90\x3c\x01"]
+    assert parser.feed(bytes(1000) + b"\xf7\x90\x3c\x01") == [b"\x90\x3c\x01"]
+    assert parser.dropped == 1
 
 
 @given(st.lists(st.one_of(CHANNEL_MESSAGES, SYSEX, st.sampled_from([b"\xf8", b"\xfe", b"\xf6", b"\xf2\x01\x02"]))))
@@ -44,6 +53,36 @@ def test_whole_messages_come_out_as_they_went_in_wherever_they_are_cut(messages:
 
     assert found == messages
     assert parser.dropped == 0
+
+
+@given(st.lists(st.tuples(st.one_of(CHANNEL_MESSAGES, SYSEX), st.booleans())), st.data())
+def test_running_status_and_real_time_bytes_anywhere_change_nothing(
+    messages: list[tuple[bytes, bool]], data: st.DataObject
+) -> None:
+    stream, status = bytearray(), 0
+    for message, is_short in messages:
+        stream += message[1:] if is_short and message[0] == status < midi.SYSEX else message
+        status = message[0]
+    ticks = data.draw(st.lists(st.tuples(st.integers(0, len(stream)), st.sampled_from(REAL_TIME))))
+    for place, tick in ticks:
+        stream.insert(place, tick)
+    parser = Parser()
+
+    found = parser.feed(bytes(stream))
+
+    assert [one for one in found if one[0] not in REAL_TIME] == [message for message, _ in messages]
+    assert sum(one[0] in REAL_TIME for one in found) == len(ticks)
+    assert parser.dropped == 0
+
+
+@given(st.lists(st.sampled_from(b"\x00\x7f\x90\xb1\xc0\xf0\xf7\xf1\xf2\xf6\xf4\xf8\xfd"), max_size=12).map(bytes))
+def test_something_is_dropped_where_the_bytes_are_no_messages_and_the_beginning_of_one(data: bytes) -> None:
+    parser = Parser()
+
+    parser.feed(data)
+
+    is_whole = STREAM.fullmatch(bytes(byte for byte in data if byte not in REAL_TIME)) is not None
+    assert (parser.dropped == 0) == is_whole
 
 
 @given(st.binary(max_size=200))
