@@ -63,7 +63,17 @@ class Receiving:
         self._local_s = local_s
         self._delay_s = delay_s
         self._sysex = sysex
-        self._sources = 0
+        self._sources = self._gone_count = self._gone_dropped = 0
+
+    @property
+    def count(self) -> int:
+        """Messages of all peers, also of those that are gone."""
+        return self._gone_count + sum(player.count for player in self.players.values())
+
+    @property
+    def dropped(self) -> int:
+        """In the same way."""
+        return self._gone_dropped + sum(player.dropped for player in self.players.values())
 
     def take(self, peer: PeerId, text: str, now: LocalSeconds) -> list[Play]:
         """What is to be played of a text of the `midi` channel; nothing is raised."""
@@ -116,7 +126,10 @@ class Receiving:
         ]
 
     def forget(self, peer: PeerId) -> None:
-        self.players.pop(peer, None)
+        player = self.players.pop(peer, None)
+        if player is not None:
+            self._gone_count += player.count
+            self._gone_dropped += player.dropped
 
     def _player(self, peer: PeerId) -> Player:
         if peer not in self.players:

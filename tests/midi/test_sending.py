@@ -51,6 +51,19 @@ def test_a_note_goes_at_once_and_its_journal_twice_in_quiet_and_on_while_it_is_h
     assert after == [0, 0.02, 0.1]
 
 
+def test_who_leaves_takes_nothing_from_the_counts() -> None:
+    one, other = sending(), receiving()
+    one.play(1, ON, LocalSeconds(10.0))
+    for text in ("no JSON", one.text(LocalSeconds(10.0))):
+        other.take(ADA, text, LocalSeconds(10.0))
+    assert (other.count, other.dropped) == (1, 1)
+
+    other.forget(ADA)
+    other.take(ADA, "no JSON", LocalSeconds(10.0))
+
+    assert (other.count, other.dropped) == (1, 2)
+
+
 def test_a_burst_is_told_in_few_packets_and_in_its_order() -> None:
     one, other = sending(), receiving()
     texts = []
