@@ -64,7 +64,7 @@ class MidiProcess:
         self._settings: Settings | None = None
         self._ports: Ports | None = None
         self._came: deque[tuple[int, bytes, LocalSeconds]] = deque()
-        self._overflowed = False
+        self._refused = 0
         self._parsers: dict[int, Parser] = {}
         self._owed: set[int] = set()  # inputs whose messages were lost on the way up
         self._merge = Merge()
@@ -89,8 +89,8 @@ class MidiProcess:
         while self._running:
             self._look()
             self._wait()
-            self._take_in()
             self._play_due()
+            self._take_in()
             self._beat()
             self._report()
         self._end()
@@ -140,7 +140,7 @@ class MidiProcess:
     def _on_bytes(self, source: int, data: bytes, at: LocalSeconds) -> None:
         """On a driver's thread."""
         if len(self._came) >= _MOST_WAITING:
-            self._overflowed = True
+            self._refused += 1
             return
         self._came.append((source, data, at))
         with suppress(BlockingIOError):
@@ -201,9 +201,9 @@ class MidiProcess:
                 self._running = False
 
     def _take_in(self) -> None:
-        if self._overflowed:
-            self._overflowed = False
-            self._dropped += len(self._came)
+        refused, self._refused = self._refused, 0
+        if refused:
+            self._dropped += refused + len(self._came)
             self._came.clear()
             for source in tuple(self._parsers):
                 self._lose(source)
@@ -244,16 +244,19 @@ class MidiProcess:
     # What goes out
 
     def _receive(self, play: Play) -> None:
-        if play.due <= time.monotonic() or len(self._due) >= _MOST_DUE:
-            self._send(self._merge.play(play.source, play.message))
-            return
+        """What is due as well: an earlier one of its source may not have been played yet."""
         self._numbers += 1
         heapq.heappush(self._due, (play.due, self._numbers, play))
+        if len(self._due) > _MOST_DUE:
+            self._play_next()
 
     def _play_due(self) -> None:
         while self._due and self._due[0][0] <= time.monotonic():
-            play = heapq.heappop(self._due)[2]
-            self._send(self._merge.play(play.source, play.message))
+            self._play_next()
+
+    def _play_next(self) -> None:
+        play = heapq.heappop(self._due)[2]
+        self._send(self._merge.play(play.source, play.message))
 
     def _send(self, messages: list[bytes]) -> None:
         if self._ports is None:
@@ -304,7 +307,7 @@ class MidiProcess:
             problem=self._problem,
             sent=self._sent,
             received=self._received,
-            dropped=self._dropped,
+            dropped=self._dropped + self._merge.unheld,
             echoes=self._echoes.count,
             sounding=self._merge.sounding,
             ticks=self._ticked,

@@ -1,5 +1,6 @@
 """The process of MIDI at a real JACK server, with instruments that come, go, and send back what they hear."""
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,6 +148,28 @@ def test_a_note_that_is_early_waits_and_one_that_is_late_does_not(server: Jack, 
         synth.until_heard(2)
         assert synth.messages() == [CHORD[1], CHORD[0]]
         assert synth.heard[1][0] > due - 0.001
+
+
+def test_after_a_pause_of_the_machine_a_notes_end_does_not_overtake_its_beginning(server: Jack, mark: Path) -> None:
+    with instrument(server, "synth") as synth, midi_line(server.environment, mark) as line:
+        line.until_ports(1, 1)
+        due = time.monotonic() + 0.5
+        line.play(CHORD[0], due=due)
+        line.play(CHORD[1], source=2)
+        synth.until_heard(1)  # so it has read what came before
+        line.process.send_signal(signal.SIGSTOP)
+        line.play(midi.note_off(0, CHORD[0][1]), due=due)
+        until(lambda: time.monotonic() > due, "both are due")
+        line.process.send_signal(signal.SIGCONT)
+        synth.until_heard(3)
+        assert synth.messages() == [CHORD[1], CHORD[0], midi.note_off(0, CHORD[0][1])]
+
+
+def test_the_end_of_a_note_that_had_not_begun_is_counted(server: Jack, mark: Path) -> None:
+    with instrument(server, "synth"), midi_line(server.environment, mark) as line:
+        line.until_ports(1, 1)
+        line.play(midi.note_off(0, 60))
+        until(lambda: line.report.dropped == 1, lambda: str(line.report))
 
 
 def tick(tempo: float, *, is_playing: bool) -> Tick:
