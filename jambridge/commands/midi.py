@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from jambridge import realtime
 from jambridge.commands.options import ConfigOption, JsonOption, configuration
 from jambridge.errors import DeviceError, UnavailableError, UsageError
 from jambridge.units import LocalSeconds
@@ -27,6 +28,7 @@ def midi_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     from jambridge.midi import choice, ports
 
     section = configuration(config).midi
+    realtime.silence_libraries()
     found = dict(zip(("inputs", "outputs"), ports.present(), strict=True))
     wanted = {"inputs": section.wanted_inputs, "outputs": section.wanted_outputs}
     used = {direction: choice.choose(names, wanted[direction]).ports for direction, names in found.items()}
@@ -55,10 +57,14 @@ def midi_panic(config: ConfigOption = None) -> None:
     from jambridge.midi.merge import silence
     from jambridge.midi.ports import Ports
 
+    realtime.silence_libraries()
     ports = Ports(lambda _source, _data, _at: None)
-    names = ports.take_outputs(choice.choose(ports.present()[1], settings.midi.wanted_outputs).ports)
+    present = ports.present()[1]
+    chosen = choice.choose(present, settings.midi.wanted_outputs)
+    names = ports.take_outputs(chosen.ports)
     if not names:
-        raise UnavailableError("no daemon answers, and there is no MIDI output")
+        complaint = choice.complaint("output", chosen.missing, present)
+        raise UnavailableError(f"no daemon answers, and {complaint or 'there is no MIDI output'}")
     time.sleep(_SETTLE_S)
     for message in silence():
         ports.send(message)
@@ -83,6 +89,7 @@ def midi_monitor(
         if not came.full():
             came.put_nowait((source, data, at))
 
+    realtime.silence_libraries()
     ports, parsers = Ports(take), dict[int, Parser]()
     chosen = choice.choose(ports.present()[0], (name,))
     if name and not chosen.ports:

@@ -60,7 +60,7 @@ def test_without_any_midi_a_line_says_so(server: Jack, tmp_path: Path) -> None:
     process = started(nobody, tmp_path, "midi", "list")
     said = process.communicate(timeout=PATIENCE_S)[1].splitlines()
     assert process.returncode == 74
-    assert said[-1] == NONE
+    assert said == [NONE]
 
 
 def test_what_an_input_sends_is_shown(server: Jack, tmp_path: Path) -> None:
@@ -80,6 +80,16 @@ def test_panic_without_a_daemon_silences_the_outputs(server: Jack, tmp_path: Pat
         process = started(server.environment, tmp_path, "midi", "panic")
         assert process.communicate(timeout=PATIENCE_S)[0] == "Every note has ended at synth in:in.\n"
         until(lambda: synth.messages() == silence(), "silence")
+
+
+def test_panic_without_a_daemon_tells_the_outputs_that_there_are(server: Jack, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("midi: {outputs: [organ]}")
+    with instrument(server, "synth"):
+        process = started(server.environment, tmp_path, "midi", "panic", "--config", str(file))
+        said = process.communicate(timeout=PATIENCE_S)[1]
+    assert process.returncode == 69
+    assert said == "no daemon answers, and no MIDI output is called 'organ'; there are: synth in:in\n"
 
 
 def test_a_daemon_uses_its_ports_tells_of_them_and_panics(server: Jack, tmp_path: Path) -> None:
