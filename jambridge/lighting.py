@@ -60,10 +60,10 @@ class Lighting:
             "zones": found,
         }
 
-    async def tell_problems(self, driven: Latest[tuple[Controller, ...]]) -> None:
+    async def tell_problems(self, driven: Latest[tuple[Controller, ...]], settled_s: float = SETTLED_S) -> None:
         """Log a zone that cannot be shown whole, and one that can be again."""
         said: dict[Zone, str] = {}
-        await asyncio.sleep(SETTLED_S)
+        await asyncio.sleep(settled_s)
         while True:
             await asyncio.sleep(CLOCK_S)
             found = {zone: zones.problem(zone, driven.value) for zone in self.settings.value.zones}

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -100,12 +101,34 @@ def test_a_zone_that_cannot_be_shown_says_why() -> None:
     assert json.loads(json.dumps(section)) == section
 
 
-def test_colour_mode_key_scale_and_beat_are_the_rooms() -> None:
-    async def until(holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
-            while not holds():  # noqa: ASYNC110  each fact has its own way of becoming true
-                await asyncio.sleep(0.01)
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110  each fact has its own way of becoming true
+            await asyncio.sleep(0.01)
 
+
+def test_a_zone_that_is_not_shown_is_told_once_and_so_is_its_return(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        one, driven = lighting(zones=[{"player": "Ada", "controller": "Stage"}]), Latest[tuple[Controller, ...]](())
+        telling = asyncio.create_task(one.tell_problems(driven, settled_s=0))
+        try:
+            await until(lambda: len(caplog.messages) == 1)
+            driven.set((Controller("aabbccddeeff", "Stage", "10.0.0.7", 10),))
+            await until(lambda: len(caplog.messages) == 2)
+        finally:
+            telling.cancel()
+            with suppress(asyncio.CancelledError):
+                await telling
+
+    with caplog.at_level(logging.INFO, "jambridge.lighting"):
+        asyncio.run(scenario())
+    assert caplog.messages == [
+        "a zone is not shown whole player='Ada' problem=no controller 'Stage' is driven",
+        "a zone is shown player='Ada' controller='Stage'",
+    ]
+
+
+def test_colour_mode_key_scale_and_beat_are_the_rooms() -> None:
     async def scenario() -> None:
         one, state = lighting(color_mode="harmonic"), Latest(RoomState())
         sync = Sync(PeerId("me"), lambda: PeerId("me"), lambda _to, _text: False)

@@ -76,7 +76,7 @@ def paint(zones: Sequence[Zone], pixels: int, draw: Callable[[Zone, int], Colour
 
 def problem(zone: Zone, controllers: Sequence[Controller]) -> str | None:
     """Why not all of it is shown, in words; None where it is."""
-    strip = next((one for one in controllers if zone.is_on(one)), None)
+    strip = next((one for one in controllers if zone.is_on(one) and not one.yielded), None)
     if strip is None:
         return f"no controller {zone.controller!r} is driven"
     if zone.start >= strip.pixels:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -82,3 +84,7 @@ def test_a_zone_beyond_the_strip_is_cut(start: int, stop: int | None, reverse: b
 )
 def test_what_is_wrong_with_a_zone_is_said(zone: Zone, says: str | None) -> None:
     assert zones.problem(zone, [STAGE]) == says
+
+
+def test_a_zone_on_a_strip_that_is_left_to_another_is_not_shown() -> None:
+    assert zones.problem(Zone("*", "Stage"), [replace(STAGE, yielded=True)]) == "no controller 'Stage' is driven"
