@@ -1,8 +1,10 @@
 """Real sockets on loopback."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +26,10 @@ def listening(group: str | None = None, port: int = 0) -> Iterator[socket.socket
             joined = socket.inet_aton(group) + socket.inet_aton("127.0.0.1")
             receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, joined)
         yield receiver
+
+
+def open_files() -> set[str]:
+    return {one.name for one in Path("/proc/self/fd").iterdir()}
 
 
 def port_of(receiver: socket.socket) -> int:
@@ -76,11 +82,16 @@ def test_nobody_listening_is_told_and_the_next_that_listens_is_reached() -> None
 
 
 def test_without_a_route_nothing_is_sent_and_nothing_is_left_open() -> None:
+    before = open_files()
+    kept = []  # with all that their frames hold
     for multicast in (False, True):
         nowhere = Controller("a" * 12, "one", "255.255.255.255", 4, protocol="e131", multicast=multicast)
         sender = UdpLink(nowhere)
-        with pytest.raises(OSError, match=r".+"):
+        with pytest.raises(OSError, match=r".+") as caught:
             sender.send([b"lost"])
-        sender.close()
-    with pytest.raises(OSError, match=r".+"):
+        kept.append(caught)
+    with pytest.raises(OSError, match=r".+") as caught:
         link.sent_from("255.255.255.255")
+    kept.append(caught)
+    assert [one.value.errno for one in kept] == [errno.EACCES] * 3
+    assert open_files() == before
