@@ -20,11 +20,13 @@ class Sighting:
 
     wled: Wled
     sent_from: str
-    """Our own address towards it; empty without a route."""
+    """Our own address towards it when it answered last."""
     named: bool
     """It is in the configuration."""
     present: bool
     """It answers; or it did until a moment ago."""
+    fault: str = ""
+    """What is wrong with what it answers now; empty where nothing comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def is_foreign(wled: Wled, sent_from: str) -> bool:
 def _verdict(sighting: Sighting, discover: Discover, adopted: Collection[str], alone: bool, settled: bool) -> Verdict:
     wled = sighting.wled
     if not sighting.present:
-        return Verdict("absent", "does not answer")
+        return Verdict("faulty", sighting.fault) if sighting.fault else Verdict("absent", "does not answer")
     if discover == "list":
         return Verdict("listed", "light.discover is list: nothing is driven")
     chosen = sighting.named or wled.info.mac in adopted

@@ -17,7 +17,7 @@ from jambridge.errors import LinkError, WireError
 from jambridge.light import consent, driving, mdns, probe, wled
 from jambridge.light.adapting import Adaptation
 from jambridge.light.consent import Sighting, Verdict
-from jambridge.light.watch import ABSENT_AFTER, Patience, Watch
+from jambridge.light.watch import ABSENT_AFTER, UNASKED, Patience, Watch
 from jambridge.light.wled import Controller, Info, Wled
 
 log = logging.getLogger(__name__)
@@ -241,7 +241,7 @@ class Discovery:
         heard = self._heard()
         entries = self._entries(heard)
         sightings = [
-            Sighting(unit, watch.sent_from, entries[mac] is not None, watch.present)
+            Sighting(unit, watch.sent_from, entries[mac] is not None, watch.present, watch.fault)
             for mac, (unit, watch) in heard.items()
         ]
         unheard = sum(entry not in entries.values() for entry in self._section.controllers)
@@ -262,14 +262,14 @@ class Discovery:
         controllers = []
         for mac, (_, watch) in sorted(heard.items()):
             state = verdicts[mac].state
-            kept = state == "absent" and mac in before and time.monotonic() - watch.answered_at < _KEPT_S
+            kept = state in ("absent", "faulty") and mac in before and time.monotonic() - watch.answered_at < _KEPT_S
             if state in ("driven", "foreign") or kept:
                 controllers.append(ways[mac])
         found = [
             _found(unit, ways[mac], verdicts[mac], (*wled.warnings(unit, ways[mac]), *self._namesakes(mac, heard)))
             for mac, (unit, _) in sorted(heard.items())
         ]
-        silent = [watch for watch in self._watches.values() if watch.wled is None and (watch.entry or watch.faulty)]
+        silent = [watch for watch in self._watches.values() if watch.wled is None and watch.is_missed]
         self._show((*found, *map(_never_heard, silent)))
         self._controllers.set(tuple(controllers))
 
@@ -320,9 +320,9 @@ class Discovery:
 
     def _show(self, found: tuple[Found, ...]) -> None:
         """Replace the status; a line for each that is new, moved or treated otherwise than before."""
-        before = {(unit.mac or unit.host): unit for unit in self.found.value}
-        for unit in found:
-            was = before.get(unit.mac or unit.host)
+        before = _asked(self.found.value)
+        for key, unit in _asked(found).items():
+            was = before.get(key)
             if was is None or (was.state, was.host, was.warnings) != (unit.state, unit.host, unit.warnings):
                 log.info(
                     "WLED %s name=%s mac=%s host=%s pixels=%d reason=%s",
@@ -376,6 +376,11 @@ def _found(unit: Wled, way: Controller, verdict: Verdict, warnings: tuple[str, .
         max_fps=way.max_fps,
         rssi_dbm=unit.info.rssi_dbm,
     )
+
+
+def _asked(found: Collection[Found]) -> dict[str, Found]:
+    """By MAC, or by name what was never heard, but what may still answer its first question."""
+    return {(unit.mac or unit.name): unit for unit in found if unit.reason != UNASKED}
 
 
 def _never_heard(watch: Watch) -> Found:

@@ -66,6 +66,8 @@ async def browse(zeroconf: AsyncZeroconf, seen: Callable[[str, bool], None]) -> 
     ) -> None:
         seen(name, state_change is not dns_sd.ServiceStateChange.Removed)
 
+    if zeroconf.zeroconf.done:  # it would browse for ever, and hear nobody
+        raise LinkError("no mDNS on this network: it is closed")
     try:
         browser = AsyncServiceBrowser(zeroconf.zeroconf, SERVICE, handlers=[changed], question_type=_QUESTION)
     except (OSError, dns_sd.Error, RuntimeError) as exc:

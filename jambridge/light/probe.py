@@ -1,6 +1,8 @@
 """Asks one WLED over HTTP what it is. Whatever answers may be hostile: time, size and shape are bounded."""
 
 import asyncio
+import logging
+import os
 import socket
 
 import aiohttp
@@ -14,6 +16,8 @@ from jambridge.strict_json import JsonObject
 _CONNECT_WITHIN_S = 1.5  # one that comes back is asked again soon
 _CFG_EVERY = 5  # probes: a changed configuration is noticed after a minute, without asking too much of a weak server
 _BUSY = 503  # WLED's, when two want its one buffer at once
+
+log = logging.getLogger(__name__)
 
 
 def open_session(answer_s: float) -> aiohttp.ClientSession:
@@ -33,6 +37,7 @@ class Probe:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
         self._probes = self._uptime_s = 0
+        self._mac = ""
         self._known: tuple[str, LiveConfig] | None = None
 
     async def ask(self, host: str, port: int, expected_mac: str | None = None) -> Wled:
@@ -51,7 +56,9 @@ class Probe:
             raise LinkError(f"{host} is now another WLED")
         if info.uptime_s < self._uptime_s:
             self._known = None  # it started again, perhaps with other settings
-        self._uptime_s = info.uptime_s
+            if info.mac == self._mac:
+                log.info("a WLED has started again name=%s mac=%s", info.name, info.mac)
+        self._mac, self._uptime_s = info.mac, info.uptime_s
         key = f"{info.mac}@{host}"
         if self._known is None or self._known[0] != key or self._probes % _CFG_EVERY == 0:
             self._known = (key, await self._live_config(host, port))
@@ -75,7 +82,7 @@ class Probe:
                     raise WireError(f"HTTP status {response.status}")
                 return strict_json.loads_object(await _bounded(response), wled.MAX_BYTES)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
-            raise LinkError(f"{host}:{port} does not answer ({str(exc)[:80] or type(exc).__name__})") from exc
+            raise LinkError(f"{host}:{port} does not answer ({_reason(exc)})") from exc
 
 
 async def addresses(name: str) -> list[str]:
@@ -89,6 +96,12 @@ async def addresses(name: str) -> list[str]:
     except (OSError, UnicodeError) as exc:
         raise LinkError(f"{name} is not known here") from exc
     return [str(entry[4][0]) for entry in sorted(found, key=lambda entry: entry[0] == socket.AF_INET6)]
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, OSError) and exc.errno:
+        return os.strerror(exc.errno)
+    return str(exc)[:80] or type(exc).__name__
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

@@ -13,6 +13,7 @@ from jambridge.light import consent, link, probe, wled
 from jambridge.light.wled import Wled
 
 ABSENT_AFTER = 2  # probes in vain
+UNASKED = "has not answered yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Watch:
     def __init__(
         self, label: str, entry: ControllerConfig | None, session: aiohttp.ClientSession, patience: Patience
     ) -> None:
-        self.label = "".join(filter(str.isprintable, label[:64]))  # anybody can announce anything
+        self.label = _printable(label[:64])
         self.entry = entry
         self._patience = patience
         self.probe = probe.Probe(session)
@@ -39,8 +40,10 @@ class Watch:
         self.news = asyncio.Event()
         self.wled: Wled | None = None
         self.answered_at = 0.0
+        self.sent_from = ""
+        """Our own address towards it when it answered last: what it then said of its stream is compared with that."""
         self.failures = 0
-        self.problem = "has not answered yet"
+        self.problem = UNASKED
         self.faulty = False
         self.left = False
         """It said good-bye, or was never more than an announcement."""
@@ -50,18 +53,23 @@ class Watch:
         return self.wled is not None and self.failures < ABSENT_AFTER and not (self.left and self.failures)
 
     @property
-    def sent_from(self) -> str:
-        """Our own address towards it; empty without a route."""
-        with suppress(OSError):
-            return link.sent_from(self.wled.host) if self.wled else ""
-        return ""
+    def is_missed(self) -> bool:
+        """It is to be told of, though nobody may ever have heard of it."""
+        return self.entry is not None or self.faulty or self.failures >= ABSENT_AFTER
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with its answer; empty where there is none."""
+        return self.problem if self.faulty else ""
 
     def answered(self, answer: Wled) -> None:
         self.wled, self.answered_at, self.failures, self.faulty, self.left = answer, time.monotonic(), 0, False, False
+        with suppress(OSError):
+            self.sent_from = link.sent_from(answer.host)
 
     def failed(self, exc: Exception) -> None:
         self.failures += 1
-        self.problem = str(exc)
+        self.problem = _printable(str(exc))
         self.faulty = isinstance(exc, WireError)
 
     def pause_s(self) -> float:
@@ -71,3 +79,8 @@ class Watch:
             return patience.present_s if self.faulty else again_s
         taken = self.wled is not None and (self.wled.overridden or consent.is_foreign(self.wled, self.sent_from))
         return patience.taken_s if taken else patience.present_s
+
+
+def _printable(text: str) -> str:
+    """Anybody can announce or answer anything."""
+    return "".join(filter(str.isprintable, text))

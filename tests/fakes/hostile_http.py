@@ -10,7 +10,9 @@ def response(body: bytes, status: str = "200 OK", extra: str = "") -> bytes:
 
 
 @asynccontextmanager
-async def open_hostile(answer: bytes, *, endless: bytes = b"", pause_s: float = 0.0) -> AsyncIterator[int]:
+async def open_hostile(
+    answer: bytes, *, endless: bytes = b"", pause_s: float = 0.0, port: int = 0
+) -> AsyncIterator[int]:
     """Give `answer` to every request, then `endless` again and again; yields the port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -24,7 +26,7 @@ async def open_hostile(answer: bytes, *, endless: bytes = b"", pause_s: float = 
                 await asyncio.sleep(pause_s)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -49,6 +49,16 @@ def test_another_is_not_taken_while_the_chosen_one_is_away() -> None:
     assert states(seen(A, named=True, present=False), seen(B)) == {A: "absent", B: "listed"}
 
 
+def test_what_answers_nonsense_is_faulty_once_it_is_missed() -> None:
+    senseless = replace(seen(A), fault="no JSON")
+
+    (still,) = consent.decide([senseless], "auto", (), 0, settled=True).values()
+    (missed,) = consent.decide([replace(senseless, present=False)], "auto", (), 0, settled=True).values()
+
+    assert still.state == "driven"
+    assert missed == consent.Verdict("faulty", "no JSON")
+
+
 def test_one_that_was_only_found_and_is_gone_does_not_count() -> None:
     assert states(seen(A, present=False), seen(B)) == {A: "absent", B: "driven"}
 

@@ -7,22 +7,24 @@ import asyncio
 import json
 import logging
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import numpy as np
 import pytest
-from zeroconf.asyncio import AsyncZeroconf
+from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from jambridge.config import ControllerConfig, LightConfig
 from jambridge.edges import Latest
 from jambridge.errors import LinkError
-from jambridge.light import ddp
+from jambridge.light import ddp, mdns
 from jambridge.light.discovery import Discovery, Found, open_discovery
-from jambridge.light.watch import Patience
+from jambridge.light.watch import UNASKED, Patience
 from jambridge.light.wled import Controller
 from jambridge.sim.wled import SimulatedWled, mac_of, open_sim
+from jambridge.units import LocalSeconds
 from tests.fakes.hostile_http import open_hostile, response
 
 PATIENCE_S = 30
@@ -223,6 +225,85 @@ def test_one_that_was_off_at_the_start_is_driven_when_it_comes() -> None:
     asyncio.run(scenario())
 
 
+def test_one_that_starts_again_between_two_questions_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_sim(10, "Stage") as sim:
+            sim._started_at = LocalSeconds(sim._started_at - 100)
+            async with discovering(only(named(sim))) as (_, controllers):
+                await until_driven(controllers, bool)
+                sim._started_at = LocalSeconds(time.monotonic())
+                while "again" not in caplog.text:  # noqa: ASYNC110  nothing else tells of it
+                    await asyncio.sleep(0.01)
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(scenario())
+    assert f"a WLED has started again name=Stage mac={mac_of('Stage')}" in caplog.messages
+
+
+def test_each_that_never_answered_is_told_once_and_with_its_cause(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> tuple[int, ...]:
+        async with open_sim(10) as gone:
+            refusing = gone.http_port
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            open_sim(10) as sim,
+            open_hostile(response(b"[]")) as senseless,
+            open_hostile(b"", pause_s=30.0) as silent,
+        ):
+            ports = (refusing, senseless, silent)
+            entries = [ControllerConfig(host="127.0.0.1", http_port=port) for port in ports]
+            async with discovering(only(*entries, named(sim))) as (discovery, _):
+                await until_found(discovery, lambda found: UNASKED in [one.reason for one in found])
+                await until_found(discovery, lambda found: UNASKED not in [one.reason for one in found])
+                watch = discovery._watches[f"127.0.0.1:{refusing}"]
+                while watch.failures < 10:  # noqa: ASYNC110  nothing new is shown any more
+                    await asyncio.sleep(0.01)
+            return ports
+
+    with caplog.at_level(logging.INFO):
+        ports = asyncio.run(scenario())
+    for port, said in zip(ports, ("(Connection refused)", "object", "does not answer"), strict=True):
+        (line,) = [line for line in caplog.messages if f"name=127.0.0.1:{port} " in line]
+        assert said in line
+
+
+def test_one_that_was_heard_and_answers_nonsense_is_faulty_and_its_frames_go_on() -> None:
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE_S), AsyncExitStack() as stack:
+            async with open_sim(10) as sim:
+                discovery, controllers = await stack.enter_async_context(discovering(only(named(sim))))
+                await until_driven(controllers, bool)
+            await stack.enter_async_context(open_hostile(response(b"", "500 Oh"), port=sim.http_port))
+            (found,) = await until_found(discovery, lambda found: found[0].state == "faulty")
+            assert (found.mac, found.reason) == (sim.unit.traits.mac, "HTTP status 500")
+            assert controllers.value
+
+    asyncio.run(scenario())
+
+
+def test_one_that_is_announced_and_cannot_be_reached_is_told() -> None:
+    async def scenario() -> None:
+        async with open_sim(10) as gone:
+            port = gone.http_port
+        there = AsyncServiceInfo(
+            *(mdns.SERVICE, f"Walled in.{mdns.SERVICE}", port),
+            parsed_addresses=["127.0.0.1"],
+            server="walled-in.local.",
+        )
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            loopback() as theirs,
+            loopback() as ours,
+            discovering(LightConfig(), (), ours) as (discovery, _),
+        ):
+            await theirs.async_register_service(there)
+            found = await until_found(discovery, lambda found: "Walled in" in [one.name for one in found])
+            (one,) = [one for one in found if one.name == "Walled in"]
+            assert (one.state, one.reason) == ("absent", f"127.0.0.1:{port} does not answer (Connection refused)")
+
+    asyncio.run(scenario())
+
+
 def stream_from(address: str, sim: SimulatedWled) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.bind((address, 0))
@@ -277,6 +358,7 @@ def info(**changes: object) -> bytes:
         pytest.param(response(b"", extra="X: " + "y" * 100_000 + "\r\n"), "absent", id="a long header"),
         pytest.param(info(leds={"count": 0}), "faulty", id="no pixels"),
         pytest.param(info(leds={"count": 100_000}), "faulty", id="too many pixels"),
+        pytest.param(info(leds={"count": "\x1b[31m\n"}), "faulty", id="pixels in red"),
         pytest.param(info(mac="x"), "faulty", id="no MAC"),
         pytest.param(b"", "absent", id="nothing"),
     ],
@@ -289,7 +371,7 @@ def test_a_hostile_answer_is_told_and_spoils_nothing(answer: bytes, state: str) 
                 driven = await until_driven(controllers, bool)
                 assert driven.mac == sim.unit.traits.mac
                 found = await until_found(discovery, lambda found: state in [one.state for one in found])
-                assert all(len(one.reason) < 200 for one in found)
+                assert all(len(one.reason) < 200 and one.reason.isprintable() for one in found)
                 assert len(controllers.value) == 1
 
     asyncio.run(scenario())
@@ -313,9 +395,7 @@ def test_a_slow_or_endless_answer_keeps_nobody_waiting(answer: bytes, endless: b
             section = only(ControllerConfig(host="127.0.0.1", http_port=port), named(sim))
             async with discovering(section) as (discovery, controllers):
                 assert (await until_driven(controllers, bool)).mac == sim.unit.traits.mac
-                await until_found(
-                    discovery, lambda found: len(found) == 2 and found[1].reason != "has not answered yet"
-                )
+                await until_found(discovery, lambda found: len(found) == 2 and found[1].reason != UNASKED)
 
     asyncio.run(scenario())
 
@@ -440,4 +520,4 @@ def test_without_mdns_the_named_are_still_driven(caplog: pytest.LogCaptureFixtur
 
     asyncio.run(scenario())
     lines = [record.getMessage() for record in caplog.records if "mDNS" in record.getMessage()]
-    assert len(lines) <= 1
+    assert len(lines) == 1
