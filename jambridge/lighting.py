@@ -1,6 +1,7 @@
 """What the light follows of the room, and what a person changes of it while it runs."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -89,7 +90,8 @@ class Lighting:
             raise WireError(f"{unknown[0][:40]!r} cannot be changed here, only {', '.join((PAUSED, *CHANGEABLE))}")
         light = self._config.light
         try:
-            changed = type(light).model_validate({**light.model_dump(), **values})
+            text = json.dumps({**light.model_dump(mode="json"), **values})
+            changed = type(light).model_validate_json(text, strict=True)  # neither true nor "0.5" is a number
         except ValidationError as exc:
             first = exc.errors()[0]
             where = ".".join(map(str, first["loc"]))

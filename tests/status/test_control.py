@@ -275,8 +275,9 @@ def test_the_light_is_changed_within_what_the_configuration_allows() -> None:
             async with session.post("/api/light", json={"flashes_per_s": 30}) as answer:
                 assert answer.status == 400
                 assert "cannot be changed here" in (await answer.json())["error"]
-            async with session.post("/api/light", json={"brightness": 9}) as answer:
-                assert answer.status == 400
+            for nonsense in ({"brightness": 9}, {"brightness": "0.5"}, {"attack": True}, {"zones": [{"start": 1.5}]}):
+                async with session.post("/api/light", json=nonsense) as answer:
+                    assert answer.status == 400, nonsense
             async with session.get("/api/light") as answer:
                 assert (await answer.json())["brightness"] == 0.25
 
