@@ -16,7 +16,6 @@ from jambridge.midi.service import RETRY_S, Around, Bridge, MidiService, open_mi
 from jambridge.peers.channels import MIDI, SYSEX
 from jambridge.peers.mesh import Mesh
 from jambridge.peers.peer import Reader
-from jambridge.peers.status import PeerState
 from jambridge.room.edges import RoomEdges
 from jambridge.room.messages import Participant
 from jambridge.services import Running, Services
@@ -54,7 +53,7 @@ def start(
 
     def here() -> set[PeerId]:
         present = mesh()
-        return {peer.id for peer in present.peers() if peer.state is PeerState.CONNECTED} if present else set()
+        return present.connected_over(MIDI) if present else set()
 
     def member(peer: PeerId) -> Participant | None:
         return next((member for member in room.members.value if member.id == peer), None)

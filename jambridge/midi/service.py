@@ -39,7 +39,7 @@ class Around:
     """A text to every peer's `midi` channel, which drops what it cannot send."""
     send_sysex: Callable[[str], object]
     here: Callable[[], Collection[PeerId]]
-    """The peers that are connected."""
+    """The peers that are connected, with a `midi` channel that is open."""
     channel_of: Callable[[PeerId], int | None]
     change: Callable[[str, object], None]
     """A field of the room's state: LinkError where it is not ours to change."""

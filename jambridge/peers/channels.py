@@ -109,11 +109,6 @@ class Channels:
         return channel is not None and channel.readyState == "open"
 
     @property
-    def flooded(self) -> bool:
-        """Whether the connection is to be closed."""
-        return self._association is not None and self._association.flooded
-
-    @property
     def dropped(self) -> int:
         """Messages and chunks that were not taken."""
         return self._refused + (self._association.dropped if self._association is not None else 0)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jambridge.edges import Bounded, Latest
 from jambridge.errors import WireError
@@ -12,7 +12,7 @@ from jambridge.peers.channels import SYNC
 from jambridge.peers.peer import Peer, Surroundings, open_peer
 from jambridge.peers.roles import partners
 from jambridge.peers.signals import read
-from jambridge.peers.status import SILENT_DBFS, PeerState, PeerStatus
+from jambridge.peers.status import SILENT_DBFS, Drops, PeerState, PeerStatus
 from jambridge.room.messages import Participant, Signal
 from jambridge.supervise import Health, supervise
 from jambridge.units import PeerId
@@ -40,7 +40,6 @@ class Mesh:
         signals: Bounded[Signal],
         max_peers: int,
     ) -> None:
-        self.drops = around.drops
         self.paths = around.paths
         self.ice_servers = around.ice_servers
         self._around = around
@@ -55,6 +54,12 @@ class Mesh:
             group.create_task(self._route(group))
             group.create_task(self.ice_servers.run())
 
+    @property
+    def drops(self) -> Drops:
+        """Until now."""
+        drops = self._around.drops
+        return replace(drops, data=drops.data + sum(peer.dropped for peer in self._present()))
+
     def peers(self) -> list[PeerStatus]:
         return [_status(partner) for partner in self._partners.values()]
 
@@ -65,8 +70,15 @@ class Mesh:
 
     def send_all(self, label: str, text: str) -> int:
         """Send over every partner's channel of that name; how many of them took it."""
-        peers = [partner.peer for partner in self._partners.values() if partner.peer is not None]
-        return sum(peer.send(label, text) for peer in peers)
+        return sum(peer.send(label, text) for peer in self._present())
+
+    def connected_over(self, label: str) -> set[PeerId]:
+        """Those that are connected, with a channel of that name that is open."""
+        present = self._present()
+        return {one.who.id for one in present if one.reads(label) and one.status().state is PeerState.CONNECTED}
+
+    def _present(self) -> list[Peer]:
+        return [partner.peer for partner in self._partners.values() if partner.peer is not None]
 
     async def _follow(self, group: asyncio.TaskGroup) -> None:
         while True:
@@ -86,12 +98,12 @@ class Mesh:
     def _deliver(self, signal: Signal) -> None:
         peer = self._sender(signal.sender)
         if peer is None:
-            self.drops.unknown_sender += 1
+            self._around.drops.unknown_sender += 1
             return
         try:
             peer.post(read(signal))
         except WireError:
-            self.drops.malformed += 1
+            self._around.drops.malformed += 1
 
     def _sender(self, sender: PeerId | None) -> Peer | None:
         """An older app does not say who sends: then there must be exactly one who can."""

@@ -153,6 +153,7 @@ class Peer:
         for number in tuple(self._work):
             self._stop_work(number)
         await asyncio.gather(*(connection.close() for connection in self._connections.values()), *self._closing)
+        self._around.drops.data += self.dropped
         self._connections.clear()
 
     @property
@@ -160,6 +161,15 @@ class Peer:
         """Connected, and sound arrives if this peer sends any."""
         live = self._negotiation.live
         return live is not None and (not self.who.sends or self._now - live.silent_since < FRESH_S)
+
+    @property
+    def dropped(self) -> int:
+        """By its connections, until these are closed."""
+        return sum(connection.dropped for connection in self._connections.values())
+
+    def reads(self, label: str) -> bool:
+        """Whether its data channel of that name is open."""
+        return any(connection.channels.is_open(label) for connection in self._connections.values())
 
     def status(self) -> PeerStatus:
         live = self._negotiation.live
@@ -352,7 +362,7 @@ class Peer:
         """Tell the negotiation what the connections have heard since."""
         for number, connection in tuple(self._connections.items()):
             heard_at = connection.tap.reception.heard_at
-            if connection.tap.flooded or connection.channels.flooded:
+            if connection.tap.flooded:
                 self._carry_out(self._negotiation.receive(Broken(number), self._now))
             elif heard_at is not None:
                 self._carry_out(self._negotiation.receive(Heard(number), heard_at))

@@ -56,8 +56,6 @@ class Association:
         arrived_at: Callable[[], LocalSeconds | None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.flooded = False
-        """More than any peer has to say: the connection is to be closed."""
         self.is_over = False
         self.dropped = 0
         # aiortc's own type hides what is used here
@@ -109,8 +107,9 @@ class Association:
         if self.is_over:
             return
         if not self._allowance.takes(self._monotonic()):
-            self.flooded |= self._allowance.is_flooded
             self.dropped += 1
+            if self._allowance.is_flooded:
+                await self._give_up("more than any peer has to say")
         elif isinstance(chunk, DataChunk) and chunk.stream_id >= MAX_STREAMS:
             await self._give_up("more streams than were agreed on")
         elif not self._admits(chunk):

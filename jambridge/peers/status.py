@@ -61,7 +61,7 @@ class Drops:
     undialled: int = 0
     too_soon: int = 0
     data: int = 0
-    """Datagrams, and messages and chunks of data channels, counted when their connection ends."""
+    """Datagrams, and messages and chunks of data channels."""
 
 
 def dbfs(mean_square: float) -> float:

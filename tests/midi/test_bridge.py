@@ -1,21 +1,26 @@
 """Two boxes whose instruments hang on one JACK server: from port to port through real connections."""
 
 import asyncio
+import json
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from aiortc import RTCSctpTransport
+from aiortc.rtcsctptransport import DataChunk
 
 from jambridge.edges import Latest
 from jambridge.midi import message as midi
+from jambridge.midi import wire
 from jambridge.midi.control import Settings, Tick
 from jambridge.midi.merge import silence
 from jambridge.midi.service import Around, Bridge, MidiService, open_midi
-from jambridge.peers.channels import MIDI, SYSEX
+from jambridge.peers.channels import MIDI, SYSEX, Channels
 from jambridge.sync.beat import Beat
 from jambridge.sync.clock import Course
 from jambridge.units import LocalSeconds, PeerId, RoomSeconds
@@ -25,6 +30,8 @@ from tests.fakes.switch import Member, Switch, member, until
 
 CHORD = [bytes((0x90, note, 80)) for note in range(30, 94)]
 SILENT_WITHIN_S = 2.0
+RATE = 2000  # texts a second, of one who means harm
+WHOLE, TEXT = 7, 51  # an unordered chunk's flags, and its protocol
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +66,19 @@ async def box(
     """A member of the room with the instrument of its name."""
     joined: list[Member] = []
     changed: list[tuple[str, object]] = []
-    here: set[PeerId] = {PeerId("keys"), PeerId("synth")}
     clock = Latest(Tick(Course(LocalSeconds(0), RoomSeconds(0)), Beat(RoomSeconds(0))))
 
     def send(label: str) -> object:
         return lambda text: [one.mesh.send_all(label, text) for one in joined]
 
+    def here() -> set[PeerId]:
+        """Of `keys` and `synth` nobody tells that they are gone."""
+        return {PeerId("keys"), PeerId("synth")}.union(*(one.mesh.connected_over(MIDI) for one in joined))
+
     around = Around(
         send(MIDI),  # type: ignore[arg-type]
         send(SYSEX),  # type: ignore[arg-type]
-        lambda: here,
+        here,
         lambda _: None,
         lambda field, value: changed.append((field, value)),
         clock,
@@ -90,10 +100,10 @@ async def box(
 
 @asynccontextmanager
 async def jam(
-    server: Jack, folder: Path, settings: Settings | None = None
+    server: Jack, folder: Path, settings: Settings | None = None, switch: Switch | None = None
 ) -> AsyncIterator[tuple[Instrument, Instrument, Box, Box]]:
     """`keys` plays, at the first box; `synth` at the second."""
-    switch, wanted = Switch(), settings or Settings()
+    switch, wanted = switch or Switch(), settings or Settings()
     with instrument(server, "keys") as keys, instrument(server, "synth") as synth:
         async with (
             box(switch, "keys", folder / "1", wanted, 440) as first,
@@ -183,5 +193,69 @@ def test_a_system_exclusive_passes_where_both_want_it_and_a_megabyte_does_not(fo
             assert first.bridge.unsent > 15
             keys.play(CHORD[0])
             await until(lambda: CHORD[0] in synth.messages())
+
+    asyncio.run(scenario())
+
+
+def channels(of: Member, peer: str) -> Channels:
+    partner = of.mesh._partners[PeerId(peer)].peer
+    assert partner is not None
+    (connection,) = partner._connections.values()
+    return connection.channels
+
+
+async def flood(transport: RTCSctpTransport, stream: int, seconds: float) -> None:
+    """Texts that begin a note each, past whatever aiortc would wait for."""
+    began, first = time.monotonic(), transport._local_tsn
+    for number in range(round(seconds * RATE)):
+        if number % 20 == 0:
+            await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
+        chunk = DataChunk(WHOLE)
+        chunk.tsn, chunk.stream_id, chunk.protocol = (first + number) % (1 << 32), stream, TEXT
+        chunk.user_data = json.dumps({"seq": number, "time": 0, "data": list(CHORD[number % 64])}).encode()
+        await transport._send_chunk(chunk)
+
+
+def test_a_member_that_floods_is_cut_off_with_its_notes_and_all_that_sounds_goes_on(
+    found: Jack, tmp_path: Path
+) -> None:
+    exclusive = b"\xf0" + bytes(3000) + b"\xf7"
+
+    async def scenario() -> None:
+        switch = Switch()
+        async with (
+            jam(found, tmp_path, Settings(sysex=True), switch) as (_, synth, _, second),
+            member(switch, "z", 660) as hostile,
+        ):
+            ours = second.member
+            await until(lambda: ours.hears("keys", 440) and ours.hears("z", 660))
+            theirs, taken = channels(hostile, "synth"), channels(ours, "z")
+            await until(lambda: theirs.is_open(MIDI) and theirs.is_open(SYSEX))
+            stream = theirs._open[MIDI].id
+            assert theirs._association and taken._association and stream is not None
+            ears = [ours.ears[PeerId(peer)][0] for peer in ("keys", "z")]
+            began, frames = time.monotonic(), [ear.frames for ear in ears]
+
+            transport = theirs._association._sctp
+            channel = theirs._open[SYSEX]
+            for number in range(1_000_000 // len(exclusive)):
+                (chunk,) = wire.chunks(number, exclusive)
+                channel.send(wire.encode_chunk(chunk))
+            await until(lambda: not (channel.bufferedAmount or transport._outbound_queue or transport._sent_queue))
+            assert ours.mesh.drops.data > 200
+            assert synth.messages().count(exclusive) < 50
+
+            before = ours.mesh.drops.data
+            flooding = asyncio.create_task(flood(transport, stream, 8))
+            await until(lambda: ours.mesh.drops.data > before + 1000 and bool(synth.holds))
+            assert not flooding.done()
+            await flooding
+            assert taken._association.is_over
+            await until(lambda: not synth.holds)
+
+            heard_s = [(ear.frames - count) / 48_000 for ear, count in zip(ears, frames, strict=True)]
+            assert min(heard_s) > 0.8 * (time.monotonic() - began)
+            await until(lambda: ours.hears("keys", 440) and ours.hears("z", 660))
+            assert channels(ours, "z") is taken, "on the same connection"
 
     asyncio.run(scenario())
