@@ -132,7 +132,7 @@ class SourceReport:
 
 @dataclass(frozen=True, slots=True)
 class OutputReport:
-    """What was sent to one WLED; `error` is why the newest frame was not."""
+    """What was sent to one WLED; `error` is why a frame of the last seconds was not."""
 
     mac: str
     frames_sent: int

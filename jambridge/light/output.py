@@ -21,6 +21,7 @@ from jambridge.light.wled import MOST_FPS, Controller
 from jambridge.units import LocalSeconds
 
 _FPS_OVER_S = 1.0
+_HEALED_AFTER_S = 5.0  # a refusal comes with every second frame, an address that nobody has with the third second
 _MOST_LATER = 80  # frames of the longest delay at the highest rate
 
 Clock = Callable[[], LocalSeconds]
@@ -40,6 +41,7 @@ class Output:
         self._tick = -1
         self._frames_sent = self._skipped = self._errors = 0
         self._error: str | None = None
+        self._failed_at = LocalSeconds(-math.inf)
         self._times: deque[LocalSeconds] = deque(maxlen=int(MOST_FPS * _FPS_OVER_S))
         self._later: deque[tuple[LocalSeconds, NDArray[np.uint8]]] = deque(maxlen=_MOST_LATER)
         self._delay_s = 0.0
@@ -100,6 +102,7 @@ class Output:
             return
         for _ in due:
             self._later.popleft()
+        self._skipped += len(due) - 1
         self._frame, self._driving = due[-1], True
         try:
             self._link.send(self._packets(self._frame, self._frames_sent))
@@ -107,10 +110,11 @@ class Output:
             self._skipped += 1  # the interface is busy: the next frame says more
         except OSError as exc:
             self._errors += 1
-            self._error = exc.strerror or str(exc)
+            self._error, self._failed_at = exc.strerror or str(exc), now
         else:
             self._frames_sent += 1
-            self._error = None
+            if now - self._failed_at >= _HEALED_AFTER_S:
+                self._error = None
             self._times.append(now)
         if not self._later:
             self.sent_at = clock()  # the strip's time begins when the frame has left, however long that took

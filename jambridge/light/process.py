@@ -174,12 +174,13 @@ class Lights:
     def _log_edges(self, report: Report) -> None:
         """A line when frames cannot be sent any more, and one when they can again."""
         errors = {output.mac: output.error for output in self.report.outputs} if self.report else {}
+        names = {controller.mac: controller.name for controller in self._controllers.value}
         for output in report.outputs:
-            before = errors.get(output.mac)
+            name, before = names.get(output.mac, ""), errors.get(output.mac)
             if output.error and not before:
-                log.warning("frames cannot be sent mac=%s error=%s", output.mac, output.error)
+                log.warning("frames cannot be sent name=%s mac=%s error=%s", name, output.mac, output.error)
             elif before and not output.error:
-                log.info("frames are sent again mac=%s", output.mac)
+                log.info("frames are sent again name=%s mac=%s", name, output.mac)
 
 
 @asynccontextmanager

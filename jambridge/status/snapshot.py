@@ -139,6 +139,7 @@ def _controller(one: Found, output: OutputReport | None) -> JsonObject:
         "fps_shown": one.fps_shown,
         "frames_sent": output.frames_sent if output else 0,
         "skipped": output.skipped if output else 0,
+        "errors": output.errors if output else 0,
         "error": output.error if output else None,
     }
 

@@ -104,10 +104,26 @@ def test_a_frame_that_cannot_leave_is_dropped_and_counted(
     broken = output.report(at(1))
     strip.fails = None
     show(output, RED, 2)
-    healed = output.report(at(2))
+    again = output.report(at(2))
+    show(output, RED, 6)
+    healed = output.report(at(6))
 
     assert (broken.frames_sent, broken.skipped, broken.errors, broken.error) == (0, skipped, errors, error)
-    assert (healed.frames_sent, healed.error, healed.fps) == (1, None, 1.0)
+    assert (again.frames_sent, again.error, again.fps) == (1, error, 1.0)
+    assert (healed.frames_sent, healed.error) == (2, None)
+
+
+def test_of_frames_that_are_due_together_the_newest_leaves_and_the_others_are_counted() -> None:
+    strip = FakeStrip()
+    output = Output(ONE, strip, LightSettings())
+    output.set_delay(0.1)
+
+    for tick in range(3):
+        output.prepare(RED * 0.5 * tick, at(1 + tick / 60))
+    output.send(still(2))
+
+    assert [frame[0] for frame in strip.shown] == [255]
+    assert (output.report(at(2)).frames_sent, output.report(at(2)).skipped) == (1, 2)
 
 
 def test_frames_a_second_are_those_of_the_last_second() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import colorsys
+import logging
 import os
 import signal
 import socket
@@ -323,6 +324,30 @@ def test_killed_the_strip_is_released_at_once_and_another_goes_on() -> None:
             assert any(streamed[-1]), "no black frame"
 
     asyncio.run(scenario())
+
+
+def test_a_strip_that_refuses_frames_is_told_once_and_once_when_it_takes_them_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> str:
+        async with asyncio.timeout(PATIENCE_S), open_sim(30, "one") as one:
+            async with open_sim(30, "two") as two:
+                rig = Rig(one, two)
+            async with rig.open() as lights, background(lights.run(), play(rig.player())):
+                await report_of(lights, lambda report: any(output.errors > 60 for output in report.outputs))
+                await one.until(is_violet)
+                assert len(one.received) > 60
+                async with open_sim(30, "two", ddp_port=two.ddp_port, udp_port=two.udp_port) as again:
+                    await again.until(is_violet)
+                    await report_of(lights, lambda report: not any(output.error for output in report.outputs))
+            return two.unit.traits.mac
+
+    with caplog.at_level(logging.INFO):
+        mac = asyncio.run(scenario())
+    assert [line for line in caplog.messages if line.startswith("frames")] == [
+        f"frames cannot be sent name=two mac={mac} error=Connection refused",
+        f"frames are sent again name=two mac={mac}",
+    ]
 
 
 def test_over_e131_the_strip_shows_the_tone_and_is_released() -> None:
