@@ -1,5 +1,7 @@
 """What is broken, missing or hostile is said in a clear line or counted, and the rest works."""
 
+import asyncio
+import contextlib
 import socket
 import subprocess
 import sys
@@ -8,9 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.scenarios.daemon import Daemon, Status, open_daemon, open_wled, until
+from jambridge.config import ControllerConfig
+from jambridge.light import ddp
+from jambridge.light.discovery import Found
+from jambridge.midi.ports import NONE
+from tests.fakes.instrument import PERIOD_FRAMES, instrument
+from tests.fakes.jack import jack
+from tests.light.test_discovery import discovering, only, until_found
+from tests.scenarios.daemon import PATIENCE_S, Daemon, Status, open_daemon, open_wled, until
 from tests.scenarios.musicians import playing
 from tests.scenarios.namespaces import Host, lonely_host, network
 
@@ -50,6 +60,65 @@ def test_no_wled_is_said_once_and_the_room_works(tmp_path: Path) -> None:
         daemon.await_said("no WLED")
         assert len([line for line in daemon.said().splitlines() if "no WLED" in line]) == 1
         assert "Traceback" not in daemon.said()
+
+
+def test_a_strip_that_is_cut_off_while_we_light_it_is_absent_and_never_somebody_elses(tmp_path: Path) -> None:
+    async def light(strip: Host) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            while True:
+                for packet in ddp.encode(np.zeros((10, 3), np.uint8), 0):
+                    with contextlib.suppress(OSError):
+                        sender.sendto(packet, (strip.address, ddp.PORT))
+                await asyncio.sleep(0.05)
+
+    async def scenario(box: Host, strip: Host) -> list[str]:
+        seen: list[str] = []
+
+        def is_absent(found: tuple[Found, ...]) -> bool:
+            seen.append(found[0].state)
+            return seen[-1] == "absent"
+
+        section = only(ControllerConfig(host=strip.address))
+        async with asyncio.timeout(PATIENCE_S), discovering(section) as (discovery, _):
+            lighting = asyncio.create_task(light(strip))
+            await until_found(discovery, lambda found: bool(found) and found[0].fps_shown > 0)
+            box.unplug()
+            await until_found(discovery, is_absent)
+            lighting.cancel()
+        return seen
+
+    with network(2) as (box, strip), open_wled(strip, tmp_path, 10) as wled:
+        until(lambda: wled.info() is not None, "the strip is there")
+        seen = box.here(lambda: asyncio.run(scenario(box, strip)))
+    assert "foreign" not in seen
+
+
+def test_no_midi_at_all_is_said_once_and_the_rest_works(tmp_path: Path) -> None:
+    nobody = {"JACK_DEFAULT_SERVER": "nobody", "JACK_NO_START_SERVER": "1"}
+    with (
+        network(2) as (box, strip),
+        open_wled(strip, tmp_path),
+        open_daemon(box, tmp_path, ROOM, env=nobody) as daemon,
+    ):
+        daemon.await_status(lambda status: status["midi"]["problem"] == NONE, "it is told")
+        daemon.await_status(_is_driven, "the strip is driven all the same")
+        daemon.await_status(lambda status: status["room"]["state"] != "joining", "the room is there")
+        assert daemon.status()["services"]["midi"]["restarts"] == 0
+        assert daemon.said().count(NONE) == 1, daemon.said()
+        assert "Traceback" not in daemon.said()
+
+
+def test_a_midi_input_that_is_not_there_is_said_once_with_those_that_are(tmp_path: Path) -> None:
+    said = "no MIDI input is called 'organ'; there are: keys:out"
+    with (
+        jack(period_frames=PERIOD_FRAMES) as server,
+        instrument(server, "keys"),
+        network(1) as (box,),
+        open_daemon(box, tmp_path, ROOM, {"midi": {"inputs": ["organ"]}}, server.environment) as daemon,
+    ):
+        daemon.await_status(lambda status: status["midi"]["problem"] == said, "it is told")
+        daemon.await_status(lambda status: status["midi"]["outputs"] == ["keys in:in"], "the output is used")
+        assert daemon.said().count(said) == 1, daemon.said()
 
 
 def test_no_network_is_said_once_and_the_daemon_waits_for_it(tmp_path: Path) -> None:
