@@ -70,6 +70,8 @@ def test_a_pause_outlasts_other_changes_and_ends_when_asked() -> None:
         {"brightness": 1.1},
         {"brightness": 0.5, "effect": 3},
         {"brightness": 0.5, "paused": 1},
+        {"brightness": True},
+        {"attack": True},
         {"zones": [{"controller": "Stage", "start": 5, "stop": 5}]},
         {"zones": [{"player": "Ada"}]},
         {"zones": "all"},
