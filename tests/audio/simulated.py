@@ -1,6 +1,7 @@
 """A musician, a network and a sound card in simulated time: every clock is a number."""
 
 import functools
+import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from jambridge.audio.playout.buffer import Playout
 from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
 
 Stereo = NDArray[np.float32]
+Pull = tuple[float, int]
 Delay = Callable[[random.Random, float], float | None]
 """How long a packet travels that is sent at that time, in seconds; None if it is lost."""
 MUSIC = Path(__file__).parents[1] / "fixtures" / "music"
@@ -90,6 +92,19 @@ def packets(
             at = LocalSeconds(START_S + sent_s + travels)
             arriving.append(Packet(sequence, timestamp, at, payloads[index % len(payloads)]))
     return sorted(arriving, key=lambda packet: packet.arrived_at)
+
+
+def on_one_grid(seconds: float, frames: int, callback: int, travels_s: float) -> tuple[list[Packet], Iterator[Pull]]:
+    """Both cards call back at the same moments; a packet leaves with the callback that fills it."""
+
+    def waits(_rng: random.Random, now: float) -> float:
+        return -round(now * SAMPLE_RATE_HZ) % callback / SAMPLE_RATE_HZ + travels_s
+
+    moments = ((START_S + index * callback / SAMPLE_RATE_HZ, callback) for index in itertools.count())
+    return (
+        packets([bytes(frames // 48)], seconds, waits, frames=frames),
+        itertools.takewhile(lambda pull: pull[0] < START_S + seconds, moments),
+    )
 
 
 def steady(seconds: float, frames: int = 128) -> Iterator[tuple[float, int]]:

@@ -79,6 +79,19 @@ def test_a_card_that_runs_faster_or_slower_is_followed_without_a_splice(ppm: flo
     assert np.abs(depths - depths.mean()).max() < 1.5
 
 
+@pytest.mark.parametrize(("frames", "at_most_ms"), [(240, 3.6), (480, 3.5)])
+def test_packets_that_always_reach_the_same_callback_are_never_missed_and_wait_for_no_other(
+    frames: int, at_most_ms: float
+) -> None:
+    playout = Playout(decoder=Hum())
+
+    heard = listen(playout, *simulated.on_one_grid(120, frames, 128, 0.0008))
+
+    report = playout.report()
+    assert heard.depths(20).max() < at_most_ms
+    assert (report.inserted, report.late, report.splices) == (0, 0, 0)
+
+
 def test_packets_that_are_late_now_and_then_tell_nothing_of_the_card() -> None:
     playout = Playout(decoder=Hum())
 
@@ -170,12 +183,12 @@ def test_callbacks_in_bursts_are_waited_for_like_the_network() -> None:
 def test_a_late_packet_makes_the_next_ones_wait_at_once() -> None:
     playout = Playout(decoder=Hum())
 
-    hummed(playout, 6, _fifty_later)
+    hummed(playout, 8, _fifty_later)
 
     report = playout.report()
-    assert 1 <= report.inserted <= 2
+    assert report.inserted == 1
     assert report.late < 8
-    assert report.depth_ms < 8
+    assert report.depth_ms < 6
 
 
 @pytest.mark.parametrize("seconds", [100, pytest.param(600, marks=pytest.mark.slow)])

@@ -13,8 +13,9 @@ import numpy as np
 from jambridge.audio.opus import FRAME_FRAMES, MOST_FRAMES, SHORTEST_FRAMES
 from jambridge.audio.opus import Decoder as OpusDecoder
 from jambridge.audio.playout.arrivals import Arrivals, Fate, Packet, Waiting
+from jambridge.audio.playout.callbacks import Callbacks
 from jambridge.audio.playout.depth import Safety
-from jambridge.audio.playout.drift import LOOKAHEAD_FRAMES, Follower, Resampler
+from jambridge.audio.playout.drift import Follower, Resampler
 from jambridge.audio.playout.fifo import Fifo
 from jambridge.audio.playout.tally import Report, Tally
 from jambridge.audio.playout.timing import DEFICIT_S, EXCESS_S, Timing
@@ -34,7 +35,8 @@ class Playout:
         self._voice = Voice(decoder or OpusDecoder())
         self._arrivals = Arrivals()
         self._follower = Follower()
-        self._timing = Timing(safety, self._follower)
+        self._card = Callbacks()
+        self._timing = Timing(safety, self._follower, self._card)
         self._resampler = Resampler()
         self._ready = Fifo()
         self._tally = Tally()
@@ -51,8 +53,8 @@ class Playout:
         fate, waiting = self._arrivals.put(packet)
         if fate is Fate.LATE:
             self._tally.was_late()
-            self._timing.came_late(waiting, self._packet_frames)
-            self._grow()
+            if self._timing.came_late(waiting, self._packet_frames):
+                self._grow()
             if self._timing.is_stale:
                 self._resume(packet)
         elif fate is Fate.STRANGE:
@@ -63,6 +65,7 @@ class Playout:
 
     def pull(self, frames: int, now: LocalSeconds) -> Stereo:
         """The next `frames`, shape (frames, 2); silence where there is nothing. The caller's own."""
+        self._timing.moved(self._card.call(frames, now))
         while self._ready.frames < frames:
             self._produce(now, frames)
         return self._ready.take(frames)
@@ -100,7 +103,7 @@ class Playout:
         elif first is None:
             self._run_dry(now)
         elif first.timestamp > position:
-            self._fill(first, first.timestamp - position, now)
+            self._fill(first, first.timestamp - position)
         elif first.timestamp < position:  # overlaps the one before it: no encoder does that
             self._arrivals.pop()
             self._tally.malformed += 1
@@ -123,8 +126,7 @@ class Playout:
 
     def _play(self, now: LocalSeconds) -> None:
         packet, missing = self._arrivals.pop()
-        heard_at = now + (self._ready.frames + LOOKAHEAD_FRAMES) / SAMPLE_RATE_HZ
-        self._timing.plays(packet, now, heard_at, self._packet_frames)
+        self._timing.plays(packet, now, self._ready.frames, self._packet_frames)
         self._dry_since = None
         if self._timing.excess_s > EXCESS_S and len(self._arrivals):
             self._skip(packet)
@@ -140,34 +142,32 @@ class Playout:
         if now - self._dry_since > ENDED_S:
             self._stop()
         else:
-            self._conceal(self._packet_frames, now)
+            self._conceal(self._packet_frames)
 
-    def _fill(self, following: Waiting, gap: int, now: LocalSeconds) -> None:
+    def _fill(self, following: Waiting, gap: int) -> None:
         """Something is missing before `following`: lost, if its number tells, else the sender has paused."""
         is_one = following.sequence - self._arrivals.next == 1 and gap <= self._packet_frames
         if is_one and gap % SHORTEST_FRAMES == 0 and carries_fec(following.payload):
-            self._recover(following, gap, now)
+            self._recover(following, gap)
         else:
-            self._conceal(min(gap, self._packet_frames), now)
+            self._conceal(min(gap, self._packet_frames))
 
-    def _recover(self, following: Waiting, frames: int, now: LocalSeconds) -> None:
+    def _recover(self, following: Waiting, frames: int) -> None:
         try:
             block = self._voice.recover(following.payload, frames)
         except WireError:
-            self._conceal(frames, now)
+            self._conceal(frames)
             return
         self._tally.recovered += 1
-        self._replace(block, now)
+        self._replace(block)
 
-    def _conceal(self, frames: int, now: LocalSeconds) -> None:
+    def _conceal(self, frames: int) -> None:
         self._tally.made_up(frames)
-        self._replace(self._voice.conceal(frames), now)
+        self._replace(self._voice.conceal(frames))
 
-    def _replace(self, block: Stereo, now: LocalSeconds) -> None:
+    def _replace(self, block: Stereo) -> None:
         """`block` is heard in the place of what was missed."""
-        position = self._arrivals.position or 0
-        self._timing.missed(position, now)
-        self._arrivals.position = position + len(block)
+        self._arrivals.position = (self._arrivals.position or 0) + len(block)
         self._emit(block)
 
     def _grow(self) -> None:

@@ -1,8 +1,8 @@
 """How much later than it was sent sound is to be played, so that enough packets are there in time. Pure.
 
-An *offset* is the moment at which a packet plays, or arrives, minus its timestamp, in seconds: it has no meaning by
-itself, but differences have. Each packet tells the offset at which it would just have been in time. That covers
-what the network and what the output's callbacks do to it, together.
+An *offset* is the frame of the card at which a packet plays minus its timestamp, in seconds: it has no meaning by
+itself, but differences have. Each packet tells the offset at which it would just have been in time: that of the
+callback that took it. That covers what the network and what the output's callbacks do to it, together.
 """
 
 import enum
@@ -15,6 +15,8 @@ from jambridge.units import LocalSeconds
 WINDOW_S = 10.0
 CAP_S = 0.2
 """Sound is never held back by more: who plays with others can do nothing with it."""
+GUARD_S = 0.00025
+"""How much more than needed is aimed at: the pace does not hold an offset to the frame."""
 _MOST = 4096  # packets of the window: frames of 2.5 ms, the shortest, are 4000
 
 
@@ -28,13 +30,13 @@ class Safety(enum.StrEnum):
 
 class _Aim(NamedTuple):
     in_time: float  # share of the packets
-    margin_s: float
+    margin_s: float  # so much later might each have come
 
 
 _AIMS = {
-    Safety.SAFE: _Aim(0.9995, 0.002),
-    Safety.NORMAL: _Aim(0.999, 0.001),  # 0.998 on a quiet machine: 0.12 % made up instead of 0.06, nothing sooner
-    Safety.FAST: _Aim(0.99, 0.001),
+    Safety.SAFE: _Aim(0.9995, 0.00175),
+    Safety.NORMAL: _Aim(0.999, 0.00075),  # 0.998 on a quiet machine: 0.12 % made up instead of 0.06, nothing sooner
+    Safety.FAST: _Aim(0.99, 0.00075),
 }
 
 
@@ -43,6 +45,8 @@ class Depth:
 
     def __init__(self, safety: Safety) -> None:
         self._aim = _AIMS[safety]
+        self.margin_s = self._aim.margin_s
+        """How much later than it did a packet is taken to have come."""
         self._recent: deque[tuple[LocalSeconds, float]] = deque()
         self._sorted: list[float] = []
 
@@ -61,7 +65,7 @@ class Depth:
     @property
     def target_s(self) -> float:
         """The offset to play at. Nothing noted, no target: ask after the first `note`."""
-        return min(self._needed_s + self._aim.margin_s, self._soonest_s + CAP_S)
+        return min(self._needed_s + GUARD_S, self._soonest_s + CAP_S)
 
     @property
     def middle_s(self) -> float:
