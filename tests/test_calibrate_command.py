@@ -44,6 +44,7 @@ def test_the_offset_follows_from_the_lag_and_the_one_in_force(tmp_path: Path, co
     assert (found["pairs"], found["unsure_ms"]) == (10, 0.0)
 
 
+@pytest.mark.slow
 def test_it_is_said_to_people_for_a_photodiode_on_the_left_and_for_a_film(tmp_path: Path, config: Path) -> None:
     filmed(tmp_path / "strip.mp4", 0.071, 60, 0.5)
 

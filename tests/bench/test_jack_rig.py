@@ -39,6 +39,7 @@ def test_clicks_fall_everywhere_within_a_period_and_take_turns() -> None:
     assert [number for _, number in clicks[:4]] == [0, 1, 0, 1]
 
 
+@pytest.mark.slow
 def test_what_portaudio_passes_on_comes_whole_periods_later() -> None:
     with jack(period_frames=256) as server, on_jack(server) as (into, out_of):
         way = measure(server, {"through": Way(into, out_of)}, 3).ways["through"]

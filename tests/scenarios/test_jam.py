@@ -99,6 +99,7 @@ def ann(
 ) -> Iterator[Musician]:
     with open_musician(chromium, hosts[2], programme.path, tmp_path_factory.mktemp("ann")) as musician:
         musician.join(evening.link, "Ann")
+        evening.daemon.await_status(lambda status: _packets(status).get("Ann", 0) > 0, "Ann is heard", LEAD_S)
         yield musician
 
 
@@ -110,6 +111,7 @@ def bob(
     piece = music.programme(directory / "piece.wav", ["chord_piano"], 0.0)
     with open_musician(chromium, hosts[3], piece.path, directory) as musician:
         musician.join(evening.link, "Bob")
+        evening.daemon.await_status(lambda status: _packets(status).get("Bob", 0) > 0, "Bob is heard", LEAD_S)
         yield musician
 
 
@@ -130,7 +132,6 @@ def cleo(
 def test_music_in_a_browser_lights_the_strip_in_the_colours_of_its_notes(
     evening: Evening, ann: Musician, programme: Programme
 ) -> None:
-    evening.daemon.await_status(lambda status: _packets(status).get("Ann", 0) > 0, "Ann is heard", LEAD_S)
     scores: dict[str, palette.Score] = {}
     for take in range(TAKES):
         for name, start, length_s in _pieces(ann, programme, take):

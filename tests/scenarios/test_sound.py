@@ -168,7 +168,9 @@ def test_a_muted_line_in_is_not_heard_and_its_player_stays_connected(stage: Stag
 # Members who do not play
 
 
-@pytest.mark.parametrize("way", ["--listen-only", "audio.send: false", "no card"])
+@pytest.mark.parametrize(
+    "way", ["--listen-only", *(pytest.param(way, marks=pytest.mark.slow) for way in ("audio.send: false", "no card"))]
+)
 def test_a_box_that_does_not_play_says_so_and_nobody_waits_for_its_sound(
     stage: Stage, way: str, tmp_path: Path
 ) -> None:
