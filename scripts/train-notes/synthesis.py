@@ -1,4 +1,4 @@
-"""Instruments that no soundfont has: additive, FM, organ, saw and square, voice. Pure."""
+"""Instruments that no soundfont has: additive, FM, organ, sine, saw and square, voice. Pure."""
 
 import random
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ class Timbre:
 
 
 def timbre(rng: random.Random, random_: np.random.Generator) -> Timbre:
-    kind = rng.choice(("additive", "additive", "odd", "fm", "organ", "saw", "square", "voice"))
-    held = kind in {"organ", "voice"} or rng.random() < 0.35
+    kind = rng.choice(("additive", "additive", "odd", "fm", "organ", "pure", "saw", "square", "voice"))
+    held = kind in {"organ", "pure", "voice"} or rng.random() < 0.35
     voice = kind == "voice"
     return Timbre(
         kind,
@@ -109,6 +109,8 @@ def _amplitude(sounds_like: Timbre, partial: int, at_hz: float) -> float:
         case "organ":
             drawn = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 8: 6, 10: 7, 12: 8}
             return float(sounds_like.drawbars[drawn[partial]]) if partial in drawn else 0.0
+        case "pure":
+            return 1.0 if partial == 1 else 0.0
         case "saw":
             return 1 / partial
         case "square":

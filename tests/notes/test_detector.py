@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 from jambridge.notes.detector import Detection, Detector
 from jambridge.notes.frame import HOP_FRAMES
 from jambridge.notes.tracker import Threshold
-from jambridge.units import hz
+from jambridge.units import MidiNote, hz
 from tests.bench import note_detectors, note_scores
 from tests.bench.truth import pieces
 from tests.notes.signals import Sound, hum, in_hops, noise, pluck, silence, tone
@@ -36,6 +36,14 @@ def test_the_notes_played_are_found_and_no_others(chord: tuple[int, ...]) -> Non
     sound: Sound = np.sum([tone(note) for note in chord], axis=0, dtype=np.float32)
 
     assert [pitches(found) for found in detections(after_silence(sound))[-20:]] == [set(chord)] * 20
+
+
+@pytest.mark.parametrize("note", [45, 57, 69, 81, 93])
+def test_a_pure_tone_is_a_note(note: int) -> None:
+    times_s = np.arange(48_000) / 48_000
+    found = detections(after_silence((0.3 * np.sin(2 * np.pi * hz(MidiNote(note)) * times_s)).astype(np.float32)))
+
+    assert pitches(found[60]) == {note}
 
 
 def test_a_plucked_note_is_found_within_60_ms() -> None:
