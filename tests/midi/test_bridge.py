@@ -216,6 +216,7 @@ async def flood(transport: RTCSctpTransport, stream: int, seconds: float) -> Non
         await transport._send_chunk(chunk)
 
 
+@pytest.mark.slow
 def test_a_member_that_floods_is_cut_off_with_its_notes_and_all_that_sounds_goes_on(
     found: Jack, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_session_is_resumed_on_request(tmp_path: Path) -> None:
             assert daemon.status()["room"]["code"] == ROOM
 
 
+@pytest.mark.slow
 def test_systemd_is_told_in_time_that_a_box_lives_which_resumes_a_session(tmp_path: Path) -> None:
     """It waits 10 s, and is told every 5: what is longer was lost on the way from one run to the next."""
     settings, watched = {"store": {"save_every_s": 1}}, {"WATCHDOG_USEC": "10000000"}

@@ -196,6 +196,7 @@ def test_a_second_box_joins_the_hub_of_the_first(tmp_path: Path) -> None:
             assert all(service["restarts"] == 0 for service in second.status()["services"].values())
 
 
+@pytest.mark.slow
 def test_a_hub_that_hangs_is_replaced(tmp_path: Path) -> None:
     with network(1) as (box,), open_daemon(box, tmp_path, ROOM) as daemon:
         daemon.await_status(lambda status: status["room"]["connection"] == "connected", "in the room")
