@@ -180,6 +180,7 @@ def test_a_flood_is_bounded_and_leaves_nothing_sounding(found: Jack, tmp_path: P
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 def test_a_system_exclusive_passes_where_both_want_it_and_a_megabyte_does_not(found: Jack, tmp_path: Path) -> None:
     sysex = b"\xf0\x7d" + bytes(3000) + b"\xf7"
 
