@@ -14,8 +14,6 @@ from jambridge.notes.network import Network, Weights
 from jambridge.notes.tracker import OPERATING_POINTS, Threshold, Tracker
 from jambridge.units import MidiNote, hz
 
-_STARTING = 3  # hops: until short windows are full, whatever has always been there seems to begin
-
 
 @dataclass(frozen=True, slots=True)
 class Detection:
@@ -40,7 +38,6 @@ class Detector:
         self._network = Network(streams, Weights.load())
         self._tracker = Tracker(streams, OPERATING_POINTS[threshold])
         self._sounding = np.zeros((streams, PITCHES), bool)
-        self._starting = _STARTING
 
     def process(self, hops: NDArray[np.float32]) -> list[Detection]:
         """One detection a stream.
@@ -56,9 +53,6 @@ class Detector:
         samples = level.safe(hops)
         decibels = self._constant_q.analyse(samples)
         sounding = self._tracker.follow(self._network.logits(self._features.stack(decibels)))
-        if self._starting:
-            self._starting -= 1
-            sounding = np.zeros_like(sounding)
         begun = sounding & ~self._sounding
         self._sounding = sounding
         return [_detection(*stream) for stream in zip(samples, decibels, sounding, begun, strict=True)]
