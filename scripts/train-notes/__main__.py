@@ -57,13 +57,12 @@ def observe(work: Path, process: int) -> None:
 def train(work: Path, steps: int, minutes: float, initial: Path | None) -> None:
     import attacks
     import dataset
-    import model
     import training
 
     steps_of_bands = attacks.load([work / "attacks" / name for name in TRAINED_ON])
     attacks.train((steps_of_bands, attacks.noises(attacks.NOISES)), ATTACK_STEPS, soft_attack.MODEL)
-    layers = training.imported(initial) if initial else model.initial(0)
-    training.train(dataset.load([work / "features" / name for name in TRAINED_ON]), steps, layers, MODEL, minutes)
+    frames = dataset.load([work / "features" / name for name in TRAINED_ON])
+    training.train(frames, steps, initial, MODEL, minutes)
 
 
 def choose(work: Path) -> None:

@@ -17,9 +17,10 @@ from model import Layers
 
 from jambridge.notes.features import LOWEST_PITCH
 
-BURN_IN = 16  # frames of a passage that only fill the memory
+BURN_IN = 16  # frames of a passage that only fill the memory, where it is not the beginning of an item
 PASSAGE = 64
 PASSAGES = 8
+BEGINNINGS = 0.12  # of the passages: what sounds from the first frame on, hum above all, is no note because of it
 EARLY = 7  # frames after an onset that weigh more: so it is found sooner
 EARLY_WEIGHT = 2.5
 SOONEST = 2  # frames in which a high note should be found: its windows are short
@@ -28,6 +29,7 @@ SOONEST_WEIGHT = 2.5
 RELATED_WEIGHT = 1.2
 RELATED = (12, 19, 24, 28)  # semitones at which a note that is not there is easily taken for one
 RATE = 4e-3
+GOING_ON = 0.5  # of that rate, where a model has learned before: it shall not forget
 WARMING = 100  # steps in which the rate rises
 AVERAGED = 0.998  # of the weights, from step to step
 
@@ -48,16 +50,21 @@ def passages(frames: Frames, random_: np.random.Generator) -> Iterator[tuple[np.
     early, soonest = _early(frames.sounding, EARLY), _early(frames.sounding, SOONEST)
     soonest[..., :HIGH] = False
     while True:
-        places = [(random_.integers(items), random_.integers(length - BURN_IN - PASSAGE)) for _ in range(PASSAGES)]
-        cut = [(item, slice(first, first + BURN_IN + PASSAGE)) for item, first in places]
+        begins = random_.random(PASSAGES) < BEGINNINGS
+        firsts = np.where(begins, 0, random_.integers(length - BURN_IN - PASSAGE, size=PASSAGES))
+        cut = [
+            (item, slice(first, first + BURN_IN + PASSAGE))
+            for item, first in zip(random_.integers(items, size=PASSAGES), firsts, strict=True)
+        ]
         observed = np.stack([frames.observed[place] for place in cut]).astype(np.float32)
         shift = random_.uniform(-0.12, 0.04, (PASSAGES, 1, 1, 1)).astype(np.float32)
         observed = np.where(observed > 0, np.clip(observed + shift, 0, 1.2), 0)
-        rest = (
+        whole, sounding, excused, soon, sooner = (
             np.stack([array[place] for place in cut])
             for array in (frames.whole, frames.sounding, frames.excused, early, soonest)
         )
-        yield observed, *rest
+        excused[~begins, :BURN_IN] = True
+        yield observed, whole, sounding, excused, soon, sooner
 
 
 def _entropy(logits: jax.Array, truth: jax.Array) -> jax.Array:
@@ -65,8 +72,8 @@ def _entropy(logits: jax.Array, truth: jax.Array) -> jax.Array:
 
 
 def loss(layers: Layers, observed: jax.Array, whole: jax.Array, *truth: jax.Array) -> jax.Array:
-    logits = jax.vmap(partial(model.logits, layers))(observed, whole)[:, BURN_IN:]
-    sounding, excused, early, soonest = (array[:, BURN_IN:].astype(jnp.float32) for array in truth)
+    logits = jax.vmap(partial(model.logits, layers))(observed, whole)
+    sounding, excused, early, soonest = (array.astype(jnp.float32) for array in truth)
     related = jnp.zeros_like(sounding)
     for semitones in RELATED:
         related = related.at[..., semitones:].max(sounding[..., :-semitones])
@@ -80,8 +87,9 @@ def loss(layers: Layers, observed: jax.Array, whole: jax.Array, *truth: jax.Arra
     ).mean()
 
 
-def train(frames: Frames, steps: int, layers: Layers, export_to: Path, minutes: float) -> None:
-    fit(layers, loss, passages(frames, np.random.default_rng(0)), steps, export_to, minutes)
+def train(frames: Frames, steps: int, initial: Path | None, export_to: Path, minutes: float) -> None:
+    layers, rate = (imported(initial), GOING_ON * RATE) if initial else (model.initial(0), RATE)
+    fit(layers, loss, passages(frames, np.random.default_rng(0)), steps, export_to, minutes, rate)
 
 
 def fit(
@@ -91,10 +99,11 @@ def fit(
     steps: int,
     export_to: Path,
     minutes: float = math.inf,
+    rate: float = RATE,
 ) -> None:
     """Lessen `loss(layers, *batch)`, and write the averaged layers every 100 steps.
 
-    The rate falls to nothing after `steps`, or sooner when `minutes` are over.
+    `rate` falls to nothing after `steps`, or sooner when `minutes` are over.
     """
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam())
     state, averaged = optimiser.init(layers), layers
@@ -114,7 +123,7 @@ def fit(
         coming = ahead.submit(next, batches)
         while done < 1:
             batch, coming = coming.result(), ahead.submit(next, batches)
-            now = RATE * min(1, (index + 1) / WARMING) * (0.005 + 0.995 * np.cos(np.pi / 2 * done) ** 2)
+            now = rate * min(1, (index + 1) / WARMING) * (0.005 + 0.995 * np.cos(np.pi / 2 * done) ** 2)
             keep = min(AVERAGED, (1 + index) / (10 + index))
             layers, averaged, state, value = step(layers, averaged, state, batch, now, keep)
             index += 1
