@@ -17,7 +17,10 @@ from jambridge.room.messages import Participant, Signal
 from jambridge.supervise import Health, supervise
 from jambridge.units import PeerId
 
-LINGER_S = 15.0  # a peer gone from presence but still heard: the hub restarted, and sound goes on meanwhile
+LINGER_S = 15.0
+"""A peer gone from presence without a bye: the hub restarted, and sound goes on, or a cable is out, and sound comes back
+before its room does."""
+
 _LOOK_S = 0.5
 
 
@@ -127,7 +130,7 @@ class Mesh:
             self._begin(members[peer_id], group)
 
     def _lingers(self, partner: _Partner, *, present: bool) -> bool:
-        if present or partner.peer is None or not partner.peer.is_heard:
+        if present or partner.peer is None or not partner.peer.is_connected:
             return False
         now = asyncio.get_running_loop().time()
         if partner.missing_since is None:

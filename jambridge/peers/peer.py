@@ -157,6 +157,11 @@ class Peer:
         self._connections.clear()
 
     @property
+    def is_connected(self) -> bool:
+        """It has not said bye, nor has its connection ended; it may be silent."""
+        return self._negotiation.live is not None
+
+    @property
     def is_heard(self) -> bool:
         """Connected, and sound arrives if this peer sends any."""
         live = self._negotiation.live
@@ -399,7 +404,7 @@ class Peer:
             self._carry_out(self._negotiation.renew(self._now))
 
     def _note_edges(self) -> None:
-        is_connected = self._negotiation.live is not None
+        is_connected = self.is_connected
         if is_connected != self._is_connected:
             log.info("a peer is %s id=%s name=%s", "connected" if is_connected else "lost", self.who.id, self.who.name)
         if is_connected:

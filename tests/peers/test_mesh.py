@@ -143,6 +143,23 @@ def test_a_hub_that_forgets_everyone_for_a_moment_interrupts_nothing() -> None:
     asyncio.run(scenario())
 
 
+def test_a_member_cut_off_from_room_and_sound_is_heard_on_the_same_connection_when_its_cable_is_back() -> None:
+    async def scenario() -> None:
+        switch = Switch()
+        async with member(switch, "a") as listener, member(switch, "b", 440) as player:
+            await until(lambda: listener.hears("b", 440))
+            player.plays = False
+            await until(lambda: listener.mesh.peers()[0].state is PeerState.RECONNECTING)
+            switch.leave(PeerId("b"))
+            await until(lambda: listener.mesh._partners[PeerId("b")].missing_since is not None)
+            frames = listener.ears[PeerId("b")][0].frames
+            player.plays = True
+            await until(lambda: listener.ears[PeerId("b")][0].frames > frames + 48_000)
+            assert {signal.connection for signal in switch.sent} == {offers_of(switch, "a")[0].connection}
+
+    asyncio.run(scenario())
+
+
 def test_a_listener_who_is_back_as_a_player_is_heard() -> None:
     async def scenario() -> None:
         switch = Switch()
