@@ -55,7 +55,9 @@ class Band:
     player: "Player"
 
     def peer(self) -> Status:
-        return next(iter(self.listener.status()["audio"]["peers"]), {})
+        """The musician; the room may still know a bridge of before, whose cable was out when it left."""
+        peers = self.listener.status()["audio"]["peers"]
+        return next((peer for peer in reversed(peers) if peer["name"].startswith("Musician")), {})
 
     def alerts(self) -> dict[str, str]:
         """Text → cause."""
