@@ -81,12 +81,12 @@ def test_blocks_of_any_length_and_pace_join_without_a_click_and_none_is_held_bac
 def test_a_long_packet_at_the_fastest_pace_is_whole() -> None:
     out = Resampler().resample(tone(440, 5760), 1 - MAX_PACE)
 
-    assert len(out) == 5763
+    assert len(out) == 5769
     assert np.abs(np.diff(out[TAPS:, 0], 2)).max() < 0.0035
 
 
 def test_what_it_cannot_do_is_refused() -> None:
-    for block, pace in [(np.zeros((5761, 2), np.float32), 1.0), (np.zeros((10, 2), np.float32), 1.001)]:
+    for block, pace in [(np.zeros((5761, 2), np.float32), 1.0), (np.zeros((10, 2), np.float32), 1.002)]:
         with pytest.raises(ValueError, match="pace"):
             Resampler().resample(block, pace)
 
@@ -107,12 +107,12 @@ def test_the_follower_finds_the_other_clock_and_keeps_the_error_at_nothing(ppm: 
 def test_an_error_is_worked_off_slowly_and_teaches_nothing() -> None:
     follower, error_s = Follower(), 0.05
 
-    for _ in range(9000):
+    for _ in range(3000):
         error_s += 0.01 * (1 - follower.pace)
         follower.learn(7.0, 0.01)
-        assert abs(follower.follow(error_s) - 1) <= MAX_PACE
+        assert abs(follower.follow(error_s) - 1) <= MAX_PACE + 1e-12
 
-    assert error_s == pytest.approx(0.005, abs=0.001)
+    assert error_s == pytest.approx(0.0053, abs=0.0005)
     assert follower.drift == 0
 
 

@@ -153,7 +153,7 @@ def test_the_pitch_is_exact_whatever_rate_the_card_has(tmp_path: Path, rate_hz: 
             until(lambda: len(recorded.samples) > 2 * rate_hz, "two seconds")
             sound = recorded.samples[rate_hz:]
 
-    assert usual_hz(sound[:, 0], 997.0, rate_hz) == pytest.approx(997.0, abs=0.5), "a playout may be 500 ppm faster"
+    assert usual_hz(sound[:, 0], 997.0, rate_hz) == pytest.approx(997.0, abs=1.5), "a playout may be 1500 ppm faster"
     assert level_db(sound, 997.0 * RATE_HZ / rate_hz) == pytest.approx([LEVEL_DB, LEVEL_DB], abs=0.5)
 
 

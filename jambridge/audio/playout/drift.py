@@ -18,12 +18,14 @@ Stereo = NDArray[np.float32]
 TAPS = 16
 LOOKAHEAD_FRAMES = TAPS // 2
 """What comes out is so much later than what goes in."""
-MAX_PACE = 500e-6
-"""How far from 1 a pace may be: a hundredth of a semitone, beyond what cards differ by."""
+MAX_DRIFT = 500e-6
+"""Beyond what cards differ by."""
+MAX_PACE = 1500e-6
+"""How far from 1 a pace may be: 2.6 cents. Trained ears tell five apart."""
 
 _PHASES = 1024  # the nearest is taken
 _BETA = 6.0  # of the Kaiser window: flat to 18 kHz, while nothing of Opus lies above 20
-_PROPORTIONAL = 0.2  # of an error is worked off by pace in a second: 2.5 ms are as much as MAX_PACE takes
+_PROPORTIONAL = 0.2  # of an error is worked off by pace in a second: 7.5 ms are as much as MAX_PACE takes
 _FOLLOWED = 0.1  # a second, of how far packets are from where they were expected
 _LEARNED = _FOLLOWED**2 / 4  # critically damped: no swinging around the other card's clock
 _LEARNING_S = 0.005  # what is further from where it was expected has not drifted there
@@ -91,19 +93,19 @@ class Follower:
         """Half of the packets need that offset (see `depth`) or less, `passed_s` after it was told last."""
         astray_s = self._expected_s - middle_s
         if abs(astray_s) < _LEARNING_S:
-            self.drift = _bounded(self.drift + _LEARNED * astray_s * passed_s)
+            self.drift = _bounded(self.drift + _LEARNED * astray_s * passed_s, MAX_DRIFT)
             self._expected_s -= (self.drift + _FOLLOWED * astray_s) * passed_s
         else:
             self._expected_s = middle_s
 
     def follow(self, error_s: float) -> float:
         """The pace from now on."""
-        self.pace = 1.0 + _bounded(self.drift + _PROPORTIONAL * error_s)
+        self.pace = 1.0 + _bounded(self.drift + _PROPORTIONAL * error_s, MAX_PACE)
         return self.pace
 
 
-def _bounded(rate: float) -> float:
-    return min(MAX_PACE, max(-MAX_PACE, rate))
+def _bounded(rate: float, most: float) -> float:
+    return min(most, max(-most, rate))
 
 
 @cache

@@ -14,7 +14,7 @@ from jambridge.units import SAMPLE_RATE_HZ, LocalSeconds
 FIRST_WAIT_S = 0.005
 """So long the first packet of a stream waits."""
 EXCESS_S = 0.015
-"""More than this above the target is skipped: working it off by pace would take two minutes."""
+"""More than this above the target is skipped: it would be worked off by pace in a quarter of a minute or more."""
 DEFICIT_S = 0.8 * GUARD_S
 """Less than this below the target is worked off by pace: all packets are in time all the same."""
 
