@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import math
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,15 @@ import pytest
 from jambridge.config import ControllerConfig
 from jambridge.light import ddp
 from jambridge.light.discovery import Found
+from jambridge.light.link import UdpLink
+from jambridge.light.rig import Rig
+from jambridge.light.wled import Controller
 from jambridge.midi.ports import NONE
+from jambridge.units import LocalSeconds
 from tests.fakes.instrument import PERIOD_FRAMES, instrument
 from tests.fakes.jack import jack
 from tests.light.test_discovery import discovering, only, until_found
+from tests.scenarios.congested import congested
 from tests.scenarios.daemon import PATIENCE_S, Daemon, Status, open_daemon, open_wled, until
 from tests.scenarios.musicians import playing
 from tests.scenarios.namespaces import Host, lonely_host, network
@@ -27,6 +34,7 @@ from tests.scenarios.namespaces import Host, lonely_host, network
 pytestmark = pytest.mark.scenario
 
 ROOM = "BAD234"
+NEVER = LocalSeconds(-math.inf)
 
 
 @pytest.mark.parametrize(
@@ -208,3 +216,43 @@ def _speaking(host: Host, module: list[str]) -> Iterator["subprocess.Popen[str]"
     finally:
         process.kill()
         process.wait()
+
+
+def test_frames_for_a_strip_whose_way_is_full_are_skipped_and_counted_and_the_others_are_sent_theirs() -> None:
+    frames = 200
+    arrived: list[list[bytes]] = []
+    with network(3) as (box, slow, quick), _strip(slow), _strip(quick) as receiver:
+        rig = Rig(UdpLink)
+        rig.set_controllers(Controller(f"{one.address:0>12}", one.name, one.address, 600) for one in (slow, quick))
+
+        def show(numbers: Iterable[int]) -> None:
+            for number in numbers:
+                now = LocalSeconds(1 + 0.0167 * number)
+                rig.show(lambda one: np.zeros((one.pixels, 3), np.float32), partial(_same, now), NEVER, sounding=True)
+                arrived.append([receiver.recv(2 * ddp.MAX_DATA) for _ in range(2)])
+
+        with congested(box, slow):
+            box.here(lambda: show(range(frames)))
+            there, here = rig.report(LocalSeconds(5))
+        box.here(lambda: show([frames]))
+        again, _ = rig.report(LocalSeconds(5))
+        box.here(rig.close)
+
+        assert (here.frames_sent, here.skipped, here.errors, here.error) == (frames, 0, 0, None)
+        assert there.frames_sent > 0 < there.skipped
+        assert (there.frames_sent + there.skipped, there.errors, there.error) == (frames, 0, None)
+        assert again.frames_sent == there.frames_sent + 1, "as soon as there is room"
+        assert [[ddp.decode(packet).push for packet in frame] for frame in arrived] == [[False, True]] * (frames + 1)
+
+
+def _same(now: LocalSeconds) -> LocalSeconds:
+    return now
+
+
+@contextmanager
+def _strip(host: Host) -> Iterator[socket.socket]:
+    """Its data port, open: else the network would say that nobody listens."""
+    with host.here(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as receiver:
+        receiver.bind((host.address, ddp.PORT))
+        receiver.settimeout(PATIENCE_S)
+        yield receiver
