@@ -1,7 +1,6 @@
 """The datagrams' way to one WLED."""
 
 import errno
-import itertools
 import socket
 from collections.abc import Iterable
 from typing import Protocol
@@ -46,8 +45,12 @@ class UdpLink:
         try:
             if self._socket is None:
                 self._socket = self._open()
-            for packet, address in zip(packets, self._groups or itertools.repeat(self._data), strict=False):
-                self._socket.sendto(packet, address)
+            if self._groups:
+                for packet, group in zip(packets, self._groups, strict=False):
+                    self._socket.sendto(packet, group)
+            else:
+                for packet in packets:
+                    self._socket.send(packet)
         except BlockingIOError:
             raise
         except OSError as exc:

@@ -65,9 +65,11 @@ class Rig:
 
     def due(self, urgent_at: LocalSeconds, *, sounding: bool, drives: bool = True) -> LocalSeconds:
         """When the next frame may leave for any of them; without `drives` only trials are shown."""
-        shown = [output for mac, output in self._outputs.items() if drives or mac in self._trials]
-        frames = [self._due(output, urgent_at, sounding) for output in shown]
-        return min(frames + [output.send_due() for output in shown], default=LocalSeconds(math.inf))
+        soonest = LocalSeconds(math.inf)
+        for mac, output in self._outputs.items():
+            if drives or mac in self._trials:
+                soonest = min(soonest, self._due(output, urgent_at, sounding), output.send_due())
+        return soonest
 
     def show(
         self,

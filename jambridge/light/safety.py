@@ -12,7 +12,7 @@ What is judged are the bytes that will be sent.
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -40,6 +40,8 @@ _SIGNALS = len(_LEAST)
 _NEVER = -math.inf
 _RED = 1
 _NONE = (0,) * _SIGNALS
+_OF_RED, _OF_GREEN, _OF_BLUE = LUMINANCE.tolist()
+_LIGHTEST = float(_MOST[0, 0])
 _FAINTEST = np.float32(1e-9)
 _TINY = 1e-12
 
@@ -55,8 +57,9 @@ class _Allowance:
     since: float
     budget: int
 
-    def is_spent(self, dates: Iterable[LocalSeconds]) -> bool:
-        return sum(at > self.since for at in dates) >= self.budget
+    def is_spent(self, dates: Sequence[float]) -> bool:
+        """`dates` rise."""
+        return len(dates) >= self.budget and dates[-self.budget] > self.since
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,10 +67,10 @@ class _Look:
     """A frame as it is seen."""
 
     signals: Signals
-    involved: NDArray[np.bool_]
-    """The same shape: whether a change to or from it can be a flash; of redness that of a saturated red."""
-    sums: NDArray[np.float64]
-    """Red, green and blue light, and the brightest channels', over all pixels."""
+    is_red: NDArray[np.bool_]
+    """Of each pixel: whether it is a saturated red, to or from which a change of redness can be a flash."""
+    sums: list[float]
+    """Over all pixels: of the brightest channels, and of red, green and blue light."""
 
 
 class FlashLimiter:
@@ -148,10 +151,12 @@ class _Strip:
         self.shown = _look(np.zeros((size, 3), np.uint8), GAMMA)
         self.begun_at = _NEVER
         self._begun: Sequence[int] = _NONE
-        self._rising = np.zeros((_SIGNALS, size), bool)
-        self._turn = np.zeros((_SIGNALS, size), np.float32)  # the last valley, while rising the highest since
+        self._way = np.full((_SIGNALS, size), -1, np.float32)  # 1 while rising
+        # The last valley, while rising the highest since; times `way`, so that it is what is never undercut.
+        self._turn = np.zeros((_SIGNALS, size), np.float32)
         self._turned_red = np.zeros(size, bool)  # a saturated one
         self._dates = np.full((_BUDGET, _SIGNALS, size), _NEVER)  # of each pixel's newest rises, oldest first
+        self._newest = [_NEVER] * _BUDGET  # of all pixels'
         self._too_many_at = np.full(size, _NEVER)
 
     def begun(self, now: LocalSeconds) -> Sequence[int]:
@@ -159,7 +164,7 @@ class _Strip:
         return self._begun if now - self.begun_at < _AT_ONCE_S else _NONE
 
     def has_spent_pixels(self, allowance: _Allowance) -> bool:
-        return bool(self._dates[-allowance.budget].max(initial=_NEVER) > allowance.since)
+        return self._newest[-allowance.budget] > allowance.since
 
     def scale_of_pixels(self, wanted: _Look, allowance: _Allowance) -> float:
         """0..1: so bright, of `wanted`, that only few pixels flash too often by themselves."""
@@ -176,24 +181,31 @@ class _Strip:
 
     def _ceiling(self, wanted: _Look) -> tuple[Signals, NDArray[np.bool_]]:
         """As high as each may be without a rise, and which would be higher."""
-        ceiling = self._turn + _HELD
+        ceiling = self._turn * self._way + _HELD
         rises = wanted.signals > ceiling
-        rises &= ~self._rising
-        rises[_RED] &= wanted.involved[_RED] | self._turned_red
+        rises &= self._way < 0
+        rises[_RED] &= wanted.is_red | self._turned_red
         return ceiling, rises
 
     def follow(self, look: _Look, allowance: _Allowance, now: LocalSeconds) -> None:
         self.shown = look
-        shown = look.signals
-        extreme = np.where(self._rising, np.maximum(self._turn, shown), np.minimum(self._turn, shown))
-        moved = np.abs(shown - extreme) >= _LEAST
-        moved[_RED] &= look.involved[_RED] | self._turned_red
-        begun = moved & ~self._rising
-        self._rising ^= moved
-        is_turn = moved[_RED] | (shown[_RED] == extreme[_RED])
-        np.copyto(self._turned_red, look.involved[_RED], where=is_turn)
-        np.copyto(extreme, shown, where=moved)
+        shown = look.signals * self._way
+        extreme = np.maximum(self._turn, shown)
+        moved = extreme - shown >= _LEAST
+        may_be_red = look.is_red | self._turned_red
+        moved[_RED] &= may_be_red
+        if may_be_red.any():
+            is_turn = moved[_RED] | (shown[_RED] == extreme[_RED])
+            np.copyto(self._turned_red, look.is_red, where=is_turn)
         self._turn = extreme
+        if moved.any():
+            self._turn_round(moved, allowance, now)
+
+    def _turn_round(self, moved: NDArray[np.bool_], allowance: _Allowance, now: LocalSeconds) -> None:
+        """Where it has moved against its way: what is shown is the new extreme."""
+        begun = moved & (self._way < 0)
+        np.negative(self._way, out=self._way, where=moved)
+        np.copyto(self._turn, self.shown.signals * self._way, where=moved)
         if not begun.any():
             return
         self._begun, self.begun_at = begun.sum(axis=1).tolist(), now
@@ -202,6 +214,7 @@ class _Strip:
         for older, newer in zip(self._dates[:-1], self._dates[1:], strict=True):
             np.copyto(older, newer, where=begun)
         np.copyto(self._dates[-1], now, where=begun)
+        self._newest = self._dates.max(axis=(1, 2), initial=_NEVER).tolist()
 
 
 class _Flashes:
@@ -221,9 +234,8 @@ class _Flashes:
         """0..1: so bright, of `wanted`, may `strip` be beside the others as they are."""
         scale, room = 1.0, None
         size = strip.size + sum(other.size for other in others)
-        beside = _sums(other.shown for other in others)
-        own = _sums([wanted])
-        levels, involved = _levels(beside + own, size)
+        beside = [other.shown.sums for other in others]
+        levels, involved = _levels([*beside, wanted.sums], size)
         for signal, (mean, area) in enumerate(zip(self._means, self._areas, strict=True)):
             if allowance.is_spent(mean.dates):
                 ceiling = mean.ceiling(float(_HELD[signal, 0]), involved=involved[signal])
@@ -239,7 +251,7 @@ class _Flashes:
     def follow(self, strips: Sequence[_Strip], now: LocalSeconds) -> None:
         """The first has just changed."""
         size, begins = sum(strip.size for strip in strips), strips[0].begun_at == now
-        levels, involved = _levels(_sums(strip.shown for strip in strips), size)
+        levels, involved = _levels([strip.shown.sums for strip in strips], size)
         for signal, (mean, area) in enumerate(zip(self._means, self._areas, strict=True)):
             mean.follow(levels[signal], now, involved=involved[signal])
             if begins and sum(strip.begun(now)[signal] for strip in strips) > _fewer_than_area(size):
@@ -303,34 +315,29 @@ def _room(wanted: _Look, ceiling: Signals, rises: NDArray[np.bool_]) -> Signals:
     return np.where(rises, ceiling / np.maximum(wanted.signals, _FAINTEST), np.float32(np.inf))
 
 
-def _sums(looks: Iterable[_Look]) -> NDArray[np.float64]:
-    return sum((look.sums for look in looks), np.zeros(4))
-
-
-def _levels(sums: NDArray[np.float64], size: int) -> tuple[list[float], list[bool]]:
+def _levels(sums: Sequence[Sequence[float]], size: int) -> tuple[list[float], list[bool]]:
     """Each signal's level of the mean light, and whether a change to it can be one of that signal."""
-    red, green, blue, peak = (sums / size).tolist()
-    luminance = float(LUMINANCE @ (red, green, blue))
+    peak, red, green, blue = (sum(one) / size for one in zip(*sums, strict=True)) if sums else (0.0,) * 4
+    luminance = _OF_RED * red + _OF_GREEN * green + _OF_BLUE * blue
     is_saturated = red > 0 and red >= _SATURATED * (green + blue)
-    return [min(luminance, float(_MOST[0, 0])), max(0.0, red - green - blue), peak], [True, is_saturated, True]
+    return [min(luminance, _LIGHTEST), max(0.0, red - green - blue), peak], [True, is_saturated, True]
 
 
 def _look(frame: Frame, gamma: float) -> _Look:
-    light = _light(gamma).take(frame.T, mode="clip")  # all are within, and it is not checked
+    rows = np.empty((2 * _SIGNALS, len(frame)), np.float32)
+    signals, light = rows[:_SIGNALS], rows[_SIGNALS:]
+    _light(gamma).take(frame.T, out=light, mode="clip")  # all are within, and it is not checked
     red, green, blue = light
     others = green + blue
-    signals = np.empty_like(light)
     np.matmul(LUMINANCE, light, out=signals[0])
-    np.subtract(red, others, out=signals[1])
-    np.maximum(np.maximum(red, green), blue, out=signals[2])
+    np.subtract(red, others, out=signals[_RED])
+    np.maximum.reduce(light, axis=0, out=signals[2])
     np.minimum(signals, _MOST, out=signals)
     np.maximum(signals[_RED], 0, out=signals[_RED])  # the others are light
-    sums = np.empty(1 + len(light))
-    np.add.reduce(light, axis=1, dtype=np.float64, out=sums[:-1])
-    sums[-1] = np.add.reduce(signals[2], dtype=np.float64)
-    involved = np.ones(signals.shape, bool)
-    np.logical_and(red >= _SATURATED * others, red > 0, out=involved[_RED])
-    return _Look(signals, involved, sums)
+    sums = np.add.reduce(rows[_SIGNALS - 1 :], axis=1, dtype=np.float64).tolist()
+    is_red = red >= _SATURATED * others
+    is_red &= red > 0
+    return _Look(signals, is_red, sums)
 
 
 @cache

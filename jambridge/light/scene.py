@@ -41,4 +41,4 @@ def draw(loudest_first: Sequence[Note], flash_left: float, pixels: int, mode: Co
         return np.full((pixels, 3), WHITE * flash_left, np.float32)
     lift = _FLASH_LIFT * flash_left
     colours = [note_colour(note.midi, note.velocity + (1 - note.velocity) * lift, mode) for note in shown]
-    return layout.paint(np.stack(colours), pixels)
+    return layout.paint(np.array(colours), pixels)

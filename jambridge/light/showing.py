@@ -61,7 +61,7 @@ class Showing:
             due, detection = self._detections.popleft()
             self._left &= _pitches(detection.notes)
             changed |= self._show(detection, played, due)
-        if _of(played, self._detection.notes):
+        if played and _of(played, self._detection.notes):
             changed |= self._show(self._detection, played, now)
         return changed
 

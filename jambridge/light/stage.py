@@ -71,7 +71,7 @@ class Stage:
             shown = [part for player, part in self._parts_of(now) if zone.shows(player)]
             return effect(shown, now, music, self.settings.style, pixels)
 
-        music = replace(self.music, color_mode=self.settings.color_mode)
+        music = self._music
         if self.settings.mode == "broadcast" and self._given is not None:
             return self._faded(controller.pixels, now)
         return zones.paint(zones.on(controller, self.settings.zones), controller.pixels, draw)
@@ -85,8 +85,12 @@ class Stage:
         whole = Zone(zones.EVERYONE, "")
         effect = EFFECTS[self.settings.effect]
         shown = [part for player, part in self._parts_of(now) if whole.shows(player)]
-        music = replace(self.music, color_mode=self.settings.color_mode)
-        return shared.as_text(shared.rgb(effect(shown, now, music, self.settings.style, shared.PIXELS)))
+        return shared.as_text(shared.rgb(effect(shown, now, self._music, self.settings.style, shared.PIXELS)))
+
+    @property
+    def _music(self) -> Music:
+        mode = self.settings.color_mode
+        return self.music if self.music.color_mode == mode else replace(self.music, color_mode=mode)
 
     def _parts_of(self, now: LocalSeconds) -> list[tuple[Player, Part]]:
         """All that pictures of one moment are made of."""

@@ -66,6 +66,8 @@ def on(controller: Controller, zones: Iterable[Zone]) -> tuple[Zone, ...]:
 
 def paint(zones: Sequence[Zone], pixels: int, draw: Callable[[Zone, int], Colours]) -> Colours:
     """Shape (pixels, 3): each zone as `draw` has it at its length, the later above the earlier, and else dark."""
+    if len(zones) == 1 and len(zones[0].span(pixels)) == pixels:
+        return _turned(zones[0], pixels, draw)
     picture = np.zeros((pixels, 3), np.float32)
     for zone in zones:
         span = zone.span(pixels)

@@ -62,10 +62,12 @@ class Bands:
         """
         bands_db = self._bands_db(samples, begin)
         range_db = self._spectrum.range_db
-        lowest_db = [self._reference(peak_db) - range_db for peak_db in bands_db.max(axis=1).tolist()]
-        above_db = bands_db - np.array(lowest_db, np.float32).reshape(-1, 1)
-        raised: NDArray[np.float32] = np.maximum(above_db, 0) * np.float32(1 / range_db)
-        return raised
+        peaks_db = np.maximum.reduce(bands_db, axis=1).tolist()
+        lowest_db = [self._reference(peak_db) - range_db for peak_db in peaks_db]
+        bands_db -= np.array(lowest_db, np.float32)[:, np.newaxis]
+        np.maximum(bands_db, 0, out=bands_db)
+        bands_db *= np.float32(1 / range_db)
+        return bands_db
 
     def _bands_db(self, samples: Samples, begin: int) -> NDArray[np.float32]:
         heard = np.concatenate([self._heard, samples])
@@ -78,8 +80,11 @@ class Bands:
         spectra = np.empty((steps, size // 2 + 1), np.complex64)
         np.fft.rfft(windows * self._window, out=spectra)  # type: ignore[arg-type]  # its stub knows doubles only
         parts = spectra.view(np.float32)[:, self._used]
-        power = np.add.reduceat(np.square(parts), self._starts, axis=1)
-        return 10 * np.log10(power + _FAINTEST_POWER)
+        bands: NDArray[np.float32] = np.add.reduceat(np.square(parts), self._starts, axis=1)
+        bands += _FAINTEST_POWER
+        np.log10(bands, out=bands)
+        bands *= 10
+        return bands
 
     def _reference(self, peak_db: float) -> float:
         self._reference_db = max(self._reference_db - self._decay_db, _REFERENCE_FLOOR_DB, peak_db)

@@ -72,7 +72,7 @@ BANKS = (
     Bank(cycles=12, shortest_s=0.02, longest_s=0.08, peak=0.65, split_hz=400),
     Bank(7, 0.012, 0.045, peak=0.75, split_hz=0, most_cycles=20, step=BINS_PER_SEMITONE, negligible=0.03),
 )
-_NEAREST = np.rint(np.arange(BINS) / BINS_PER_SEMITONE).astype(np.intp)
+_NEAREST_ULTRA = 2 * BINS + np.rint(np.arange(BINS) / BINS_PER_SEMITONE).astype(np.intp)
 
 
 def window(frames: int, peak: float) -> NDArray[np.float64]:
@@ -120,10 +120,15 @@ class SparseKernels:
         self._places, self._values = np.concatenate(places), np.concatenate(values)
         self._starts = np.cumsum([0, *(len(weights) for weights in values[:-1])])
 
-    def apply(self, coefficients: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    def workplace(self, streams: int) -> NDArray[np.complex64]:
+        """For `apply`: so large that to ask the system for it anew, each time, would take longer than to fill it."""
+        return np.empty((streams, len(self._places), _ROW), np.complex64)
+
+    def apply(self, coefficients: NDArray[np.complex64], workplace: NDArray[np.complex64]) -> NDArray[np.complex64]:
         """(streams, FFTs, _ROWS * _ROW) to (streams, kernels)."""
         streams = len(coefficients)
-        weighted = np.take(coefficients.reshape(streams, -1, _ROW), self._places, axis=1).reshape(streams, -1)
+        np.take(coefficients.reshape(streams, -1, _ROW), self._places, axis=1, out=workplace, mode="clip")
+        weighted = workplace.reshape(streams, -1)
         weighted *= self._values
         bins: NDArray[np.complex64] = np.add.reduceat(weighted, self._starts, axis=1)
         return bins
@@ -141,6 +146,7 @@ class ConstantQ:
     def __init__(self, streams: int) -> None:
         self._streams = streams
         self._kernels = _kernels()
+        self._workplace = self._kernels.workplace(streams)
         self._to_upper = Decimator(streams, lowpass(23, 9_800, 48_000), 2, HOP_FRAMES)
         self._to_lower = Decimator(streams, lowpass(63, 2_550, 24_000), 4, HOP_FRAMES // 2)
         self._heard = np.zeros((streams, len(_RATES_HZ), _FFT_SIZE), np.float32)
@@ -161,12 +167,12 @@ class ConstantQ:
         _append(self._heard[:, _UPPER], upper)
         _append(self._heard[:, _LOWER], self._to_lower.decimate(upper))
         np.fft.rfft(self._heard, out=self._coefficients[:, :, :_COEFFICIENTS])  # type: ignore[arg-type]  # as in onset.py
-        bins = self._kernels.apply(self._coefficients)
+        bins = self._kernels.apply(self._coefficients, self._workplace)
         magnitudes = np.abs(bins)
         fast = slice(BINS, 2 * BINS)
         decibels = np.empty((self._streams, SPECTRA, BINS), np.float32)
         decibels[:, :2] = magnitudes[:, : 2 * BINS].reshape(self._streams, 2, BINS)
-        decibels[:, ULTRA] = magnitudes[:, 2 * BINS + _NEAREST]
+        np.take(magnitudes, _NEAREST_ULTRA, axis=1, out=decibels[:, ULTRA], mode="clip")
         np.abs(bins[:, fast] - self._foretold, out=decibels[:, INNOVATION])
         self._foretell(bins[:, fast], magnitudes[:, fast])
         np.maximum(decibels, _FAINTEST, out=decibels)

@@ -136,9 +136,9 @@ class Features:
         self._follow_tuning(observed[:, SLOW])
         whole = np.empty((len(observed), GLOBALS), np.float32)
         whole[:, 0] = (self._reference_db + 60) / 60
-        whole[:, 1] = np.maximum(observed[:, FAST] - self._past[2][:, FAST], 0).mean(axis=1) * 4
-        whole[:, 2] = np.maximum(observed[:, ULTRA] - self._past[1][:, ULTRA], 0).mean(axis=1) * 4
-        whole[:, 3:5] = observed[:, :2].mean(axis=2) * 2
+        whole[:, 1] = _mean(np.maximum(observed[:, FAST] - self._past[2][:, FAST], 0)) * 4
+        whole[:, 2] = _mean(np.maximum(observed[:, ULTRA] - self._past[1][:, ULTRA], 0)) * 4
+        whole[:, 3:5] = _mean(observed[:, :2]) * 2
         tuning = self._tuning / self._tuned
         whole[:, 5], whole[:, 6] = tuning.real, tuning.imag
         return observed, whole
@@ -150,7 +150,8 @@ class Features:
         spectra = observed[:, :SPECTRA]
         np.subtract(decibels, (self._reference_db - np.float32(_RANGE_DB))[:, np.newaxis, np.newaxis], out=spectra)
         spectra *= np.float32(1 / _RANGE_DB)
-        np.clip(spectra, 0, 1.2, out=spectra)
+        np.maximum(spectra, 0, out=spectra)
+        np.minimum(spectra, np.float32(1.2), out=spectra)
         return observed
 
     def _follow_tuning(self, slow: Floats) -> None:
@@ -167,3 +168,9 @@ class Features:
         self._tuning += np.bincount(streams, points.real, count) + 1j * np.bincount(streams, points.imag, count)
         self._tuned += np.bincount(streams, weights, count).astype(np.float32)
         np.maximum(self._tuned, np.float32(1e-3), out=self._tuned)
+
+
+def _mean(of_bins: Floats) -> Floats:
+    """Over the last axis, the bins; in half of mean()'s time."""
+    mean: Floats = np.add.reduce(of_bins, axis=-1) / np.float32(BINS)
+    return mean

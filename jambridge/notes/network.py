@@ -8,7 +8,7 @@ here it only runs.
 
 import functools
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,7 +131,8 @@ class Network:
 
     def _remember(self) -> None:
         """Each unit moves towards its candidate as far as its gate is open."""
-        gates, candidates = np.split(_layer(self._weights.memory, self._context), 2)
+        both = _layer(self._weights.memory, self._context)
+        gates, candidates = both[:MEMORY], both[MEMORY:]
         np.tanh(candidates, out=candidates)
         gates *= 0.5
         np.tanh(gates, out=gates)  # the logistic function, without overflow
@@ -146,13 +147,25 @@ class _Neighbours:
     def __init__(self, units: int, streams: int, semitones: tuple[int, ...]) -> None:
         self._padded = np.zeros((units, streams, _BEYOND + PITCHES + _BEYOND), np.float32)
         self._shifted = np.moveaxis(sliding_window_view(self._padded, PITCHES, axis=2), 2, 0)
-        self._places = [_BEYOND + distance for distance in semitones]
+        self._ways = list(_progressions([_BEYOND + distance for distance in semitones]))
 
     def see(self, values: Floats, seen: Floats) -> None:
         """Copy `values` (units, streams, PITCHES) to `seen` (semitones, units, streams, PITCHES), shifted."""
         self._padded[:, :, _BEYOND:-_BEYOND] = values
-        for index, place in enumerate(self._places):
-            seen[index] = self._shifted[place]
+        for to, of in self._ways:
+            seen[to] = self._shifted[of]
+
+
+def _progressions(places: Sequence[int]) -> Iterator[tuple[slice, slice]]:
+    """Slices of `places` with what they are: as many as are evenly spaced are copied at once."""
+    start = 0
+    while start < len(places):
+        step = places[start + 1] - places[start] if start + 1 < len(places) else 1
+        stop = start + 1
+        while stop < len(places) and places[stop] - places[stop - 1] == step:
+            stop += 1
+        yield slice(start, stop), slice(places[start], places[stop - 1] + 1, step)
+        start = stop
 
 
 def _layer(weights: Floats, inputs: Floats, out: Floats | None = None) -> Floats:

@@ -37,7 +37,7 @@ class Flux:
         self._past = known[len(bands) :]
         step, band = known.strides  # as sliding_window_view does, in a fifth of its time
         shape = (len(bands), _LAST - _FIRST + 1, bands.shape[1])
-        recent = np.ndarray(shape, known.dtype, known, 0, (step, step, band)).max(axis=1)
+        recent = np.maximum.reduce(np.ndarray(shape, known.dtype, known, 0, (step, step, band)), axis=1)
         rises = bands - recent
         np.maximum(rises, 0, out=rises)
         mean: NDArray[np.float32] = np.add.reduce(rises, axis=1) / np.float32(rises.shape[1])  # half of mean()'s time

@@ -18,10 +18,11 @@ Floats = NDArray[np.float32]
 
 MODEL = Path(__file__).with_name("attack.npz")
 BANDS = len(FINE.band_starts()) - 1
+_ALL = np.float32(BANDS)
 BAND_LAGS = (0, 1, 2, 3, 5, 8, 12)  # steps
 SIDES = 2  # bands
 _OLDEST = max(BAND_LAGS)
-_NEWEST_FIRST = [_OLDEST - lag for lag in BAND_LAGS]
+_NEWEST_FIRST = _OLDEST - np.array(BAND_LAGS)
 _SEEN, _FIRST, _SECOND, _WHOLE = (2 * SIDES + 1) * len(BAND_LAGS), 12, 8, 16
 SHAPES = {
     "first": (_SEEN, _FIRST),
@@ -61,6 +62,11 @@ class SoftAttack:
         self._first = np.ascontiguousarray(beside.transpose(0, 2, 1).reshape(-1, len(BAND_LAGS)))
         self._weights = weights
         self._past: Floats | None = None
+        # What each band says to those beside it, with nobody beyond the outermost; and the same as they hear it.
+        told = np.zeros((2 * SIDES + 1, _FIRST, SIDES + BANDS + SIDES), np.float32)
+        self._told = told.reshape(-1, told.shape[2])[:, SIDES:-SIDES]
+        side, unit, band = told.strides
+        self._heard = np.ndarray((2 * SIDES + 1, _FIRST, BANDS), told.dtype, told, 0, (side + band, unit, band))
 
     def follow(self, bands: Floats) -> Floats:
         """Shape (steps, BANDS) to (steps,): above 0 an attack more likely was a moment ago than not."""
@@ -74,17 +80,14 @@ class SoftAttack:
 
     def _sure(self, known: Floats) -> float:
         # A layer of what each band says to those beside it is a fifth of one of what each sees of them.
-        told = (self._first @ known[_NEWEST_FIRST]).reshape(2 * SIDES + 1, _FIRST, BANDS)
-        heard = np.zeros((_FIRST, SIDES + BANDS + SIDES), np.float32)
-        for side, by_side in enumerate(told):
-            heard[:, 2 * SIDES - side : 2 * SIDES - side + BANDS] += by_side
-        of_bands = heard[:, SIDES:-SIDES]
+        np.matmul(self._first, known.take(_NEWEST_FIRST, axis=0), out=self._told)
+        of_bands = np.add.reduce(self._heard, axis=0)
         of_bands += self._bias[:, np.newaxis]
         weights, bias = self._weights.second
         of_bands = weights.T @ np.maximum(of_bands, 0, out=of_bands)
         of_bands += bias[:, np.newaxis]
         np.maximum(of_bands, 0, out=of_bands)
-        pooled = np.concatenate([np.add.reduce(of_bands, axis=1) / np.float32(BANDS), of_bands.max(axis=1)])
+        pooled = np.concatenate([np.add.reduce(of_bands, axis=1) / _ALL, np.maximum.reduce(of_bands, axis=1)])
         weights, bias = self._weights.whole
         whole = np.maximum(pooled @ weights + bias, 0)
         weights, bias = self._weights.attack

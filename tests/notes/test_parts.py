@@ -6,6 +6,7 @@ import pytest
 from jambridge.notes import constantq, features, level, network, pitch, tracker
 from jambridge.notes.constantq import BIN_HZ, BIN_MIDI, BINS, ConstantQ
 from jambridge.notes.decimate import Decimator, lowpass
+from jambridge.notes.soft_attack import BAND_LAGS, BANDS, SIDES, AttackWeights, SoftAttack
 from jambridge.units import MidiNote
 from tests.notes.signals import in_hops, noise, tone
 
@@ -208,3 +209,37 @@ def test_only_sound_is_let_through() -> None:
     samples = np.array([0.5, -1.5, np.nan, np.inf, -np.inf, 1e30, 1e-40], np.float32)
 
     assert level.safe(samples).tolist() == [0.5, -1.5, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("semitones", [network.NEIGHBOURS, network.TELLING, (3,), (-2, 0, 1)])
+def test_every_pitch_sees_its_neighbours_and_nobody_beyond_the_range(semitones: tuple[int, ...]) -> None:
+    codes = np.random.default_rng(1).random((2, 3, features.PITCHES), np.float32)
+    seen = np.zeros((len(semitones), 2, 3, features.PITCHES), np.float32)
+
+    network._Neighbours(2, 3, semitones).see(codes, seen)
+
+    around = np.pad(codes, ((0, 0), (0, 0), (24, 24)))
+    for distance, one in zip(semitones, seen, strict=True):
+        np.testing.assert_array_equal(one, around[:, :, 24 + distance : 24 + distance + features.PITCHES])
+
+
+def test_the_network_of_attacks_lets_every_band_see_its_neighbours_lately() -> None:
+    weights = AttackWeights.load()
+    bands = np.random.default_rng(1).random((20, BANDS), np.float32)
+    known = np.concatenate([bands[:1].repeat(max(BAND_LAGS), axis=0), bands])
+    known = np.pad(known, ((0, 0), (SIDES, SIDES)))
+
+    def surely(step: int) -> float:
+        newest = max(BAND_LAGS) + step
+        seen = [known[newest - lag, side : side + BANDS] for side in range(2 * SIDES + 1) for lag in BAND_LAGS]
+        units = np.array(seen).T
+        for of, bias in (weights.first, weights.second):
+            units = np.maximum(units @ of + bias, 0)
+        of, bias = weights.whole
+        whole = np.maximum(np.concatenate([units.mean(axis=0), units.max(axis=0)]) @ of + bias, 0)
+        of, bias = weights.attack
+        return float(whole @ of[:, 0] + bias[0])
+
+    attack = SoftAttack(weights)
+    told = np.concatenate([attack.follow(bands[:7]), attack.follow(bands[7:])])
+    np.testing.assert_allclose(told, [surely(step) for step in range(len(bands))], rtol=1e-4, atol=1e-4)
