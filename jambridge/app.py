@@ -210,7 +210,7 @@ def _start_box(
 
     sync = Sync(me.id, lambda: room.view.value.host, send_sync)
     broadcasting = Broadcasting(config.light.mode, room, edges.lighting.settings, edges.agreement, send_sync)
-    together = Together(lambda: edges.lighting.timing, edges.agreement)
+    together = Together(lambda: edges.lighting.timing, edges.agreement, lambda: sync.room_s)
     light = services.start(
         "light",
         partial(

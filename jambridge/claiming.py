@@ -27,7 +27,7 @@ async def claim(room: RoomEdges, settings: Latest[LightSettings], agreement: Agr
 
     def heed() -> None:
         agreement.taken.set(there.taken())
-        agreement.delay_of_others_s.set(there.delay_s())
+        agreement.delays_of_others.set(there.delays())
         agreement.is_asked.set(there.is_asked())
 
     def hear(payload: JsonObject, sender: PeerId) -> None:
@@ -58,4 +58,4 @@ async def claim(room: RoomEdges, settings: Latest[LightSettings], agreement: Agr
 def _own(agreement: Agreement) -> Claim:
     """A bridge without a strip needs nothing."""
     macs = agreement.wanted.value
-    return Claim(macs, agreement.delay_s.value, agreement.asks.value) if macs else Claim()
+    return Claim(macs, agreement.delay.value, agreement.asks.value) if macs else Claim()

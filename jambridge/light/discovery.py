@@ -17,6 +17,7 @@ from jambridge.errors import LinkError, WireError
 from jambridge.light import consent, driving, mdns, probe, wled
 from jambridge.light.adapting import Adaptation
 from jambridge.light.consent import Sighting, Verdict
+from jambridge.light.presenting import Delay
 from jambridge.light.watch import ABSENT_AFTER, UNASKED, Patience, Watch
 from jambridge.light.wled import Controller, Info, Wled
 
@@ -55,10 +56,10 @@ class Agreement:
     """The MACs that we would drive."""
     taken: Latest[frozenset[str]] = field(default_factory=lambda: Latest(frozenset()))
     """Those that one of them drives."""
-    delay_s: Latest[float | None] = field(default_factory=lambda: Latest(None))
+    delay: Latest[Delay | None] = field(default_factory=lambda: Latest(None))
     """How long after it was played we can show a moment; None where we show all at once."""
-    delay_of_others_s: Latest[float | None] = field(default_factory=lambda: Latest(None))
-    """The longest that one of them needs."""
+    delays_of_others: Latest[tuple[Delay, ...]] = field(default_factory=lambda: Latest(()))
+    """Of those that wait for each other."""
     asks: Latest[bool] = field(default_factory=lambda: Latest(False))
     """Whether we ask for the host's colours."""
     is_asked: Latest[bool] = field(default_factory=lambda: Latest(False))

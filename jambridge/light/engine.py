@@ -56,6 +56,7 @@ IDLE_REPORT_S = 0.5  # with the lights off
 SHARE_AGAIN_S = 1.0
 PREVIEW_S = 0.05
 LATE_S = 0.004  # a quarter of a frame
+LISTENS_AGAIN_S = 0.004  # whether anything sounds is not asked more often, unless something happened
 LINGER_S = 1.0  # frames go on at the full rate behind the last sound, so that a lost one leaves nothing lit
 RELEASE_AFTER_S = 5.0  # without a room, and without a sound from the line-in
 _PRIORITY = 2  # the least of our real-time ones: a late frame is seen by nobody, a late block is heard
@@ -74,13 +75,14 @@ class Engine:
         self._stage = Stage(ensemble)
         self._settings = LightSettings()
         self._running = True
-        self._urgent_at = self._sounded_at = self._sourced_at = _NEVER
+        self._urgent_at = self._asked_at = self._sounded_at = self._sourced_at = _NEVER
         self._promised_at = self._reported_at = _now()
+        self._keeps_ticks = False
         self._ticks = self._late_ticks = 0
         self._has_waited = False
         self._shared_at = self._told_at = _NEVER
         self._shared = ""
-        self._timing = Timing()
+        self._timing, self._changes_at = Timing(), LocalSeconds(math.inf)
         self._need, self._known_s = Need(), 0.0
         self._given_after_s: deque[float] = deque(maxlen=LATEST)
         self._course = Course(self._reported_at, RoomSeconds(self._reported_at))
@@ -104,7 +106,7 @@ class Engine:
         """Until the next deadline or until there is news, which is taken in."""
         now = _now()
         moves = self._moves(now)
-        self._promised_at = max(self._due(now, moves=moves), now)
+        self._promised_at, self._keeps_ticks = max(self._due(now, moves=moves), now), moves
         telling = (self._reported_at + self._report_every_s, self._share_due(moves=moves), self._preview_due)
         wait_s = max(0.0, min(self._promised_at, *telling) - now)
         news = [self._stop_fd, self._control.fileno()]
@@ -123,8 +125,8 @@ class Engine:
             self._ensemble.attend(read_wakes(self._wake_fd))
             return
         for attacked in self._ensemble.receive(read_wakes(self._wake_fd), _now()):
-            if attacked:
-                self._show()  # the flash does not wait for the notes to be found
+            if attacked or _now() >= self._promised_at:
+                self._show()  # neither a flash nor a frame that is due waits for what others play
 
     def _think(self) -> None:
         """Find the notes, hop by hop, so that a frame due meanwhile need not wait for all; a hop waits for it once."""
@@ -139,17 +141,23 @@ class Engine:
 
     def _promised(self, now: LocalSeconds) -> LocalSeconds:
         """When the next frame is due."""
-        return self._due(now, moves=self._moves(now))
+        is_known = self._keeps_ticks and self._promised_at > now
+        return self._promised_at if is_known else self._due(now, moves=self._moves(now))
 
     def _show(self) -> None:
         now = _now()
-        changed = self._ensemble.advance(now), self._stage.advance(now)
-        if any(changed):
+        if now >= self._changes_at:
+            self._set_timing()
+        is_urgent = self._ensemble.has_news  # sound waits for its tick: 1 ms of the 18 until it is seen
+        if is_urgent:
             self._urgent_at = now
+        changed = self._ensemble.advance(now) | self._stage.advance(now)
+        if changed:
+            self._asked_at = _NEVER
         drives = self._running and self._drives(now)
         if not drives:
             self._rig.release()
-        elif now < self._promised_at and not any(changed):
+        elif now < self._promised_at and (self._keeps_ticks or not changed) and not is_urgent:
             return
 
         def draw(controller: Controller) -> Colours:
@@ -195,11 +203,13 @@ class Engine:
 
     def _due(self, now: LocalSeconds, *, moves: bool) -> LocalSeconds:
         frame = self._rig.due(self._urgent_at, sounding=moves, drives=self._drives(now))
-        return min(frame, self._ensemble.due, self._stage.due)
+        return frame if moves else min(frame, self._ensemble.due, self._stage.due)
 
     def _sounds(self, now: LocalSeconds) -> bool:
-        if self._ensemble.sounds(now):
-            self._sounded_at = now
+        if now - self._asked_at >= LISTENS_AGAIN_S:
+            self._asked_at = now
+            if self._ensemble.sounds(now):
+                self._sounded_at = now
         return now - self._sounded_at < LINGER_S
 
     def _moves(self, now: LocalSeconds) -> bool:
@@ -274,7 +284,7 @@ class Engine:
                 self._timing = message
                 self._set_timing()
             case Picture(at_s=at_s):
-                delay_s = self._timing.delay_s
+                delay_s = None if at_s is None else self._timing.at(at_s)
                 if at_s is None or delay_s is None:
                     self._stage.give(message, now)
                     return
@@ -288,11 +298,13 @@ class Engine:
 
         Strips that all others here wait for are sent their frames sooner than the room agreed on.
         """
-        delay_s = self._timing.delay_s
-        left_s = None if delay_s is None else delay_s - self._rig.lead_s
-        shares = self._settings.shares
-        self._ensemble.set_timing(replace(self._timing, delay_s=None if shares else left_s))
-        self._rig.set_hold(max(0.0, left_s - self._known_s) if shares and left_s is not None else 0.0)
+        now, shares, lead_s = _now(), self._settings.shares, self._rig.lead_s
+        changes_at = self._course.local_s(RoomSeconds(self._timing.since_s))
+        timing = replace(self._timing, since_s=changes_at).sooner(lead_s)
+        self._ensemble.set_timing(Timing(ways=timing.ways) if shares else timing)
+        delay_s = timing.at(now)
+        self._rig.set_hold(max(0.0, delay_s - self._known_s) if shares and delay_s is not None else 0.0)
+        self._changes_at = changes_at if changes_at > now else LocalSeconds(math.inf)
 
     def _measure(self, now: LocalSeconds) -> float | None:
         """How long after it was played a moment can be shown; None where that is not known or nobody waits."""
@@ -307,7 +319,7 @@ class Engine:
         if known_s != self._known_s:
             self._known_s = known_s
             self._set_timing()
-        return round(known_s + self._rig.lead_s, 4)
+        return round(known_s + self._rig.lead_s, 6)
 
     def _report(self) -> None:
         now = _now()

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 
 from jambridge.audio.ring import Rings, Wake
 from jambridge.audio.source import Source
@@ -29,20 +28,16 @@ class Ensemble:
         self._listen = listen
         self._hearings: dict[int, Hearing] = {}
         self._keyed: dict[PeerId, Keyed] = {}
-        self._has_news = False
+        self.has_news = False
+        """A key was struck or let go over MIDI since the last `advance`."""
+        self.has_members = False
+        """There is anybody but ourselves."""
         self._timing = Timing()
         self._phase_s = 0.0
         self.hop_s = 0.0
         """How long it lately took to find the notes of one hop."""
         self.detector_s = 0.0
         """Seconds of processor time spent on detection."""
-
-    @property
-    def has_members(self) -> bool:
-        """Whether there is anybody but ourselves."""
-        players: list[Player] = [hearing.source for hearing in self._hearings.values()]
-        players += [keyed.player for keyed in self._keyed.values()]
-        return any(not player.is_line_in for player in players)
 
     def set_sources(self, sources: Iterable[Source]) -> None:
         before, self._hearings = self._hearings, {}
@@ -52,16 +47,16 @@ class Ensemble:
                 hearing = self._listen(source)
             hearing.source = source
             self._hearings[source.slot] = hearing
-        self._set_timing()
+        self._look_around()
 
     def set_midi(self, players: Iterable[MidiPlayer], now: LocalSeconds) -> None:
         """All that is played over MIDI."""
         before, self._keyed = self._keyed, {}
         for player in players:
             keyed = self._keyed[player.id] = before.get(player.id) or Keyed(player)
-            self._has_news |= keyed.follow(player, now)
-        self._has_news |= any(keyed.sounds(now) for one, keyed in before.items() if one not in self._keyed)
-        self._set_timing()
+            self.has_news |= keyed.follow(player, now)
+        self.has_news |= any(keyed.sounds(now) for one, keyed in before.items() if one not in self._keyed)
+        self._look_around()
 
     def set_listen(self, listen: Listen) -> None:
         """Listen anew to everyone, another way."""
@@ -70,7 +65,7 @@ class Ensemble:
         self._set_timing()
 
     def set_timing(self, timing: Timing) -> None:
-        """When what is heard from now on is shown, and what is played over MIDI."""
+        """When what is heard and played over MIDI is shown; its moments are of our own time."""
         self._timing = timing
         self._set_timing()
 
@@ -85,8 +80,9 @@ class Ensemble:
         for wake in newest.values():
             hearing = self._hearings.get(wake.slot)
             if hearing and hearing.source.generation == wake.generation:
-                with self._timed():
-                    attacked = hearing.receive(self._rings, wake, now)
+                began_s = time.thread_time()
+                attacked = hearing.receive(self._rings, wake, now)
+                self.detector_s += time.thread_time() - began_s
                 yield attacked
 
     def attend(self, wakes: Iterable[Wake]) -> None:
@@ -105,9 +101,9 @@ class Ensemble:
         hearing = next((one for one in self._hearings.values() if one.has_hop()), None)
         if hearing is None:
             return
-        began = time.monotonic()
-        with self._timed():
-            end = hearing.detect()
+        began, began_s = time.monotonic(), time.thread_time()
+        end = hearing.detect()
+        self.detector_s += time.thread_time() - began_s
         ended = time.monotonic()
         self.hop_s += (ended - began - self.hop_s) * _OF_NEWEST
         hearing.known(end, LocalSeconds(ended))
@@ -125,21 +121,20 @@ class Ensemble:
     def advance(self, now: LocalSeconds) -> bool:
         """Show what is due; whether there is an attack or another note in it, or news of MIDI."""
         changed = [hearing.advance(now, self._played(hearing, now)) for hearing in self._hearings.values()]
-        has_news, self._has_news = self._has_news, False
+        has_news, self.has_news = self.has_news, False
         return has_news or any(changed)
+
+    def _look_around(self) -> None:
+        players: list[Player] = [hearing.source for hearing in self._hearings.values()]
+        players += [keyed.player for keyed in self._keyed.values()]
+        self.has_members = any(not player.is_line_in for player in players)
+        self._set_timing()
 
     def _set_timing(self) -> None:
         for hearing in self._hearings.values():
-            way_s = self._timing.way_s(hearing.source.id)
-            hearing.set_timing(self._timing.delay_s, way_s, self._phase_s)
-        for peer, keyed in self._keyed.items():
-            keyed.set_late(max(0.0, (self._timing.delay_s or 0.0) - self._timing.way_s(peer)))
-
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        started_s = time.thread_time()
-        yield
-        self.detector_s += time.thread_time() - started_s
+            hearing.set_timing(self._timing, self._phase_s)
+        for keyed in self._keyed.values():
+            keyed.set_timing(self._timing)
 
     def parts(self, now: LocalSeconds, *, with_bands: bool = False) -> list[tuple[Player, Part]]:
         """Everyone's, line-in or not: those that are heard in the order of their slots, then those without sound."""

@@ -13,7 +13,7 @@ from jambridge.audio.source import Source
 from jambridge.light import presenting
 from jambridge.light.control import SourceReport
 from jambridge.light.effects import Part
-from jambridge.light.presenting import LATEST, TICK_S
+from jambridge.light.presenting import LATEST, TICK_S, Timing
 from jambridge.light.showing import FLOOR_DBFS, Showing
 from jambridge.light.timeline import Timeline
 from jambridge.notes.detector import Detection
@@ -24,6 +24,7 @@ _FLASH_AGAIN_S = 0.05  # the same attack may be noticed twice
 _NEVER = LocalSeconds(-math.inf)
 OLDEST_S = 1e6
 _IN_STEP_S = 0.002
+_OUT_OF_STEP_S = TICK_S / 4  # half of what a moment may be off without being shown in another frame
 _ANOTHER_WAY_S = 0.004
 _SETTLED_S = 3.0  # by then the quickest packets have come, and the way is known
 
@@ -39,7 +40,7 @@ class NoteDetector(Protocol):
 class Hearing:
     """Listens to one source. `receive` is quick and says of an attack; `detect` finds the notes.
 
-    They are shown at once, or with a `delay_s` so long after they were played, and then hops end on ticks of the
+    They are shown at once, or with a delay so long after they were played, and then hops end on ticks of the
     room's, so that the hops of all bridges hold the same.
     """
 
@@ -55,20 +56,20 @@ class Hearing:
         self._begun_at: LocalSeconds | None = None
         self._showing = Showing()
         self._timeline = Timeline()
-        self._delay_s: float | None = None
-        self._way_s = self._phase_s = 0.0
+        self._timing = Timing()
+        self._way_s = self._known_way_s = self._phase_s = 0.0
         self._is_in_step = False
         self._known_after_s: deque[float] = deque(maxlen=LATEST)
 
-    def set_timing(self, delay_s: float | None, way_s: float, phase_s: float) -> None:
-        """`delay_s`: None shows at once. `way_s`: from being played until here.
-
-        Room time is `phase_s` ahead of ours, whole ticks apart.
-        """
-        if (delay_s is None) is not (self._delay_s is None) or abs(way_s - self._way_s) > _ANOTHER_WAY_S:
+    def set_timing(self, timing: Timing, phase_s: float) -> None:
+        """Its moments are of our own time, which room time is `phase_s` ahead of, whole ticks apart."""
+        way_s = timing.way_s(self.source.id)
+        begins_or_ends = (timing.delay_s is None) is not (self._timing.delay_s is None)
+        if begins_or_ends or abs(way_s - self._known_way_s) > _ANOTHER_WAY_S:
             self._is_in_step = False
             self._known_after_s.clear()
-        self._delay_s, self._way_s, self._phase_s = delay_s, way_s, phase_s
+            self._known_way_s = way_s
+        self._timing, self._way_s, self._phase_s = timing, way_s, phase_s
 
     def receive(self, rings: Rings, wake: Wake, now: LocalSeconds) -> bool:
         """Take what has been written since the last time; whether an attack is in it.
@@ -166,22 +167,23 @@ class Hearing:
         return LocalSeconds(self._timeline.at(position) - self._way_s)
 
     def _due(self, position: Frames) -> LocalSeconds:
-        if self._delay_s is None:
-            return self._arrived_at
-        return LocalSeconds(max(self._arrived_at, self._played_at(position) + self._delay_s))
+        played_at = self._played_at(position)
+        delay_s = self._timing.at(played_at)
+        return self._arrived_at if delay_s is None else LocalSeconds(max(self._arrived_at, played_at + delay_s))
 
     def _next_end(self) -> Frames:
         """Where the oldest hop that is not yet searched ends."""
         return Frames((self._position or 0) - len(self._for_notes) + HOP_FRAMES)
 
     def _step(self) -> None:
-        """Leave out what keeps hops from ending on ticks: at the beginning, behind a change of way, and in silence."""
-        is_settled = self._begun_at is not None and self._arrived_at - self._begun_at > _SETTLED_S
-        if self._delay_s is None or (self._is_in_step and is_settled and self._level_dbfs >= FLOOR_DBFS):
+        """Leave out what keeps hops from ending on ticks: anything at first and in silence, else what has added up."""
+        if self._timing.delay_s is None:
             return
+        is_settled = self._begun_at is not None and self._arrived_at - self._begun_at > _SETTLED_S
+        is_heard = self._is_in_step and is_settled and self._level_dbfs >= FLOOR_DBFS
         left_s = -(self._played_at(self._next_end()) + self._phase_s) % TICK_S
         surplus = round(left_s * SAMPLE_RATE_HZ)
-        if min(left_s, TICK_S - left_s) < _IN_STEP_S:
+        if min(left_s, TICK_S - left_s) < (_OUT_OF_STEP_S if is_heard else _IN_STEP_S):
             self._is_in_step = True
         elif len(self._for_notes) >= surplus:
             self._for_notes = self._for_notes[surplus:]

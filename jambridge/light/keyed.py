@@ -8,6 +8,7 @@ from jambridge.light import scene
 from jambridge.light.control import MidiPlayer, SourceReport
 from jambridge.light.effects import Part
 from jambridge.light.hearing import OLDEST_S
+from jambridge.light.presenting import Timing
 from jambridge.light.showing import LOWEST_DBFS
 from jambridge.light.strokes import MOST, REMEMBERED_S
 from jambridge.notes.stroke import Stroke
@@ -25,14 +26,14 @@ _FULL_DB = 60.0  # as loud as a detected note of that velocity
 class Keyed:
     def __init__(self, player: MidiPlayer) -> None:
         self.player = player
-        self._late_s = 0.0
+        self._timing = Timing()
         self._strokes: tuple[Stroke, ...] = ()
         self._later: tuple[Stroke, ...] = ()
 
-    def set_late(self, late_s: float) -> None:
-        """Show all so long after it was told, as if it had been played then."""
-        self._late_s = late_s
-        self._later = tuple(_later(one, late_s) for one in self._strokes) if late_s else self._strokes
+    def set_timing(self, timing: Timing) -> None:
+        """Show each note so long after it was played as the player's sound; its moments are of our own time."""
+        self._timing = timing
+        self._later = _in_order(self._shifted(one) for one in self._strokes)
 
     def follow(self, player: MidiPlayer, now: LocalSeconds) -> bool:
         """Take in what is told; whether it is news. What sounded, and is not told of any more, has ended."""
@@ -40,7 +41,7 @@ class Keyed:
         former = {(one.midi, one.began): one for one in self._strokes if now - one.began < REMEMBERED_S}
         over = {which: one if one.ended is not None else replace(one, ended=now) for which, one in former.items()}
         before, self._strokes = self._strokes, _in_order((over | told).values())[-MOST:]
-        self.set_late(self._late_s)
+        self.set_timing(self._timing)
         self.player = player
         return before != self._strokes
 
@@ -83,7 +84,13 @@ class Keyed:
         return scene.flash(now - newest)
 
     def _shown(self, now: LocalSeconds) -> tuple[Stroke, ...]:
-        return tuple(one for one in self._later if one.began <= now) if self._late_s else self._later
+        is_at_once = self._timing.delay_s is None
+        return self._later if is_at_once else tuple(one for one in self._later if one.began <= now)
+
+    def _shifted(self, stroke: Stroke) -> Stroke:
+        way_s = self._timing.way_s(self.player.id)
+        late_s = (self._timing.at(stroke.began - way_s) or 0.0) - way_s
+        return _later(stroke, late_s) if late_s > 0 else stroke
 
 
 def _later(stroke: Stroke, late_s: float) -> Stroke:

@@ -1,8 +1,8 @@
 """When the next frame leaves for one strip. Pure.
 
-Each frame stands for one tick, a multiple of 1/`fps` of room time, and leaves on it. One that must leave early (an
-attack) takes the next tick's place, as soon as the strip can take it and at most one tick ahead: so there are never
-more than `fps` frames a second. Strips of one rate have the same ticks. Nothing is ever queued.
+Each frame stands for one tick, a multiple of 1/`fps` of room time, and leaves on it. One that must leave early (a key
+that was struck over MIDI) takes the next tick's place, as soon as the strip can take it and at most one tick ahead: so
+there are never more than `fps` frames a second. Strips of one rate have the same ticks. Nothing is ever queued.
 """
 
 import math

@@ -2,13 +2,14 @@
 
 Sound reaches each bridge at another time. Each knows when it was played: when it would have come without jitter, less
 its way through the network. All wait for the one that needs longest, and show a hop of sound, which ends on a tick of
-the room's, in the frame of the same later tick.
+the room's, in the frame of the same later tick. What a bridge needs counts from a moment of room time that it says
+beforehand: all change their delay at the same hop.
 """
 
 import math
 from collections import deque
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from jambridge.units import LocalSeconds
@@ -21,8 +22,18 @@ MOST_S = 14.5 * TICK_S
 FALLS_AFTER_S = 10.0
 LATEST = 600
 """Of so many moments it is known how late they came: ten seconds."""
-_NEARLY_ALL = 0.98
-_SAME = 1e-6  # of a tick, for float arithmetic: what was rounded up stays
+SAID_BEFORE_S = 1.2
+"""So long before a delay comes into force it is said: by then it is said twice and everybody has looked."""
+_NEARLY_ALL = 0.99
+_SAME = 1e-4  # of a tick, for float arithmetic and what is told in microseconds: what was rounded up stays
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """One bridge can show a moment `seconds` after it was played; that counts for what is played from `since_s` on."""
+
+    seconds: float
+    since_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +46,24 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """`delay_s`: what is heard is shown so long after it was played; None: at once."""
+    """`delay_s`: what is heard is shown so long after it was played; None: at once.
+
+    What was played before `since_s`, of room time, is shown `before_s` after it, where there is one.
+    """
 
     delay_s: float | None = None
     ways: tuple[Way, ...] = ()
+    since_s: float = 0.0
+    before_s: float | None = None
+
+    def at(self, played_s: float) -> float | None:
+        """The delay of what was played then."""
+        return self.delay_s if self.before_s is None or played_s >= self.since_s else self.before_s
+
+    def sooner(self, lead_s: float) -> "Timing":
+        """Both delays shorter."""
+        delay_s = None if self.delay_s is None else self.delay_s - lead_s
+        return replace(self, delay_s=delay_s, before_s=None if self.before_s is None else self.before_s - lead_s)
 
     def way_s(self, source: str) -> float:
         return next((way.seconds for way in self.ways if way.id == source), 0.0)
@@ -67,12 +92,26 @@ class Need:
 
 
 def nearly_most(latest_s: Collection[float]) -> float | None:
-    """What all but a fiftieth kept to."""
+    """What all but a hundredth kept to."""
     ordered = sorted(latest_s)
     return ordered[int(_NEARLY_ALL * len(ordered))] if ordered else None
 
 
-def timing(own_s: float, others_s: float | None, ways_s: Mapping[str, float]) -> Timing:
-    """What is in force where the others ask for `others_s`, the longest of theirs."""
-    delay_s = min(max(own_s, others_s or 0.0), MOST_S)
-    return Timing(delay_s, tuple(Way(source, round(way_s, 3)) for source, way_s in sorted(ways_s.items())))
+def said_at(room_s: float) -> float:
+    """From when a delay counts that is said now: between two ticks, so that all have the same hops before it."""
+    return (math.floor((room_s + SAID_BEFORE_S) / TICK_S) + 0.5) * TICK_S
+
+
+def timing(before: Timing, delays: Collection[Delay], ways_s: Mapping[str, float], room_s: float) -> Timing:
+    """What comes into force behind `before`: the longest of all, from when the last of them counts.
+
+    A moment further ahead than one said now would be is nobody's clock but its own.
+    """
+    ways = tuple(Way(source, round(way_s, 3)) for source, way_s in sorted(ways_s.items()))
+    delay_s = min(max((one.seconds for one in delays), default=0.0), MOST_S)
+    if before.delay_s is None:
+        return Timing(delay_s, ways)
+    if delay_s == before.delay_s:
+        return replace(before, ways=ways)
+    since_s = min(max((one.since_s for one in delays), default=0.0), said_at(room_s))
+    return Timing(delay_s, ways, since_s, before.at(room_s))

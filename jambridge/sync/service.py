@@ -18,7 +18,7 @@ from jambridge.sync.beat import Beat
 from jambridge.sync.clock import Course, RoomClock
 from jambridge.sync.messages import Ping, Pong
 from jambridge.sync.offset import Exchange, RemoteSeconds
-from jambridge.units import LocalSeconds, PeerId
+from jambridge.units import LocalSeconds, PeerId, RoomSeconds
 
 EAGER_S = 1.0  # after a change of host
 EAGER_PERIOD_S = 0.1
@@ -66,6 +66,11 @@ class Sync:
         """The room's: the host's as soon as it says, and that of what we hear of the state until then."""
 
     @property
+    def room_s(self) -> RoomSeconds:
+        """Room time now."""
+        return self._clock.room_s(self._now)
+
+    @property
     def _now(self) -> LocalSeconds:
         return LocalSeconds(self._monotonic())
 
@@ -82,8 +87,7 @@ class Sync:
 
     def keep_beat(self, tempo: float, *, is_playing: bool) -> None:
         """The room's state says so from now on."""
-        now = self._clock.room_s(self._now)
-        self.beat.set(self.beat.value.changed(tempo, is_playing=is_playing, now=now))
+        self.beat.set(self.beat.value.changed(tempo, is_playing=is_playing, now=self.room_s))
 
     def ping(self) -> float:
         """Ask the host once, if it is another; returns the seconds until the next time."""

@@ -1,4 +1,5 @@
 import contextlib
+import math
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from jambridge.errors import WireError
 from jambridge.light.claims import Claim, Claims, parse
+from jambridge.light.presenting import Delay
 from jambridge.units import PeerId
 
 A, B = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
@@ -64,6 +66,7 @@ odd = st.none() | st.integers() | st.text(max_size=14) | st.just(A)
         optional={
             "macs": st.just([]) | odd | st.lists(odd, max_size=5),
             "delayMs": number,
+            "delayFromMs": number,
             "asks": number | st.booleans(),
         },
     )
@@ -73,7 +76,7 @@ def test_any_payload_is_a_claim_or_a_wire_error(payload: dict[str, Any]) -> None
     with contextlib.suppress(WireError):
         there.hear(payload, LOW)
     assert all(len(mac) == 12 for mac in there.taken())
-    assert 0 <= (there.delay_s() or 0) <= 1
+    assert all(0 <= one.seconds <= 1 and 0 <= one.since_s < math.inf for one in there.delays())
     assert there.is_asked() in (True, False)
 
 
@@ -82,20 +85,23 @@ def test_a_claim_to_the_world_is_refused() -> None:
         heard({}).hear({"macs": [f"{number:012x}" for number in range(65)]}, LOW)
 
 
+milliseconds = st.integers(0, 1000).map(lambda ms: ms / 1000)
+
+
 @given(
-    st.builds(Claim, st.just(frozenset({A})), st.none() | st.integers(0, 1000).map(lambda ms: ms / 1000), st.booleans())
+    st.builds(Claim, st.just(frozenset({A})), st.none() | st.builds(Delay, milliseconds, milliseconds), st.booleans())
 )
 def test_parse_undoes_payload(claim: Claim) -> None:
     assert parse(claim.payload()) == claim
 
 
-def test_the_longest_delay_and_any_question_of_those_who_are_here_count() -> None:
+def test_the_delays_and_questions_of_those_who_are_here_count() -> None:
     there = heard({})
-    assert (there.delay_s(), there.is_asked()) == (None, False)
+    assert (there.delays(), there.is_asked()) == ((), False)
     there.hear({"macs": [A], "delayMs": 40}, LOW)
-    there.hear({"macs": [B], "delayMs": 90, "asks": True}, HIGH)
+    there.hear({"macs": [B], "delayMs": 90, "delayFromMs": 7500, "asks": True}, HIGH)
 
-    assert (there.delay_s(), there.is_asked()) == (0.09, True)
+    assert (there.delays(), there.is_asked()) == ((Delay(0.04), Delay(0.09, 7.5)), True)
 
     there.set_members([LOW, MIDDLE])
-    assert (there.delay_s(), there.is_asked()) == (0.04, False)
+    assert (there.delays(), there.is_asked()) == ((Delay(0.04),), False)

@@ -319,3 +319,17 @@ def test_who_does_not_listen_knows_that_sound_arrives_and_nothing_else(room: Roo
     room.hear(player, level(0.8), 1.32)
     assert room.pitches(1.32) == [80]
     assert len(room.notes[0].hops) == 2, "from the newest on"
+
+
+def test_a_key_is_news_until_it_is_shown_and_what_is_heard_is_none(room: Room) -> None:
+    player = Player()
+    room.ensemble.set_sources([player.source])
+
+    room.hear(player, level(0.6), 1.0)
+    assert any(room.ensemble.receive([player.play(room.rings, level(0.5), 1.02)], LocalSeconds(1.02)))
+    assert not room.ensemble.has_news
+
+    room.ensemble.set_midi([replace(ADA, strokes=(keyed(64, 1.03),))], LocalSeconds(1.03))
+    assert room.ensemble.has_news
+    assert room.ensemble.advance(LocalSeconds(1.03))
+    assert not room.ensemble.has_news

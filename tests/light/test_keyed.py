@@ -8,6 +8,7 @@ from jambridge.light import scene, strokes
 from jambridge.light.control import MidiPlayer
 from jambridge.light.effects import Part
 from jambridge.light.keyed import SHORTEST_S, STILL_S, Keyed
+from jambridge.light.presenting import Timing, Way
 from jambridge.notes.stroke import Stroke
 from jambridge.units import LocalSeconds, MidiNote, PeerId
 
@@ -90,7 +91,7 @@ def test_no_flash_is_left_behind_the_end_of_a_note() -> None:
 
 def test_shown_late_a_note_begins_flashes_and_ends_so_much_later() -> None:
     one = Keyed(ADA)
-    one.set_late(0.2)
+    one.set_timing(Timing(0.25, (Way(ADA.id, 0.05),)))
     told(one, 1, stroke(60, 1))
 
     assert one.sounds(at(1)), "frames go on until it is seen"
@@ -99,8 +100,17 @@ def test_shown_late_a_note_begins_flashes_and_ends_so_much_later() -> None:
     assert (one.part(at(1.21)).flash, one.pitch_classes(at(1.21))) == (1.0, frozenset({0}))
     told(one, 2, stroke(60, 1, 2))
     assert (sounding(one, 2.19), sounding(one, 2.21)) == ([60], [])
-    one.set_late(0.0)
+    one.set_timing(Timing())
     assert one.part(at(3)).strokes == (stroke(60, 1, 2),)
+
+
+def test_a_delay_that_changes_leaves_what_was_played_before_as_it_was() -> None:
+    one = Keyed(ADA)
+    told(one, 1, stroke(60, 1, 1.5), stroke(62, 2))
+
+    one.set_timing(Timing(0.3, since_s=1.8, before_s=0.1))
+
+    assert one.part(at(3)).strokes == (stroke(60, 1.1, 1.6), stroke(62, 2.3))
 
 
 def test_beside_its_sound_strokes_are_in_the_order_of_their_ends() -> None:

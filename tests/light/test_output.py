@@ -232,7 +232,7 @@ def test_a_strip_with_a_new_address_goes_on_there_and_its_flashes_still_count() 
     assert len(bright) == 3
 
 
-def test_an_attack_makes_a_frame_due_early() -> None:
+def test_what_is_urgent_makes_a_frame_due_early() -> None:
     strips = Strips()
     rig = Rig(strips.connect)
     rig.set_controllers([ONE])

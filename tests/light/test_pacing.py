@@ -38,14 +38,14 @@ def test_in_silence_the_strip_is_only_kept_awake() -> None:
     assert FAST.due(LocalSeconds(10.0), 600, sounding=False, urgent=False) == 11.0
 
 
-def test_an_attack_takes_the_next_ticks_place() -> None:
+def test_a_frame_that_is_urgent_takes_the_next_ticks_place() -> None:
     due = FAST.due(LocalSeconds(10.0), 600, sounding=True, urgent=True)
     assert math.isclose(due, 10.0155)
     assert FAST.tick(due, 600) == 601
     assert math.isclose(FAST.due(due, 601, sounding=True, urgent=False), 10 + 2 / 60)
 
 
-def test_an_attack_in_silence_leaves_at_once() -> None:
+def test_one_that_is_urgent_leaves_at_once_in_silence() -> None:
     assert FAST.due(LocalSeconds(10.0), 600, sounding=False, urgent=True) < 10.4
 
 
@@ -88,3 +88,8 @@ def test_however_the_rooms_clock_turns_frames_go_on(phases_s: list[float]) -> No
         due = pace.due(sent_at, tick, sounding=True, urgent=False)
         assert 0.015 < due - sent_at < 3.1 / 60
         sent_at, tick = due, pace.tick(due, tick)
+
+
+@given(st.floats(10.1, 11))
+def test_behind_silence_the_first_sound_leaves_at_once(now: float) -> None:
+    assert FAST.due(LocalSeconds(10.0), 600, sounding=True, urgent=False) <= now
