@@ -23,7 +23,7 @@ from jambridge.units import SAMPLE_RATE_HZ, Frames, LocalSeconds
 _FLASH_AGAIN_S = 0.05  # the same attack may be noticed twice
 _NEVER = LocalSeconds(-math.inf)
 OLDEST_S = 1e6
-_IN_STEP_S = 0.002
+_IN_STEP_S = 0.001
 _OUT_OF_STEP_S = TICK_S / 4  # half of what a moment may be off without being shown in another frame
 _ANOTHER_WAY_S = 0.004
 _SETTLED_S = 3.0  # by then the quickest packets have come, and the way is known
