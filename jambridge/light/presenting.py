@@ -112,6 +112,7 @@ def timing(before: Timing, delays: Collection[Delay], ways_s: Mapping[str, float
     if before.delay_s is None:
         return Timing(delay_s, ways)
     if delay_s == before.delay_s:
-        return replace(before, ways=ways)
+        is_beyond = before.since_s > said_at(room_s)  # the room has another clock now
+        return replace(before, ways=ways, since_s=0.0 if is_beyond else before.since_s)
     since_s = min(max((one.since_s for one in delays), default=0.0), said_at(room_s))
     return Timing(delay_s, ways, since_s, before.at(room_s))

@@ -74,6 +74,14 @@ def test_one_that_changes_again_before_it_counted_never_did() -> None:
     assert (again.at(101.2), again.at(101.5)) == (0.05, 0.12)
 
 
+def test_a_room_whose_clock_is_another_does_not_wait_for_what_was_said_by_the_old_one() -> None:
+    before = presenting.timing(Timing(), [Delay(0.05)], {}, 5000)
+    now = presenting.timing(before, [Delay(0.09, 5001)], {}, 5000)
+    assert now.at(5000) == 0.05
+
+    assert presenting.timing(now, [Delay(0.09, 5001)], {}, 30).at(30) == 0.09
+
+
 @given(delays, delays, st.floats(0, 100))
 def test_no_delay_is_longer_in_coming_than_one_that_is_said_now(
     first: list[Delay], then: list[Delay], room_s: float
