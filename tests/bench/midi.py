@@ -1,7 +1,7 @@
 """From an instrument at one box to that at another: `scripts/bench midi [notes|loss|clock|stuck|light] [how many]`.
 
-Two daemons, each on a host of its own; the instruments hang on one JACK server. Times are from
-the sending program's call to the hearing one's callback, so that both periods of the server are in them.
+Two daemons, each on a host of its own; the instruments hang on one JACK server. Times are from when a message is given
+to the driver to when it is heard, so that both periods of the server are in them.
 """
 
 import itertools
@@ -40,16 +40,15 @@ WAYS = ("its port is pulled out", "stopped", "killed", "its process is killed", 
 def play_notes(first: Instrument, second: Instrument, count: int, a_second: float) -> tuple[np.ndarray, int, int]:
     """Delays in ms of the notes that came, how many did not, and how many came out of order."""
     second.heard.clear()
-    sent: list[float] = []
+    first.played.clear()
     began = time.monotonic()
     for number in range(count):
         time.sleep(max(began + number / a_second - time.monotonic(), 0))
-        if number:
-            first.play(midi.note_off(*_name(number - 1)))
-        sent.append(time.monotonic())
-        first.play(bytes((midi.NOTE_ON | _name(number)[0], _name(number)[1], 1 + number // 2048 % 127)))
+        before = [midi.note_off(*_name(number - 1))] if number else []
+        first.play(*before, bytes((midi.NOTE_ON | _name(number)[0], _name(number)[1], 1 + number // 2048 % 127)))
     first.play(midi.note_off(*_name(count - 1)))
     time.sleep(1.5)
+    sent = [at for at, message in first.played if midi.is_note_on(message)]
     delays: dict[int, float] = {}
     order, newest = 0, -1
     for at, message in tuple(second.heard):

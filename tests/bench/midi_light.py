@@ -1,7 +1,7 @@
 """From an instrument to the strips of both boxes, the one it is plugged into and the other.
 
-Times are from the playing program's call to the kernel's arrival, on the WLED's wire, of the packet that completes the
-first frame with the note's colour.
+Times are from when the note is given to the driver to the kernel's arrival, on the WLED's wire, of the packet that
+completes the first frame with the note's colour.
 """
 
 import random
@@ -52,15 +52,14 @@ def light(count: int = NOTES) -> None:
 def _strike(first: Instrument, count: int) -> list[tuple[float, int]]:
     """When, and which pitch class."""
     chance = random.Random(1)  # so that notes fall anywhere between two frames
-    struck = []
+    first.played.clear()
     for number in range(count):
         note = DRONE + 12 + 1 + 4 * number % 11
-        struck.append((time.monotonic(), note % 12))
         first.play(bytes((midi.NOTE_ON, note, 100)))
         time.sleep(LIT_S)
         first.play(midi.note_off(0, note))
         time.sleep(chance.uniform(*DARK_S))
-    return struck
+    return [(at, one[1] % 12) for at, one in first.played if midi.is_note_on(one) and one[1] != DRONE]
 
 
 def _lit(struck: list[tuple[float, int]], wire: Capture) -> tuple[str, ...]:

@@ -1,17 +1,21 @@
 """A MIDI instrument at a JACK server: it plays, and remembers what it was told, and when."""
 
-import time
+import json
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-
-import rtmidi
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from jambridge.midi.held import Held
 from tests.fakes.jack import PATIENCE_S, Jack
-from tests.fakes.lines import environment, until
+from tests.fakes.lines import until
 
 PERIOD_FRAMES = 1024
 """Of a server for tests: a callback in Python that is late for its period reads one event again and again."""
+_ROOT = Path(__file__).parents[2]
 
 
 class Instrument:
@@ -21,18 +25,25 @@ class Instrument:
         self.name = name
         self.heard: list[tuple[float, bytes]] = []
         """Monotonic seconds, and the message; within a period all have the same moment."""
-        with environment(server.environment):
-            self._out = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name=name)
-            self._out.open_virtual_port("out")
-            self._in = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name=f"{name} in", queue_size_limit=1)
-        self._in.ignore_types(sysex=False, timing=False, active_sense=False)
-        self._in.set_callback(lambda event, _: self.heard.append((time.monotonic(), bytes(event[0]))))
-        self._in.open_virtual_port("in")
+        self.played: list[tuple[float, bytes]] = []
+        """Monotonic seconds at which it was given to the driver, and the message."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.fakes.instrument_process", name],
+            cwd=_ROOT,
+            env={**os.environ, **server.environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._orders, self._events = self._process.stdin, self._process.stdout
+        assert self._events.readline() == "\n", f"{name} cannot be plugged in"
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
 
     def play(self, *messages: bytes | Sequence[int]) -> None:
         """All in the next period."""
-        for message in messages:
-            self._out.send_message(message)
+        print(json.dumps([bytes(message).hex() for message in messages]), file=self._orders, flush=True)
 
     def messages(self) -> list[bytes]:
         return [message for _, message in self.heard]
@@ -49,8 +60,22 @@ class Instrument:
         until(lambda: len(self.heard) >= count, f"{self.name} hears {count} messages", patience_s)
 
     def close(self) -> None:
-        self._out.delete()
-        self._in.delete()
+        """Pull it out, if it is not out already."""
+        with suppress(BrokenPipeError):
+            self._orders.close()
+        try:
+            status = self._process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        self._reading.join(PATIENCE_S)
+        self._events.close()
+        assert status == 0, f"the process of {self.name} ended with {status}"
+
+    def _read(self) -> None:
+        for line in self._events:
+            at, is_heard, message = json.loads(line)
+            (self.heard if is_heard else self.played).append((at, bytes.fromhex(message)))
 
 
 @contextmanager
