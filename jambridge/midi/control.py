@@ -78,7 +78,9 @@ class PortsReport:
     sent: int = 0
     received: int = 0
     dropped: int = 0
-    """Of no use: cut off, out of place, filtered."""
+    """Of no use: cut off, out of place, filtered; or too long."""
+    too_long: int = 0
+    """System exclusives that the outputs do not take."""
     echoes: int = 0
     sounding: int = 0
     """Notes held at the outputs."""

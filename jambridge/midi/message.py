@@ -18,6 +18,8 @@ PEDALS: Final = (64, 66, 69)
 CHANNELS: Final = range(16)
 RELEASE_VELOCITY: Final = 64
 MAX_SYSEX: Final = 64 * 1024
+MAX_SYSEX_JACK: Final = 16 * 1024 - 1 - 4
+"""RtMidi drops what its ring to JACK has no room for, four bytes of length as well, and does not say so."""
 
 _MOST_DATA = 0x7F
 _REAL_TIME = frozenset({CLOCK, START, CONTINUE, STOP, ACTIVE_SENSING, RESET})

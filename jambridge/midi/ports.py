@@ -17,7 +17,7 @@ import rtmidi
 from jambridge.errors import DeviceError
 from jambridge.midi import choice
 from jambridge.midi.choice import OWN
-from jambridge.midi.message import ACTIVE_SENSING
+from jambridge.midi.message import ACTIVE_SENSING, MAX_SYSEX, MAX_SYSEX_JACK
 from jambridge.units import LocalSeconds
 
 ALSA = Path("/dev/snd/seq")
@@ -49,6 +49,11 @@ class Ports:
     @property
     def outputs(self) -> tuple[str, ...]:
         return tuple(self._outputs)
+
+    @property
+    def longest(self) -> int:
+        """Bytes of a message that the outputs take."""
+        return MAX_SYSEX if self._pulse is None else MAX_SYSEX_JACK
 
     @property
     def numbers(self) -> dict[int, str]:

@@ -75,7 +75,7 @@ class MidiProcess:
         self._tick: Tick | None = None
         self._ticks: Ticks | None = None
         self._problem: str | None = None
-        self._sent = self._received = self._dropped = self._ticked = 0
+        self._sent = self._received = self._dropped = self._too_long = self._ticked = 0
         self._late_s = 0.0
         self._look_at = self._report_at = 0.0
         self._told: PortsReport | None = None
@@ -263,9 +263,12 @@ class MidiProcess:
             return
         now = LocalSeconds(time.monotonic())
         for message in messages:
+            if len(message) > self._ports.longest:
+                self._too_long += 1
+                continue
             self._echoes.sent(message, now)
             self._ports.send(message)
-        self._sent += len(messages)
+            self._sent += 1
 
     def _set_beat(self, tick: Tick) -> None:
         self._tick = tick
@@ -307,7 +310,8 @@ class MidiProcess:
             problem=self._problem,
             sent=self._sent,
             received=self._received,
-            dropped=self._dropped + self._merge.unheld,
+            dropped=self._dropped + self._merge.unheld + self._too_long,
+            too_long=self._too_long,
             echoes=self._echoes.count,
             sounding=self._merge.sounding,
             ticks=self._ticked,

@@ -17,7 +17,7 @@ from jambridge.edges import Latest, values
 from jambridge.errors import LinkError, WireError
 from jambridge.midi import control, wire
 from jambridge.midi.control import Followed, Gone, Hush, Panic, Play, Played, PortsReport, Quit, Settings, Tick
-from jambridge.midi.message import SYSEX
+from jambridge.midi.message import MAX_SYSEX_JACK, SYSEX
 from jambridge.midi.receiving import SYSEX_BURST, SYSEX_RATE, Player, Receiving
 from jambridge.midi.sending import Sending
 from jambridge.room.flood import TokenBucket
@@ -277,6 +277,8 @@ def _log_edges(before: PortsReport, now: PortsReport) -> None:
         log.warning("midi waits error=%s", now.problem)
     if (now.inputs, now.outputs) != (before.inputs, before.outputs):
         log.info("midi ports inputs=%s outputs=%s", ", ".join(now.inputs) or "none", ", ".join(now.outputs) or "none")
+    if now.too_long and not before.too_long:
+        log.warning("midi drops system exclusives that are longer than JACK takes most_bytes=%d", MAX_SYSEX_JACK)
 
 
 def _is_new(player: Player, now: LocalSeconds) -> bool:

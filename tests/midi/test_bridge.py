@@ -17,8 +17,9 @@ from aiortc.rtcsctptransport import DataChunk
 from jambridge.edges import Latest
 from jambridge.midi import message as midi
 from jambridge.midi import wire
-from jambridge.midi.control import Settings, Tick
+from jambridge.midi.control import Played, Settings, Tick
 from jambridge.midi.merge import silence
+from jambridge.midi.message import MAX_SYSEX_JACK
 from jambridge.midi.service import Around, Bridge, MidiService, open_midi
 from jambridge.peers.channels import MIDI, SYSEX, Channels
 from jambridge.sync.beat import Beat
@@ -180,15 +181,20 @@ def test_a_flood_is_bounded_and_leaves_nothing_sounding(found: Jack, tmp_path: P
     asyncio.run(scenario())
 
 
-@pytest.mark.slow
-def test_a_system_exclusive_passes_where_both_want_it_and_a_megabyte_does_not(found: Jack, tmp_path: Path) -> None:
+def test_a_system_exclusive_passes_where_both_want_it_and_a_megabyte_does_not(
+    found: Jack, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     sysex = b"\xf0\x7d" + bytes(3000) + b"\xf7"
+    too_long = b"\xf0" + bytes(MAX_SYSEX_JACK) + b"\xf7"
 
     async def scenario() -> None:
-        async with jam(found, tmp_path, Settings(sysex=True)) as (keys, synth, first, _):
+        async with jam(found, tmp_path, Settings(sysex=True)) as (keys, synth, first, second):
             await until(lambda: first.member.mesh.send_all(SYSEX, "{}") == 1)
             keys.play(sysex)
             await until(lambda: sysex in synth.messages())
+            first.bridge.play(Played(1, LocalSeconds(time.monotonic()), too_long))
+            await until(lambda: second.bridge.report.value.too_long == 1)
+            assert "midi drops system exclusives" in caplog.text
             for _ in range(20):
                 first.bridge._send_sysex(b"\xf0" + bytes(50_000) + b"\xf7")
             assert first.bridge.unsent > 15

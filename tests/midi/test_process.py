@@ -11,6 +11,7 @@ from jambridge.errors import ExitStatus
 from jambridge.midi import message as midi
 from jambridge.midi.control import Followed, Gone, Hush, Panic, Settings, Tick
 from jambridge.midi.merge import silence
+from jambridge.midi.message import MAX_SYSEX_JACK
 from jambridge.midi.ports import NONE
 from jambridge.sync.beat import Beat
 from jambridge.sync.clock import Course
@@ -163,6 +164,18 @@ def test_after_a_pause_of_the_machine_a_notes_end_does_not_overtake_its_beginnin
         line.process.send_signal(signal.SIGCONT)
         synth.until_heard(3)
         assert synth.messages() == [CHORD[1], CHORD[0], midi.note_off(0, CHORD[0][1])]
+
+
+def test_a_system_exclusive_that_jack_does_not_take_is_counted_and_others_pass(server: Jack, mark: Path) -> None:
+    longest = b"\xf0" + bytes(MAX_SYSEX_JACK - 2) + b"\xf7"
+    with instrument(server, "synth") as synth, midi_line(server.environment, mark) as line:
+        line.until_ports(1, 1)
+        line.play(b"\xf0" + bytes(MAX_SYSEX_JACK - 1) + b"\xf7")
+        line.play(longest)
+        synth.until_heard(1)
+        until(lambda: line.report.sent == 1, lambda: str(line.report))
+        assert synth.messages() == [longest]
+        assert (line.report.too_long, line.report.dropped) == (1, 1)
 
 
 def test_the_end_of_a_note_that_had_not_begun_is_counted(server: Jack, mark: Path) -> None:
