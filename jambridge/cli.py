@@ -194,8 +194,11 @@ def status(
 def devices(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Sound cards, MIDI ports and the WLED controllers found."""
     from jambridge import devices as found
+    from jambridge import realtime
 
-    inventory = asyncio.run(found.inventory(configuration(config).light, _adopted()))
+    section = configuration(config).light
+    realtime.silence_libraries()
+    inventory = asyncio.run(found.inventory(section, _adopted()))
     typer.echo(json.dumps(inventory, indent=2) if as_json else found.as_text(inventory))
 
 

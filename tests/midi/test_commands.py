@@ -63,6 +63,15 @@ def test_without_any_midi_a_line_says_so(server: Jack, tmp_path: Path) -> None:
     assert said == [NONE]
 
 
+def test_devices_without_any_midi_are_listed_and_jack_says_nothing(server: Jack, tmp_path: Path) -> None:
+    nobody = {**server.environment, "JACK_DEFAULT_SERVER": "nobody"}
+    process = started(nobody, tmp_path, "devices")
+    listed, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert NONE in listed.splitlines()
+    assert "jack" not in said.casefold()
+
+
 def test_what_an_input_sends_is_shown(server: Jack, tmp_path: Path) -> None:
     with instrument(server, "keys") as keys:
         process = started(server.environment, tmp_path, "midi", "monitor", "keys", "--json")
