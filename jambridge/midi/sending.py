@@ -1,8 +1,8 @@
 """What is played here, on its way to every peer. Pure: time is a parameter.
 
-All inputs are one stream: merged, thinned, numbered once for all peers. A packet goes out with the first message after
-a pause, then at most every two milliseconds; after it the journal alone, twice in quiet and on and on while anything
-is held.
+All inputs are one stream: merged, thinned, numbered once for all peers. Each of the first messages after a pause goes
+out in a packet of its own, then one at most every two milliseconds; after it the journal alone, twice in quiet and on
+and on while anything is held.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,6 +14,8 @@ from jambridge.midi.merge import Merge
 from jambridge.units import LocalSeconds, RoomSeconds
 
 APART_S = 0.002
+AT_ONCE = 4
+"""Packets after a pause: the beginning of a note does not wait because of the end of the one before it."""
 
 
 class Sending:
@@ -29,7 +31,8 @@ class Sending:
         self._thinning = Thinning()
         self._journal = Journal()
         self._again: Iterator[float] = iter(())
-        self._told_at = self._news_at = LocalSeconds(float("-inf"))
+        self._news_at = LocalSeconds(float("-inf"))
+        self._spent_until = float("-inf")  # each packet spends APART_S, of AT_ONCE times as much
 
     @property
     def dropped(self) -> int:
@@ -55,7 +58,7 @@ class Sending:
         """What every peer is to be sent now."""
         if self._journal.waiting:
             self._news_at, self._again = now, iter(AGAIN_S)
-        self._told_at = now
+        self._spent_until = min(max(now, self._spent_until) + APART_S, now + AT_ONCE * APART_S)
         text = self._journal.text(self.held, self._room_s(now))
         self.due = self._next(now)
         return text
@@ -69,7 +72,7 @@ class Sending:
         if self._journal.waiting >= MOST_NEW:
             self.due = at
         elif self._journal.waiting:
-            self.due = LocalSeconds(max(at, self._told_at + APART_S))
+            self.due = LocalSeconds(max(at, self._spent_until - (AT_ONCE - 1) * APART_S))
 
     def _next(self, now: LocalSeconds) -> LocalSeconds | None:
         again_s = next(self._again, None)

@@ -177,9 +177,9 @@ class Bridge:
             (self._owed.discard if done else self._owed.add)(message.source)
 
     def _pass_on(self, *, at_once: bool = False) -> None:
-        self._around.show()
-        if self._forwards:
+        if self._forwards:  # first: the way to the light here is shorter
             self._flush(at_once=at_once)
+        self._around.show()
 
     def _flush(self, *, at_once: bool = False) -> None:
         """Send what is due, and come back for what will be."""

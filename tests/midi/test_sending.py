@@ -51,6 +51,18 @@ def test_a_note_goes_at_once_and_its_journal_twice_in_quiet_and_on_while_it_is_h
     assert after == [0, 0.02, 0.1]
 
 
+def test_a_note_does_not_wait_for_those_just_before_it_and_many_are_paced() -> None:
+    one = sending()
+    moments = []
+    for number in range(6):
+        one.play(1, bytes((0x90, number, 1)), LocalSeconds(10.0))
+        assert one.due is not None
+        moments.append(round(one.due - 10, 3))
+        one.text(one.due)
+
+    assert moments == [0, 0, 0, 0, 0.002, 0.004]
+
+
 def test_who_leaves_takes_nothing_from_the_counts() -> None:
     one, other = sending(), receiving()
     one.play(1, ON, LocalSeconds(10.0))
