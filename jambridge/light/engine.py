@@ -75,7 +75,7 @@ class Engine:
         self._stage = Stage(ensemble)
         self._settings = LightSettings()
         self._running = True
-        self._urgent_at = self._asked_at = self._sounded_at = self._sourced_at = _NEVER
+        self._urgent_at = self._asked_at = self._sounded_at = self._heard_at = self._sourced_at = _NEVER
         self._promised_at = self._reported_at = _now()
         self._keeps_ticks = False
         self._ticks = self._late_ticks = 0
@@ -164,7 +164,7 @@ class Engine:
             return self._stage.picture(controller, now)
 
         moves = self._moves(now)
-        if self._rig.show(draw, _now, self._urgent_at, sounding=moves, drives=drives):
+        if self._rig.show(draw, _now, self._urgent_at, sounding=moves, drives=drives, again=self._is_restless(now)):
             self._ticks += 1
             self._late_ticks += now - self._promised_at > LATE_S
 
@@ -215,6 +215,12 @@ class Engine:
     def _moves(self, now: LocalSeconds) -> bool:
         """Whether pictures change: also where notes still fade, and on the beat."""
         return self._sounds(now) or self._stage.is_moving or now - self._sounded_at < self._stage.fades_s
+
+    def _is_restless(self, now: LocalSeconds) -> bool:
+        """Whether any frame may be another. Of MIDI alone few are, and one sent again is in the way of news."""
+        if self._ensemble.is_heard(now):
+            self._heard_at = now
+        return self._stage.is_moving or now - self._heard_at < LINGER_S
 
     def _drives(self, now: LocalSeconds) -> bool:
         if self._ensemble.has_members or self._sounds(now):

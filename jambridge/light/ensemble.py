@@ -145,9 +145,12 @@ class Ensemble:
             found.append((hearing.source, keyed.beside(heard, now) if keyed else heard))
         return found + [(keyed.player, keyed.part(now)) for keyed in self._unheard()]
 
+    def is_heard(self, now: LocalSeconds) -> bool:
+        """Whether there is sound, and not only what is played over MIDI."""
+        return any(hearing.sounds(now) for hearing in self._hearings.values())
+
     def sounds(self, now: LocalSeconds) -> bool:
-        is_heard = any(hearing.sounds(now) for hearing in self._hearings.values())
-        return is_heard or any(keyed.sounds(now) for keyed in self._keyed.values())
+        return self.is_heard(now) or any(keyed.sounds(now) for keyed in self._keyed.values())
 
     def report(self, now: LocalSeconds) -> tuple[SourceReport, ...]:
         reports = []

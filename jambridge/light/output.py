@@ -23,6 +23,7 @@ from jambridge.units import LocalSeconds
 _FPS_OVER_S = 1.0
 _HEALED_AFTER_S = 5.0  # a refusal comes with every second frame, an address that nobody has with the third second
 _MOST_LATER = 80  # frames of the longest delay at the highest rate
+_AGAIN_S = 0.045  # three ticks at 60 fps, less what sending takes: by then a lost frame is made good
 
 Clock = Callable[[], LocalSeconds]
 
@@ -36,6 +37,7 @@ class Output:
         """`limiter`: that of all strips that are seen together; None where this is the only one."""
         self._limiter = limiter or FlashLimiter()
         self._frame: NDArray[np.uint8] | None = None
+        self._prepared: NDArray[np.uint8] | None = None
         self._driving = False
         self._pace = Pace(MOST_FPS, keepalive_s=1.0)
         self._tick = -1
@@ -45,7 +47,8 @@ class Output:
         self._times: deque[LocalSeconds] = deque(maxlen=int(MOST_FPS * _FPS_OVER_S))
         self._later: deque[tuple[LocalSeconds, NDArray[np.uint8]]] = deque(maxlen=_MOST_LATER)
         self._delay_s = 0.0
-        self.sent_at = LocalSeconds(-math.inf)
+        self.sent_at = self.drawn_at = LocalSeconds(-math.inf)
+        """When the newest frame left, and when there was a picture, though it may have been left out."""
         self._set_way(controller, link)
         self.set(settings)
 
@@ -66,6 +69,7 @@ class Output:
         if delay_s != self._delay_s:
             self._delay_s = delay_s
             self._later.clear()
+            self._prepared = None
 
     def rewire(self, controller: Controller, link: Link, settings: LightSettings) -> None:
         """The same WLED in another way; what it has shown still counts for the flashes to come."""
@@ -82,14 +86,24 @@ class Output:
         """When a frame that was prepared is to be sent."""
         return self._later[0][0] if self._later else LocalSeconds(math.inf)
 
-    def prepare(self, colours: Colours, now: LocalSeconds) -> None:
-        """Make `colours`, shape (pixels, 3), 0..1, a frame that `send` sends when it is due."""
+    def prepare(self, colours: Colours, now: LocalSeconds, *, again: bool = True) -> None:
+        """Make `colours`, shape (pixels, 3), 0..1, a frame that `send` sends when it is due.
+
+        Unless it is to be sent `again`, one like that before is left out for three ticks, and what is urgent meanwhile
+        need not wait until the strip has shown it.
+        """
         controller = self.controller
         seen = colours if self._brightness == 1.0 else colours * np.float32(self._brightness)
         frame = colour.encode(seen, controller.gamma)
         frame = self._limiter.limit(frame, now, controller.mac, controller.gamma)
         if controller.channels == 4:  # noqa: PLR2004  RGBW
             frame = colour.with_white(frame)
+        self.drawn_at = now
+        is_same = self._prepared is not None and np.array_equal(frame, self._prepared)
+        if is_same and not again and now - self.sent_at < _AGAIN_S:
+            self._tick = self._pace.tick(now, self._tick - 1)
+            return
+        self._prepared = frame
         self._later.append((LocalSeconds(now + self._delay_s), frame))
         self._tick = self._pace.tick(now, self._tick)
         self.sent_at = now
@@ -108,9 +122,10 @@ class Output:
             self._link.send(self._packets(self._frame, self._frames_sent))
         except BlockingIOError:
             self._skipped += 1  # the interface is busy: the next frame says more
+            self._prepared = None
         except OSError as exc:
             self._errors += 1
-            self._error, self._failed_at = exc.strerror or str(exc), now
+            self._error, self._failed_at, self._prepared = exc.strerror or str(exc), now, None
         else:
             self._frames_sent += 1
             if now - self._failed_at >= _HEALED_AFTER_S:
@@ -132,7 +147,7 @@ class Output:
     def release(self) -> None:
         """Give the WLED its own state back, without a black frame; nothing if it was not driven."""
         self._later.clear()
-        self._frame = None
+        self._frame = self._prepared = None
         if self._driving:
             self._driving = False
             self._limiter.darken(self.controller.mac, self.sent_at)
@@ -156,7 +171,7 @@ class Output:
 
     def _set_way(self, controller: Controller, link: Link) -> None:
         self.controller, self._link = controller, link
-        self._frame = None  # what was sent another way is no end of this one
+        self._frame = self._prepared = None  # what was sent another way is no end of this one
         self._later.clear()
         self._universes = _universes(controller) if controller.protocol == "e131" else None
 

@@ -79,8 +79,9 @@ class Rig:
         *,
         sounding: bool,
         drives: bool = True,
+        again: bool = True,
     ) -> bool:
-        """Send a frame to every WLED that can take one now; whether any did."""
+        """Send a frame to every WLED that can take one now; whether any could. `again`: see `Output.prepare`."""
         now = clock()
         pictures = self._trial_pictures(now)
         ready = [
@@ -90,7 +91,10 @@ class Rig:
         ]
         for output in ready:
             picture = pictures.get(output.controller.mac)
-            output.prepare(draw(output.controller) if picture is None else picture, now)
+            if picture is None:
+                output.prepare(draw(output.controller), now, again=again)
+            else:
+                output.prepare(picture, now)
         for output in self._outputs.values():  # one behind the other: they show the same moment
             output.send(clock)
         return bool(ready)
@@ -113,7 +117,7 @@ class Rig:
 
     def _due(self, output: Output, urgent_at: LocalSeconds, sounding: bool) -> LocalSeconds:
         sounding = sounding or output.controller.mac in self._trials
-        return output.due(sounding=sounding, urgent=output.sent_at < urgent_at)
+        return output.due(sounding=sounding, urgent=output.drawn_at < urgent_at)
 
     def _trial_pictures(self, now: LocalSeconds) -> dict[str, Colours]:
         pictures = {

@@ -137,6 +137,34 @@ def test_frames_a_second_are_those_of_the_last_second() -> None:
     assert output.report(at(20)).fps == 0
 
 
+def test_a_frame_like_the_one_before_is_left_out_and_what_is_urgent_then_leaves_at_once() -> None:
+    strip = FakeStrip()
+    output = Output(ONE, strip, LightSettings())
+
+    for tick in range(60, 120):
+        output.prepare(RED, at(tick / 60), again=False)
+        output.send(still(tick / 60))
+    assert len(strip.shown) == 20
+    assert output.due(sounding=True, urgent=True) <= 119 / 60 < output.due(sounding=True, urgent=False)
+
+    show(output, RED * 0.5, 119.5 / 60)
+    assert len(strip.shown) == 21
+    assert output.due(sounding=True, urgent=False) == pytest.approx(121 / 60), "it has taken the place of the next"
+
+
+def test_a_frame_that_did_not_leave_is_sent_again() -> None:
+    strip = FakeStrip()
+    output = Output(ONE, strip, LightSettings())
+    strip.fails = BlockingIOError(errno.EAGAIN, "busy")
+    show(output, RED, 1)
+    strip.fails = None
+
+    output.prepare(RED, at(61 / 60), again=False)
+    output.send(still(61 / 60))
+
+    assert len(strip.shown) == 1
+
+
 def test_over_e131_the_end_repeats_the_last_frame_and_then_the_strip_is_released() -> None:
     wire = FakeUniverses()
     rig = Rig(lambda _: wire)

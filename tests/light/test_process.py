@@ -213,6 +213,7 @@ def test_a_note_over_midi_lights_the_strip_until_it_ends_or_its_player_is_gone()
                 await sim.until(lambda shown: shown.live and hue(shown) == 0)
                 report = await report_of(lights, lambda report: bool(report.sources and report.sources[0].notes))
                 assert (report.sources[0].name, report.sources[0].notes) == ("Ann", (60,))
+                await report_of(lights, lambda report: 10 < report.outputs[0].fps < 25)  # the same frame
                 rig.midi.set(())
                 await sim.until(is_dark)
             colours = {hue(shown) for shown in sim.shown if shown.live}
