@@ -1,7 +1,7 @@
 import json
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jambridge.listen import hops, listen, to_json
@@ -51,7 +51,6 @@ def test_a_chord_is_heard_with_its_onset() -> None:
 SOUND = np.stack([tone(57, 0.2), pluck(69, 0.2)], axis=1)
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, len(SOUND)), max_size=12).map(sorted))
 def test_where_blocks_end_does_not_matter(cuts: list[int]) -> None:
     whole = list(hops([SOUND]))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -57,7 +57,6 @@ def test_at_a_pace_of_one_sound_is_delayed_by_the_look_ahead() -> None:
     np.testing.assert_allclose(out[LOOKAHEAD_FRAMES:], noise[:-LOOKAHEAD_FRAMES], atol=1e-6)
 
 
-@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 1000) | st.integers(0, 3), st.floats(1 - MAX_PACE, 1 + MAX_PACE)), max_size=6))
 def test_blocks_of_any_length_and_pace_join_without_a_click_and_none_is_held_back(
     stretches: list[tuple[int, float]],

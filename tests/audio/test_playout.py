@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -397,7 +397,6 @@ step = st.tuples(
 Step = tuple[Sequence[tuple[int, int, bytes]], int, float]
 
 
-@settings(max_examples=50)
 @given(st.lists(step, max_size=20), st.sampled_from(Safety), st.integers(1, 3))
 def test_any_packets_and_pulls_give_full_finite_blocks_in_bounded_memory(
     steps: list[Step], safety: Safety, streams: int

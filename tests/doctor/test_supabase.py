@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jambridge.doctor import finding, supabase
@@ -376,7 +376,6 @@ ANSWERS = [
 BODIES = [b"", b"[]", b"{}", b"[null]", b'{"code": 42}', b'{"hub_id": "\x1b[2J"}', b"[" * 100, b'[{"id": {}}]']
 
 
-@settings(max_examples=30)
 @given(st.binary() | st.tuples(st.sampled_from(ANSWERS), st.sampled_from(BODIES) | st.binary()).map(b"".join))
 def test_whatever_answers_there_the_doctor_has_a_finding(said: bytes) -> None:
     async def answer(writer: asyncio.StreamWriter) -> None:

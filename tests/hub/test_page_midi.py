@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jambridge.midi import message as midi
@@ -54,10 +54,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         yield running
 
 
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@FEW
 @given(messages=st.lists(PLAYED, max_size=30))
 def test_the_daemon_understands_the_page(run: Run, messages: list[bytes]) -> None:
     texts = run(f"""
@@ -77,7 +73,6 @@ def test_the_daemon_understands_the_page(run: Run, messages: list[bytes]) -> Non
     assert reception.lost == 0
 
 
-@FEW
 @given(messages=st.lists(PLAYED, max_size=30), data=st.data())
 def test_the_page_understands_the_daemon_whatever_is_lost(run: Run, messages: list[bytes], data: st.DataObject) -> None:
     journal, held, texts = Journal(), Held(), []

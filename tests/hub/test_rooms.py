@@ -505,4 +505,4 @@ def apply(state: dict[str, set[str]], diff: dict[str, Any]) -> None:
 
 
 TestRoomsModel = RoomsModel.TestCase
-TestRoomsModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestRoomsModel.settings = settings(stateful_step_count=40)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -149,7 +149,6 @@ def test_bad_sound_gives_sane_answers_and_leaves_no_trace(sound: Sound) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-@settings(max_examples=30, deadline=None)
 @given(arrays.arrays(np.float32, (3, HOP_FRAMES), elements=st.floats(width=32)))
 def test_any_samples_give_finite_answers(hops: Sound) -> None:
     detector = Detector()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -93,7 +93,6 @@ def test_faint_sounds_are_none() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-@settings(max_examples=50, deadline=None)
 @given(arrays.arrays(np.float32, (4, ONSET_BLOCK), elements=st.floats(width=32)))
 def test_any_samples_are_survived(blocks: Sound) -> None:
     detector = OnsetDetector()
@@ -103,7 +102,6 @@ def test_any_samples_are_survived(blocks: Sound) -> None:
     assert detector.process(pluck(60, 0.05).reshape(-1, ONSET_BLOCK)).sum() == 1
 
 
-@settings(max_examples=50, deadline=None)
 @given(counts=st.lists(st.integers(0, 12), max_size=12))
 def test_blocks_at_once_are_as_one_by_one(counts: list[int]) -> None:
     blocks = np.concatenate([silence(0.05), pluck(60, 0.15), pluck(67, 0.4)]).reshape(-1, ONSET_BLOCK)
