@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jambridge.errors import DeviceError
@@ -99,14 +99,18 @@ def test_another_programs_database_is_left_alone_and_said(path: Path) -> None:
         schema.open_database(path)
 
 
-@settings(max_examples=100)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("whole") / "sessions.sqlite"
+    schema.open_database(path).close()
+    return path.read_bytes()
+
+
 @given(damage=st.binary(min_size=16, max_size=400), at=st.integers(0, 8000))
 def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
-    tmp_path_factory: pytest.TempPathFactory, damage: bytes, at: int
+    tmp_path_factory: pytest.TempPathFactory, whole: bytes, damage: bytes, at: int
 ) -> None:
     path = tmp_path_factory.mktemp("damaged") / "sessions.sqlite"
-    schema.open_database(path).close()
-    whole = path.read_bytes()
     broken = whole[:at] + damage + whole[at + len(damage) :]
     path.write_bytes(broken)
 
