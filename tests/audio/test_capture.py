@@ -124,7 +124,7 @@ def test_a_mono_card_is_heard_on_both_sides() -> None:
     assert level_db(heard, 440.0) == pytest.approx([LEVEL_DB, LEVEL_DB], abs=0.5)
 
 
-@pytest.mark.parametrize("rate_hz", [44_100, 48_000])
+@pytest.mark.parametrize("rate_hz", [44_100, pytest.param(48_000, marks=pytest.mark.slow)])
 def test_the_pitch_is_exact_whatever_rate_the_card_has(rate_hz: int) -> None:
     with jack(rate_hz) as server, line_in("system", server.environment) as line:
         line.until_open()

@@ -29,6 +29,10 @@ NOTICED_S = 2.0
 Open = Callable[..., AbstractContextManager[LineIn | LineOut]]
 MOST_GAPS = 8  # of 0.1 s in four seconds, on a machine under load
 EITHER = pytest.mark.parametrize("open_line", [line_in, line_out], ids=["input", "output"])
+LONG = pytest.mark.parametrize(
+    "open_line", [line_in, pytest.param(line_out, marks=pytest.mark.slow)], ids=["input", "output"]
+)
+"""What both wait for, for seconds, by the same service."""
 
 
 def lost(line: LineIn | LineOut) -> bool:
@@ -163,7 +167,7 @@ def test_a_killed_process_is_replaced(tmp_path: Path, open_line: Open) -> None:
         assert line.until_open() < BACK_S
 
 
-@EITHER
+@LONG
 def test_a_process_that_does_not_report_is_the_cards_problem_until_the_next_one_does(
     tmp_path: Path, open_line: Open
 ) -> None:
@@ -187,9 +191,11 @@ def test_a_signal_ends_it_in_time(tmp_path: Path, open_line: Open, number: signa
         assert time.monotonic() - began_s < 1
 
 
-@EITHER
-@pytest.mark.parametrize("stopped_s", [0.3, 3.0])
-def test_a_process_that_stood_still_has_its_card_again(tmp_path: Path, open_line: Open, stopped_s: float) -> None:
+@pytest.mark.parametrize(
+    ("stopped_s", "open_line"),
+    [(0.3, line_in), (0.3, line_out), (3.0, line_in), pytest.param(3.0, line_out, marks=pytest.mark.slow)],
+)
+def test_a_process_that_stood_still_has_its_card_again(tmp_path: Path, stopped_s: float, open_line: Open) -> None:
     """As a machine that slept, or was too busy."""
     with sound_card(tmp_path / "card", "fake") as card, open_line("fake", card.environment) as line:
         line.until_open()

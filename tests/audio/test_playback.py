@@ -141,7 +141,7 @@ def test_what_came_while_there_was_no_card_is_not_played_late() -> None:
             server.stop()
 
 
-@pytest.mark.parametrize("rate_hz", [44_100, 48_000])
+@pytest.mark.parametrize("rate_hz", [44_100, pytest.param(48_000, marks=pytest.mark.slow)])
 def test_the_pitch_is_exact_whatever_rate_the_card_has(tmp_path: Path, rate_hz: int) -> None:
     with (
         jack(rate_hz) as server,
