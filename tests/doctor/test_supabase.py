@@ -188,10 +188,7 @@ def test_a_policy_of_ones_own_that_lets_everybody_delete(cluster: Cluster, tmp_p
     ],
 )
 def test_another_table_of_that_name(cluster: Cluster, tmp_path: Path, columns: str, check: str, reason: str) -> None:
-    with cluster.project() as other:
-        other.sql(f"CREATE TABLE sessions ({columns}); NOTIFY pgrst, 'reload schema'")
-        other.stop()
-        other.start()
+    with cluster.project(sql=f"CREATE TABLE sessions ({columns})") as other:
         found = examined(other, tmp_path)
 
     assert ill(found) == {check}

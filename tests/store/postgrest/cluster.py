@@ -123,10 +123,12 @@ class Cluster:
         self._names = (f"project{number}" for number in itertools.count(1))
 
     @contextmanager
-    def project(self, *migrations: Path) -> Iterator[PostgrestServer]:
-        """A database of its own with these files run in it, and its PostgREST."""
+    def project(self, *migrations: Path, sql: str = "") -> Iterator[PostgrestServer]:
+        """A database of its own with these files and then `sql` run in it, and its PostgREST."""
         server = PostgrestServer(self, self.database(*migrations))
         try:
+            if sql:
+                server.sql(sql)
             server.start()
             yield server
         finally:
