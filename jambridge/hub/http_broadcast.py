@@ -15,8 +15,8 @@ from jambridge import strict_json
 from jambridge.errors import WireError
 from jambridge.hub import body, phoenix
 from jambridge.hub.body import BodyError
-from jambridge.hub.gate import peer_address
 from jambridge.hub.limits import Limits
+from jambridge.hub.listener import peer_address
 from jambridge.hub.rates import Rates
 from jambridge.hub.relay import Relay
 from jambridge.strict_json import JsonObject

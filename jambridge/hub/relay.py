@@ -13,9 +13,10 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from jambridge.errors import WireError
 from jambridge.hub import phoenix
-from jambridge.hub.gate import Gate, peer_address
+from jambridge.hub.gate import Gate
 from jambridge.hub.limits import Limits, Patience
 from jambridge.hub.link import Link
+from jambridge.hub.listener import peer_address
 from jambridge.hub.phoenix import Frame, Version
 from jambridge.hub.presence import Deliveries, SocketId
 from jambridge.hub.rooms import Rooms

@@ -22,10 +22,11 @@ from jambridge.http_log import HttpLog
 from jambridge.hub import certificate, cors, origins
 from jambridge.hub.certificate import Certificate
 from jambridge.hub.database import Database
-from jambridge.hub.gate import Gate, GuardedProtocol, Listener
+from jambridge.hub.gate import Gate
 from jambridge.hub.guest import MOVED
 from jambridge.hub.http_broadcast import HttpBroadcast
 from jambridge.hub.limits import Limits, Patience
+from jambridge.hub.listener import GuardedProtocol, Listener, attending
 from jambridge.hub.live import LiveStates
 from jambridge.hub.pages import Pages
 from jambridge.hub.rates import Rates
@@ -158,7 +159,7 @@ class HubServer:
 
     def _application(self) -> web.Application:
         guard = cors.guard(self._allows, self._knows, self._relay.dropped)
-        application = web.Application(client_max_size=0, middlewares=[guard])
+        application = web.Application(client_max_size=0, middlewares=[attending(self._plain), guard])
         application.add_routes(
             [
                 web.get(WEBSOCKET_PATH, self._websocket),
@@ -204,6 +205,7 @@ class HubServer:
                 "frames": self._relay.frames,
                 "relayed": self._rooms.relayed,
                 "refused": self._sockets.refused + self._plain.refused,
+                "displaced": self._plain.displaced,
                 "cut_off": self._volume.refused,
                 "bad_requests": self._http_log.bad_requests,
                 "rest": {"requests": self._rest.requests, "refused": dict(self._rest.refused)},

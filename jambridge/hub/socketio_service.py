@@ -12,9 +12,10 @@ from aiohttp import web
 
 from jambridge.errors import Text, UsageError, WireError
 from jambridge.hub import guest, socketio_transport
-from jambridge.hub.gate import Gate, peer_address
+from jambridge.hub.gate import Gate
 from jambridge.hub.guest import Guest, Said
 from jambridge.hub.limits import Patience
+from jambridge.hub.listener import peer_address
 from jambridge.hub.live import LiveStates
 from jambridge.hub.rates import Rates
 from jambridge.hub.relay import Relay

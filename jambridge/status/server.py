@@ -14,8 +14,9 @@ from aiohttp import web
 
 from jambridge.errors import DeviceError
 from jambridge.http_log import HttpLog
-from jambridge.hub.gate import Gate, GuardedProtocol, Listener
+from jambridge.hub.gate import Gate
 from jambridge.hub.limits import Patience
+from jambridge.hub.listener import GuardedProtocol, Listener, attending
 from jambridge.hub.rates import Rates
 from jambridge.status import access, metrics, openapi
 from jambridge.status.access import Access
@@ -54,9 +55,12 @@ class StatusServer:
         self._live = live
         self._routes = routes
         self.http_log = HttpLog(__name__)
+        self.gate = Gate(_MOST_CONNECTIONS, _MOST_PER_ADDRESS)
 
     def application(self) -> web.Application:
-        application = web.Application(middlewares=[self._guard], client_max_size=_MAX_REQUEST_BYTES)
+        application = web.Application(
+            middlewares=[attending(self.gate), self._guard], client_max_size=_MAX_REQUEST_BYTES
+        )
         application.add_routes(
             [
                 web.get("/healthz", self._healthz),
@@ -145,10 +149,9 @@ async def open_status(server: StatusServer, bind: str, port: int) -> AsyncIterat
     assert inner is not None  # noqa: S101  set up above
     listener: asyncio.Server | None = None
     try:
-        gate = Gate(_MOST_CONNECTIONS, _MOST_PER_ADDRESS)
         listener = await asyncio.get_running_loop().create_server(
             lambda: GuardedProtocol(inner(), _PATIENCE, volume),
-            sock=Listener(_bound(bind, port), gate),
+            sock=Listener(_bound(bind, port), server.gate),
             backlog=_BACKLOG,
         )
         yield server
