@@ -122,6 +122,8 @@ class Musicians:
         context = self._browser.new_context(
             ignore_https_errors=True,  # the user who accepts the certificate
             viewport={"width": 390 if phone else 1200, "height": 844},
+            is_mobile=phone,
+            has_touch=phone,
             color_scheme="light" if phone else "dark",
         )
         page = context.new_page()

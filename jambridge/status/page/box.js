@@ -17,6 +17,9 @@ const COPIED_MS = 2000;
 const FIFTHS_DEG = 30;
 const PITCHES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
 const NAMES = { api: "What you asked for was not done", away: "The box does not answer" };
+const NO_LINK = "There is no link yet: the box is looking for a room server.";
+const HOW = "Open this link on a phone or computer in this network, or point its camera here.";
+const CERTIFICATE = "The browser asks once about the certificate, which is the box’s own: that is fine.";
 const AWAY = { code: "away", text: NAMES.away, cause: "", remedy: "Is it switched on, and in this network? The page tries again by itself." };
 
 const element = (id) => document.getElementById(id);
@@ -119,7 +122,7 @@ function showLink(link) {
   element("copy").hidden ||= !navigator.clipboard;
   setText(
     element("how"),
-    link === null ? "There is no link yet: the box is looking for a room server." : "Open this link on a phone or computer in this network, or point its camera here.",
+    link === null ? NO_LINK : link.startsWith("https:") ? `${HOW} ${CERTIFICATE}` : HOW,
   );
   if (link === null) return;
   element("qr").src = `/qr.svg?${encodeURIComponent(link)}`;
