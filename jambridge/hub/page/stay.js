@@ -135,7 +135,8 @@ export class Stay {
   #tick() {
     const peak = this.#members.measure(this.#meter);
     const on = peak !== null && this.#track.enabled && this.#track.readyState === "live";
-    const looking = on && document.visibilityState === "visible";
+    const measured = this.#context.state === "running"; // a browser may hold it back until it is touched
+    const looking = on && measured && document.visibilityState === "visible";
     if (!looking) this.#silence.reset();
     const silent = looking && this.#silence.isSilent(peak, performance.now());
     this.#alerts.set("NO_INPUT", silent ? "Is it plugged in, switched on, and the one the browser uses?" : null);
