@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 
@@ -20,11 +20,14 @@ from jambridge.strict_json import JsonObject
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 PERIOD_S = 0.1
 MOST_VIEWERS = 16
 _UNREAD_S = 20.0
 _SAY_S = 10.0  # a comment then: a connection that is gone is noticed
 _RESTLESS = ("uptime_s", "clock")
+_NOTHING: Mapping[str, str] = {}
 _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -51,7 +54,8 @@ class Live:
         self._ended = False
         self._news = asyncio.Event()
         self._status: JsonObject = {}
-        self._patch: tuple[JsonObject, JsonObject, bytes] | None = None
+        self._patches = _Told(_patch)
+        self._colours = _Told(_colours)
 
     @property
     def viewers(self) -> int:
@@ -105,17 +109,14 @@ class Live:
 
     async def _told(self) -> AsyncIterator[bytes]:
         """All that one viewer is told."""
-        status, shown = self._status, dict[str, str]()
+        status, shown = self._status, _NOTHING
         yield b"retry: 1000\n" + _event("status", status)
         while not self._ended:
             news = self._news
-            if status is not self._status:
-                status, before = self._status, status
-                if patch := self._patched(before, status):
-                    yield patch
-            if changed := {mac: rgb for mac, rgb in self._strips.value.items() if shown.get(mac) != rgb}:
-                shown.update(changed)
-                yield _event("strips", changed)
+            told = self._patches.between(status, self._status) + self._colours.between(shown, self._strips.value)
+            status, shown = self._status, self._strips.value
+            if told:
+                yield told
             try:
                 async with asyncio.timeout(_SAY_S):
                     await news.wait()
@@ -134,7 +135,7 @@ class Live:
         if not self._viewers:
             self._watched.set(False)
             self._strips.set({})
-            self._status, self._patch = {}, None
+            self._status = {}
             log.debug("nobody looks")
 
     def _look(self) -> None:
@@ -145,14 +146,33 @@ class Live:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
-    def _patched(self, before: JsonObject, after: JsonObject) -> bytes:
-        """Made once for all who have seen the same; empty where nothing changed."""
-        if self._patch is None or self._patch[0] is not before or self._patch[1] is not after:
-            patch = merge_patch.between(before, after)
-            for name in _RESTLESS:
-                patch.pop(name, None)
-            self._patch = (before, after, _event("patch", patch) if patch else b"")
-        return self._patch[2]
+
+class _Told(Generic[T]):
+    """What is told of a change, made once for all who have seen the same."""
+
+    def __init__(self, make: Callable[[T, T], bytes]) -> None:
+        self._make = make
+        self._made: tuple[T, T, bytes] | None = None
+
+    def between(self, before: T, after: T) -> bytes:
+        """Empty where nothing has changed."""
+        if before is after:
+            return b""
+        if self._made is None or self._made[0] is not before or self._made[1] is not after:
+            self._made = (before, after, self._make(before, after))
+        return self._made[2]
+
+
+def _patch(before: JsonObject, after: JsonObject) -> bytes:
+    patch = merge_patch.between(before, after)
+    for name in _RESTLESS:
+        patch.pop(name, None)
+    return _event("patch", patch) if patch else b""
+
+
+def _colours(before: Mapping[str, str], after: Mapping[str, str]) -> bytes:
+    changed = {mac: rgb for mac, rgb in after.items() if before.get(mac) != rgb}
+    return _event("strips", changed) if changed else b""
 
 
 def _event(name: str, content: Any) -> bytes:
