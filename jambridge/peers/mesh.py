@@ -18,8 +18,8 @@ from jambridge.supervise import Health, supervise
 from jambridge.units import PeerId
 
 LINGER_S = 15.0
-"""A peer gone from presence without a bye: the hub restarted, and sound goes on, or a cable is out, and sound comes back
-before its room does."""
+"""A peer gone from presence without a bye: the hub restarted, and sound goes on; or a cable is out, and sound is back
+before its room is."""
 
 _LOOK_S = 0.5
 
