@@ -113,7 +113,7 @@ def test_a_jack_server_that_comes_later_is_used_and_one_that_is_killed_is_missed
             server.stop()
 
 
-@pytest.mark.parametrize("wanted", ["first", None], ids=["by name", "by default"])
+@pytest.mark.parametrize("wanted", [pytest.param("first", marks=pytest.mark.slow), None], ids=["by name", "by default"])
 def test_no_other_card_takes_the_place_of_one_that_is_gone(tmp_path: Path, wanted: str | None) -> None:
     with sound_card(tmp_path / "first", "first") as first, sound_card(tmp_path / "second", "second") as second:
         surroundings = environment(tmp_path, first, second)

@@ -79,7 +79,7 @@ def test_a_card_that_runs_faster_or_slower_is_followed_without_a_splice(ppm: flo
     assert np.abs(depths - depths.mean()).max() < 1.5
 
 
-@pytest.mark.parametrize(("frames", "at_most_ms"), [(240, 3.6), (480, 3.5)])
+@pytest.mark.parametrize(("frames", "at_most_ms"), [(240, 3.6), pytest.param(480, 3.5, marks=pytest.mark.slow)])
 def test_packets_that_always_reach_the_same_callback_are_never_missed_and_wait_for_no_other(
     frames: int, at_most_ms: float
 ) -> None:

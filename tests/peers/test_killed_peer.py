@@ -2,12 +2,15 @@
 
 import asyncio
 
+import pytest
+
 from jambridge.peers.status import PeerState
 from jambridge.units import PeerId
 from tests.fakes.remote_peer import remote_peer
 from tests.fakes.switch import Switch, member, until
 
 
+@pytest.mark.slow
 def test_a_killed_peer_is_noticed_and_heard_again_under_its_new_id() -> None:
     async def scenario() -> None:
         switch = Switch()

@@ -38,7 +38,12 @@ NEVER = LocalSeconds(-math.inf)
 
 
 @pytest.mark.parametrize(
-    ("port", "setting", "tries"), [(3001, "hub.port", 2), (3443, "hub.tls_port", 1), (3080, "http.port", 0)]
+    ("port", "setting", "tries"),
+    [
+        (3001, "hub.port", 2),
+        pytest.param(3443, "hub.tls_port", 1, marks=pytest.mark.slow),
+        pytest.param(3080, "http.port", 0, marks=pytest.mark.slow),
+    ],
 )
 def test_a_port_in_use_is_said_once_with_what_to_do_and_the_rest_works(
     tmp_path: Path, port: int, setting: str, tries: int

@@ -20,6 +20,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield room
 
 
+@pytest.mark.slow
 def test_a_hub_killed_and_started_again_has_its_room_back_and_the_sound_never_stopped(stage: Stage) -> None:
     result = outage(stage, 2, frozen=False, ghosts_after_s=ALONE_WITHIN_S)
 

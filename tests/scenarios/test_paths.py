@@ -50,7 +50,7 @@ def reachable(world: World) -> Iterator[None]:
         nat.part(world.box, world.home)
 
 
-@pytest.mark.parametrize("kind", ["udp", "tcp", "tls"])
+@pytest.mark.parametrize("kind", ["udp", pytest.param("tcp", marks=pytest.mark.slow), "tls"])
 def test_where_only_a_relay_is_possible_it_is_used_and_told(world: World, tmp_path: Path, kind: str) -> None:
     section = webrtc(world.cloud, kind)
     trust = {"SSL_CERT_FILE": str(world.turn.config.parent / "turn.pem")}

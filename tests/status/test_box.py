@@ -180,7 +180,11 @@ def test_what_is_no_request_of_ours_is_no_fault_of_ours(box: Box, request_line: 
     assert box.ask("GET", "/healthz").status == 200
 
 
-@pytest.mark.parametrize("addresses", [SIXTEEN, ("127.0.0.9",)], ids=["sixteen addresses", "one address"])
+@pytest.mark.parametrize(
+    "addresses",
+    [SIXTEEN, pytest.param(("127.0.0.9",), marks=pytest.mark.slow)],
+    ids=["sixteen addresses", "one address"],
+)
 def test_a_crowd_that_says_next_to_nothing_keeps_nobody_out(box: Box, addresses: tuple[str, ...]) -> None:
     with crowd(box.port, addresses):
         until_s = time.monotonic() + CROWDED_S
