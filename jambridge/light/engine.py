@@ -54,7 +54,7 @@ from jambridge.units import LocalSeconds, PeerId, RoomSeconds
 REPORT_S = 0.1
 IDLE_REPORT_S = 0.5  # with the lights off
 SHARE_AGAIN_S = 1.0
-PREVIEW_S = 0.05
+PREVIEW_S = 4 * TICK_S  # nobody sees more of it on a page
 LATE_S = 0.004  # a quarter of a frame
 LISTENS_AGAIN_S = 0.004  # whether anything sounds is not asked more often, unless something happened
 LINGER_S = 1.0  # frames go on at the full rate behind the last sound, so that a lost one leaves nothing lit

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-PERIOD_S = 0.1
+PERIOD_S = 0.15
 MOST_VIEWERS = 16
 _UNREAD_S = 20.0
 _SAY_S = 10.0  # a comment then: a connection that is gone is noticed
