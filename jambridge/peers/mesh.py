@@ -17,10 +17,8 @@ from jambridge.room.messages import Participant, Signal
 from jambridge.supervise import Health, supervise
 from jambridge.units import PeerId
 
-LINGER_S = 15.0
-"""A peer gone from presence without a bye: the hub restarted, and sound goes on; or a cable is out, and sound is back
-before its room is."""
-
+LINGER_S = 15.0  # a peer gone from presence but still heard: the hub restarted, and sound goes on meanwhile
+SILENT_S = 8.0  # and one that is silent as well, without a bye: behind a cable that is out, or dead
 _LOOK_S = 0.5
 
 
@@ -135,7 +133,7 @@ class Mesh:
         now = asyncio.get_running_loop().time()
         if partner.missing_since is None:
             partner.missing_since = now
-        return now - partner.missing_since < LINGER_S
+        return now - partner.missing_since < (LINGER_S if partner.peer.is_heard else SILENT_S)
 
     def _begin(self, who: Participant, group: asyncio.TaskGroup) -> None:
         partner = self._partners[who.id] = _Partner(who, Health(f"peer {who.id}"))
