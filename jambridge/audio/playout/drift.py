@@ -93,19 +93,15 @@ class Follower:
         """Half of the packets need that offset (see `depth`) or less, `passed_s` after it was told last."""
         astray_s = self._expected_s - middle_s
         if abs(astray_s) < _LEARNING_S:
-            self.drift = _bounded(self.drift + _LEARNED * astray_s * passed_s, MAX_DRIFT)
+            self.drift = min(MAX_DRIFT, max(-MAX_DRIFT, self.drift + _LEARNED * astray_s * passed_s))
             self._expected_s -= (self.drift + _FOLLOWED * astray_s) * passed_s
         else:
             self._expected_s = middle_s
 
     def follow(self, error_s: float) -> float:
-        """The pace from now on."""
-        self.pace = 1.0 + _bounded(self.drift + _PROPORTIONAL * error_s, MAX_PACE)
+        """The pace from now on: towards less delay in seconds, towards more without haste."""
+        self.pace = 1.0 + min(MAX_PACE, max(-MAX_DRIFT, self.drift + _PROPORTIONAL * error_s))
         return self.pace
-
-
-def _bounded(rate: float, most: float) -> float:
-    return min(most, max(-most, rate))
 
 
 @cache
