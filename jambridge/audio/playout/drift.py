@@ -21,7 +21,7 @@ LOOKAHEAD_FRAMES = TAPS // 2
 MAX_DRIFT = 500e-6
 """Beyond what cards differ by."""
 MAX_PACE = 1500e-6
-"""How far from 1 a pace may be: 2.6 cents. Trained ears tell five apart."""
+"""How far from 1 a pace may be, towards less delay: 2.6 cents, and trained ears tell five. Towards more: MAX_DRIFT."""
 
 _PHASES = 1024  # the nearest is taken
 _BETA = 6.0  # of the Kaiser window: flat to 18 kHz, while nothing of Opus lies above 20
