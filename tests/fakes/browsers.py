@@ -1,4 +1,4 @@
-"""Musicians in a real Chromium, and a hub in a thread for them."""
+"""Musicians in a real Chromium, and a hub in a thread for them; below, as fixtures that a conftest may take."""
 
 import asyncio
 import threading
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
@@ -150,15 +151,39 @@ class Musicians:
             self.complaints.append(message.text)
 
 
-@contextmanager
-def scripts(folder: Path) -> Iterator[Run]:
-    """Runs the body of an async function in the page's own origin."""
-    hub = Hub(folder)
-    hub.start()
-    try:
-        with sync_playwright() as playwright, chromium(playwright, write_wav(folder / "tone.wav", tone())) as browser:
-            page = browser.new_context(ignore_https_errors=True).new_page()
-            page.goto(hub.secure("ABC123"))
-            yield lambda body: page.evaluate(f"async () => {{ {body} }}")
-    finally:
-        hub.stop()
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    running = Hub(tmp_path_factory.mktemp("hub"))
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Its microphone hears two tones."""
+    with chromium(playwright, write_wav(tmp_path_factory.mktemp("sound") / "tone.wav", tone())) as running:
+        yield running
+
+
+@pytest.fixture
+def musicians(browser: Browser) -> Iterator[Musicians]:
+    """Whose consoles must not have complained."""
+    group = Musicians(browser)
+    yield group
+    group.close()
+    assert group.complaints == []
+
+
+@pytest.fixture(scope="module")
+def run(hub: Hub, browser: Browser) -> Run:
+    """Runs the body of an async function in the jam page's own origin."""
+    page = browser.new_context(ignore_https_errors=True).new_page()
+    page.goto(hub.secure("ABC123"))
+    return lambda body: page.evaluate(f"async () => {{ {body} }}")

@@ -1,11 +1,10 @@
 """The jam page in a real Chromium, against the real hub, over https with a certificate that the user accepts."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Page, Playwright, expect
 
 from tests.fakes import browsers
 from tests.fakes.bridge import open_bridge
@@ -40,35 +39,6 @@ STORED = """async (code) => {
 }"""
 OTHERS = ".member[data-self=false]"
 HEARD = "[data-level]:not([data-level='0.00'])"
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    running = Hub(tmp_path_factory.mktemp("hub"))
-    running.start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    microphone = browsers.write_wav(tmp_path_factory.mktemp("sound") / "tone.wav", browsers.tone())
-    with browsers.chromium(playwright, microphone) as running:
-        yield running
-
-
-@pytest.fixture
-def musicians(browser: Browser) -> Iterator[Musicians]:
-    group = Musicians(browser)
-    yield group
-    group.close()
-    assert group.complaints == []
 
 
 def names(page: Page) -> list[str]:

@@ -1,7 +1,6 @@
 """The jam page's MIDI against the daemon's own: the same packets, in a real Chromium."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -12,7 +11,6 @@ from jambridge.midi import wire
 from jambridge.midi.held import Held
 from jambridge.midi.journal import Journal, Reception
 from jambridge.units import LocalSeconds, RoomSeconds
-from tests.fakes import browsers
 from tests.fakes.browsers import Run
 from tests.midi.messages import PLAYED
 
@@ -46,12 +44,6 @@ const until = async (condition, what) => {
     if (performance.now() - start > 15_000) throw new Error(`never: ${what}`);
 };
 """
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    with browsers.scripts(tmp_path_factory.mktemp("hub")) as running:
-        yield running
 
 
 @given(messages=st.lists(PLAYED, max_size=30))

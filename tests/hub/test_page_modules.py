@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +13,6 @@ from jambridge.room import code
 from jambridge.room.messages import Participant
 from jambridge.store import merging
 from jambridge.units import PeerId
-from tests.fakes import browsers
 from tests.fakes.browsers import Run
 
 LINKS = """
@@ -65,12 +63,6 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const connected = (...some) => until(() => some.every((end) => end.link.state === "connected"), "connected");
 const count = (...wanted) => said.filter((entry) => wanted.every((part, place) => part === entry[place])).length;
 """
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    with browsers.scripts(tmp_path_factory.mktemp("hub")) as running:
-        yield running
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from tests.fakes import browsers
 from tests.fakes.box import Box, open_box
@@ -44,36 +44,15 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    microphone = browsers.write_wav(tmp_path_factory.mktemp("sound") / "tone.wav", browsers.tone())
-    with browsers.chromium(playwright, microphone) as running:
-        yield running
-
-
 @pytest.fixture
-def visitors(browser: Browser) -> Iterator[Musicians]:
-    group = Musicians(browser)
-    yield group
-    group.close()
-    assert group.complaints == []
-
-
-@pytest.fixture
-def page(box: Box, visitors: Musicians) -> Page:
+def page(box: Box, musicians: Musicians) -> Page:
     box.ask("POST", "/api/light", {"zones": [], "effect": "notes", "brightness": 1.0})
-    page = visitors.open(f"{box.base}/")
+    page = musicians.open(f"{box.base}/")
     expect(page.locator("#box")).to_be_visible(timeout=PATIENCE_MS)
     return page
 
 
-def test_the_room_is_shown_with_its_code_link_and_people(box: Box, visitors: Musicians, page: Page) -> None:
+def test_the_room_is_shown_with_its_code_link_and_people(box: Box, musicians: Musicians, page: Page) -> None:
     expect(page.locator("#room-code")).to_have_text(ROOM)
     expect(page.locator(f"#room-light{CONNECTED}")).to_be_visible()
     expect(page.get_by_role("link", name=f"/jam/{ROOM}")).to_have_attribute("href", box.jam)
@@ -82,7 +61,7 @@ def test_the_room_is_shown_with_its_code_link_and_people(box: Box, visitors: Mus
     expect(page.locator(".member .self")).to_be_visible()
     expect(page.locator(".member .host")).to_be_visible()
 
-    ann = visitors.join(box.jam, "Ann")
+    ann = musicians.join(box.jam, "Ann")
     card = page.locator(".member", has_text="Ann")
     expect(card.locator(f".light{CONNECTED}")).to_be_visible(timeout=PATIENCE_MS)
     expect(card.locator(".figures")).to_contain_text("% lost", timeout=PATIENCE_MS)
@@ -93,10 +72,10 @@ def test_the_room_is_shown_with_its_code_link_and_people(box: Box, visitors: Mus
     expect(page.locator(".member .name")).to_have_text(["Box"], timeout=PATIENCE_MS)
 
 
-def test_what_is_played_is_shown_as_notes_and_on_the_strip(box: Box, visitors: Musicians, page: Page) -> None:
+def test_what_is_played_is_shown_as_notes_and_on_the_strip(box: Box, musicians: Musicians, page: Page) -> None:
     expect(page.locator("#notes")).to_have_text("Silence")
 
-    visitors.join(box.jam, "Ann")
+    musicians.join(box.jam, "Ann")
 
     expect(page.locator("#notes li", has_text="A4")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator(".member", has_text="Ann").locator(".playing")).to_contain_text("A4", timeout=PATIENCE_MS)
@@ -127,7 +106,7 @@ def test_a_change_is_seen_at_once_wherever_it_is_made(box: Box, page: Page) -> N
     assert took_ms < PATIENCE_MS / 10, took_ms
 
 
-def test_lights_are_changed_and_zones_made_and_removed(box: Box, visitors: Musicians, page: Page) -> None:
+def test_lights_are_changed_and_zones_made_and_removed(box: Box, musicians: Musicians, page: Page) -> None:
     page.locator("#effect").select_option("wash")
     page.get_by_label("Brightness").fill("40")
     box.until(lambda status: (status["light"]["effect"], status["light"]["brightness"]) == ("wash", 0.4), "the light")
@@ -149,11 +128,11 @@ def test_lights_are_changed_and_zones_made_and_removed(box: Box, visitors: Music
     page.get_by_role("button", name="Remove zone 1").click()
     expect(zone).to_have_count(0)
     expect(page.locator("#lights-problem")).to_be_empty()
-    visitors.complaints[:] = [one for one in visitors.complaints if " 400 " not in one]  # what it was refused with
+    musicians.complaints[:] = [one for one in musicians.complaints if " 400 " not in one]  # what it was refused with
 
 
-def test_a_musician_is_turned_down_and_muted_here_alone(box: Box, visitors: Musicians, page: Page) -> None:
-    visitors.join(box.jam, "Ann")
+def test_a_musician_is_turned_down_and_muted_here_alone(box: Box, musicians: Musicians, page: Page) -> None:
+    musicians.join(box.jam, "Ann")
     page.get_by_label("Volume of Ann here").fill("150")
     page.get_by_role("button", name="Mute Ann here").click()
 
@@ -196,8 +175,8 @@ def reach(page: Page, wanted: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_nobody_is_shut_out(box: Box, visitors: Musicians, page: Page, size: str, scheme: Any) -> None:
-    visitors.join(box.jam, "Ann")
+def test_nobody_is_shut_out(box: Box, musicians: Musicians, page: Page, size: str, scheme: Any) -> None:
+    musicians.join(box.jam, "Ann")
     expect(page.locator("#notes li", has_text="A4")).to_be_visible(timeout=PATIENCE_MS)
     page.emulate_media(color_scheme=scheme)
     width, height = SIZES[size]
@@ -215,9 +194,9 @@ def test_nobody_is_shut_out(box: Box, visitors: Musicians, page: Page, size: str
 
 
 def test_from_another_machine_the_token_opens_the_page_and_is_not_left_in_the_address(
-    box: Box, visitors: Musicians
+    box: Box, musicians: Musicians
 ) -> None:
-    page = visitors.open("about:blank")
+    page = musicians.open("about:blank")
     page.context.set_extra_http_headers({"X-Forwarded-For": "192.0.2.7"})
     page.goto(f"http://{browsers.NAME}:{box.port}/")
     expect(page.get_by_label("Token")).to_be_visible()
@@ -232,15 +211,15 @@ def test_from_another_machine_the_token_opens_the_page_and_is_not_left_in_the_ad
     page.reload()
     expect(page.locator("#room-code")).to_have_text(ROOM)
     assert page.evaluate("document.cookie") == ""  # no script sees it
-    visitors.complaints[:] = [one for one in visitors.complaints if "401" not in one]  # Chromium says so itself
+    musicians.complaints[:] = [one for one in musicians.complaints if "401" not in one]  # Chromium says so itself
 
 
-def test_an_older_session_is_resumed_and_the_page_follows(tmp_path: Path, visitors: Musicians) -> None:
+def test_an_older_session_is_resumed_and_the_page_follows(tmp_path: Path, musicians: Musicians) -> None:
     with open_box(tmp_path, "FIRST2") as before:
         before.ask("POST", "/api/state", {"tempo": 77})
         before.until(lambda status: status["store"]["saved_at"], "the session is stored")
     with open_box(tmp_path, "SECND2") as box:
-        page = visitors.open(f"{box.base}/")
+        page = musicians.open(f"{box.base}/")
         expect(page.locator("#room-code")).to_have_text("SECND2")
 
         page.get_by_role("button", name="Resume FIRST2").click()
@@ -248,7 +227,7 @@ def test_an_older_session_is_resumed_and_the_page_follows(tmp_path: Path, visito
 
         expect(page.locator("#room-code")).to_have_text("FIRST2", timeout=2 * PATIENCE_MS)
         expect(page.locator("#tempo")).to_have_value("77", timeout=PATIENCE_MS)
-        visitors.close()
+        musicians.close()
         box.process.terminate()
         assert box.process.wait(20) == 0
-    visitors.complaints[:] = [one for one in visitors.complaints if "ERR_" not in one]  # while the box was away
+    musicians.complaints[:] = [one for one in musicians.complaints if "ERR_" not in one]  # while the box was away

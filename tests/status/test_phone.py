@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from tests.fakes import browsers
 from tests.fakes.box import Box, Status, open_box
@@ -28,21 +28,6 @@ HEARD = "[data-level]:not([data-level='0.00'])"
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     with open_box(tmp_path_factory.mktemp("box"), ROOM) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    microphone = browsers.write_wav(tmp_path_factory.mktemp("sound") / "tone.wav", browsers.tone())
-    with sync_playwright() as playwright, browsers.chromium(playwright, microphone) as running:
-        yield running
-
-
-@pytest.fixture
-def musicians(browser: Browser) -> Iterator[Musicians]:
-    group = Musicians(browser)
-    yield group
-    group.close()
-    assert group.complaints == []
 
 
 def level_dbfs(status: Status, name: str) -> float:

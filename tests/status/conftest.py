@@ -1,0 +1,3 @@
+from tests.fakes.browsers import browser, musicians, playwright
+
+__all__ = ["browser", "musicians", "playwright"]
