@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import secrets
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 _FILE = "identity.json"
 _ID = re.compile("[0-9a-f]{16}")
 _LOCK = "running"
+_EXCLUSIVE = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+"""The whole file, as struct flock of fcntl(2)."""
 _MAX_BYTES = 64 * 1024
 
 
@@ -66,7 +69,7 @@ def claimed(directory: Path) -> Iterator[None]:
         return
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _EXCLUSIVE)
         except OSError as exc:
             holder = os.read(descriptor, 20).decode("ascii", "replace").strip() or "?"
             raise DeviceError(
@@ -82,12 +85,13 @@ def claimed(directory: Path) -> Iterator[None]:
 
 
 def is_claimed(directory: Path) -> bool:
-    """Whether a daemon runs there."""
+    """Whether a daemon runs there; who asks is not in the way of one that starts, nor of others who ask."""
     try:
-        with claimed(directory):
-            return False
-    except DeviceError:
-        return True
+        with (directory / _LOCK).open("rb") as file:
+            in_the_way = fcntl.fcntl(file, fcntl.F_OFD_GETLK, _EXCLUSIVE)
+    except OSError:  # there never was one, or it is another user's
+        return False
+    return not in_the_way.startswith(struct.pack("h", fcntl.F_UNLCK))
 
 
 def load(directory: Path) -> Identity:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -48,11 +49,20 @@ def test_a_place_that_cannot_be_written_is_told_and_done_without(tmp_path: Path)
 
 def test_a_state_directory_is_one_daemons(tmp_path: Path) -> None:
     assert not identity.is_claimed(tmp_path)
+    assert not list(tmp_path.iterdir()), "asking writes nothing"
     with identity.claimed(tmp_path):
         assert identity.is_claimed(tmp_path)
         with pytest.raises(DeviceError, match=rf"already running here \(process {os.getpid()}\).*JAMBRIDGE_STATE"):
             identity.claimed(tmp_path).__enter__()
     assert not identity.is_claimed(tmp_path)
+
+
+def test_who_asks_whether_a_daemon_runs_is_not_taken_for_one(tmp_path: Path) -> None:
+    with identity.claimed(tmp_path):
+        pass
+    with ThreadPoolExecutor(4) as asking:
+        answers = list(asking.map(identity.is_claimed, [tmp_path] * 2000))
+    assert not any(answers)
 
 
 def test_a_killed_daemon_holds_nothing(tmp_path: Path) -> None:

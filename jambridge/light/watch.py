@@ -13,7 +13,7 @@ from jambridge.light import consent, link, probe, wled
 from jambridge.light.wled import Wled
 
 ABSENT_AFTER = 2  # probes in vain
-UNASKED = "has not answered yet"
+UNASKED = "does not answer yet"
 
 
 @dataclass(frozen=True, slots=True)

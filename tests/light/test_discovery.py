@@ -254,6 +254,8 @@ def test_each_that_never_answered_is_told_once_and_with_its_cause(caplog: pytest
             entries = [ControllerConfig(host="127.0.0.1", http_port=port) for port in ports]
             async with discovering(only(*entries, named(sim))) as (discovery, _):
                 await until_found(discovery, lambda found: UNASKED in [one.reason for one in found])
+                with pytest.raises(LinkError, match="does not answer"):
+                    discovery.way_to(f"127.0.0.1:{silent}")
                 await until_found(discovery, lambda found: UNASKED not in [one.reason for one in found])
                 watch = discovery._watches[f"127.0.0.1:{refusing}"]
                 while watch.failures < 10:  # noqa: ASYNC110  nothing new is shown any more
