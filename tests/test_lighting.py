@@ -1,7 +1,6 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -15,6 +14,7 @@ from jambridge.lighting import CHANGEABLE, PAUSED, Lighting
 from jambridge.room.state import RoomState
 from jambridge.sync.service import Sync
 from jambridge.units import PeerId
+from tests.fakes.waiting import until
 
 
 def lighting(**light: object) -> Lighting:
@@ -101,12 +101,6 @@ def test_a_zone_that_cannot_be_shown_says_why() -> None:
         "no controller 'Hall' is driven",
     ]
     assert json.loads(json.dumps(section)) == section
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110  each fact has its own way of becoming true
-            await asyncio.sleep(0.01)
 
 
 def test_a_zone_that_is_not_shown_is_told_once_and_so_is_its_return(caplog: pytest.LogCaptureFixture) -> None:

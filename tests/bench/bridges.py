@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 
 from tests.bench.jack_rig import Way
-from tests.bench.neighbours import free_ports
 from tests.fakes.jack import Jack
+from tests.fakes.ports import free_port, free_ports
 from tests.scenarios.daemon import JAMBRIDGE
 
 PATIENCE_S = 30.0
@@ -78,7 +78,7 @@ def open_boxes(server: Jack, count: int = 2, audio: Mapping[str, Any] | None = N
     """So many boxes on one JACK, all of them heard by all."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jambridge-bench-")))
-        (hub_port,) = free_ports(1)
+        hub_port = free_port()
         boxes: list[Box] = []
         for number in range(count):
             settings = {

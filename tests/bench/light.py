@@ -31,6 +31,7 @@ from jambridge.units import PeerId
 from tests.bench import fleet
 from tests.bench.stage import table
 from tests.bench.strips import Showing, Strip, listening, steady
+from tests.fakes.waiting import until
 
 SECONDS = 30.0
 SETTLE_S = 2.0
@@ -52,8 +53,7 @@ async def lighting(strips: Sequence[Strip]) -> AsyncIterator[tuple[Lights, "asyn
             assert feed is not None
             tasks = [asyncio.create_task(lights.run()), asyncio.create_task(_play(feed))]
             try:
-                while not all(strip.arrivals for strip in strips):  # noqa: ASYNC110  it has no event
-                    await asyncio.sleep(0.01)
+                await until(lambda: all(strip.arrivals for strip in strips))
                 await asyncio.sleep(SETTLE_S)
                 yield lights, tasks[0]
             finally:

@@ -14,7 +14,7 @@ from tests.bench.midi_rig import PATIENCE_S, PERIOD_FRAMES, PIXELS, open_rig
 from tests.bench.stage import table
 from tests.fakes.instrument import Instrument, instrument
 from tests.scenarios.capture import Capture, capture
-from tests.scenarios.daemon import Status
+from tests.scenarios.daemon import Status, is_driven
 from tests.scenarios.palette import pitch_classes
 
 NOTES = 300
@@ -33,7 +33,7 @@ def light(count: int = NOTES) -> None:
         rig.daemons[0].await_status(lambda status: status["midi"]["inputs"], "the port is open")
         for daemon in rig.daemons:
             daemon.await_status(_is_connected, "the boxes are connected", PATIENCE_S)
-            daemon.await_status(_is_driven, "the strip is driven", PATIENCE_S)
+            daemon.await_status(is_driven, "the strip is driven", PATIENCE_S)
         rows = []
         for act, drone in (("alone", None), ("beside another", DRONE)):
             if drone is not None:
@@ -74,7 +74,3 @@ def _lit(struck: list[tuple[float, int]], wire: Capture) -> tuple[str, ...]:
 
 def _is_connected(status: Status) -> bool:
     return [peer["state"] for peer in status["audio"]["peers"]] == ["connected"]
-
-
-def _is_driven(status: Status) -> bool:
-    return any(one["state"] == "driven" for one in status["light"]["controllers"])

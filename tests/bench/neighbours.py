@@ -15,6 +15,7 @@ from tests.bench.jack_rig import COLUMNS, Way, measure, rows
 from tests.bench.stage import table
 from tests.bench.through import on_jack
 from tests.fakes.jack import Jack, jack
+from tests.fakes.ports import free_ports
 
 STARTS = 3
 SECONDS = 60.0
@@ -26,7 +27,7 @@ Open = Callable[[Jack], AbstractContextManager[Way]]
 @contextmanager
 def open_jamulus(server: Jack) -> Iterator[Way]:
     """A Jamulus server and two clients that are connected to it; from the first to the second."""
-    meeting, one, other = free_ports(3)
+    meeting, one, other = free_ports(3, socket.SOCK_DGRAM)
     with ExitStack() as stack:
         home = stack.enter_context(tempfile.TemporaryDirectory(prefix="jambridge-jamulus-"))
         here = server.environment | {"QT_QPA_PLATFORM": "offscreen", "HOME": home, "XDG_RUNTIME_DIR": home}
@@ -42,7 +43,7 @@ def open_jamulus(server: Jack) -> Iterator[Way]:
 @contextmanager
 def open_jacktrip(server: Jack) -> Iterator[Way]:
     """Two JackTrips, each other's peer; from the first to the second."""
-    one, other = free_ports(2)
+    one, other = free_ports(2, socket.SOCK_DGRAM)
     waiting = ["jacktrip", "-s", "-J", "jacktrip-a", "-B", str(one), "-P", str(other)]
     calling = ["jacktrip", "-c", "127.0.0.1", "-J", "jacktrip-b", "-B", str(other), "-P", str(one)]
     with ExitStack() as stack:
@@ -73,15 +74,6 @@ def compare(opens: dict[str, Open], period_frames: int, starts: int, seconds: fl
                     measured = measure(server, {f"{name} {start + 1}": way}, seconds)
                 shown += [(*row, str(measured.xruns), str(measured.void)) for row in rows(measured)]
     table(f"On JACK at {period_frames} frames, {seconds:.0f} s", (*COLUMNS, "xruns", "void"), shown)
-
-
-def free_ports(count: int) -> list[int]:
-    """UDP ports that nobody has."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(count)]
-        for one in sockets:
-            one.bind(("", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 @contextmanager

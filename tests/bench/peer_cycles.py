@@ -31,7 +31,8 @@ from jambridge.sound import Sound
 from jambridge.units import PeerId
 from tests.bench.stage import table
 from tests.fakes.jack import jack
-from tests.fakes.switch import Switch, member, until
+from tests.fakes.switch import Switch, member
+from tests.fakes.waiting import until
 
 CYCLES = 400
 WARM_UP = 200

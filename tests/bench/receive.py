@@ -19,7 +19,8 @@ from jambridge.peers.peer import Surroundings
 from jambridge.room.messages import Participant
 from jambridge.units import PeerId
 from tests.fakes.remote_peer import remote_peer
-from tests.fakes.switch import Switch, until
+from tests.fakes.switch import Switch
+from tests.fakes.waiting import until
 
 CLICKS = 105
 CPU_SECONDS = 10.0

@@ -16,9 +16,10 @@ import psutil
 from tests.bench import card_rig
 from tests.bench.bridges import Box, open_box, open_boxes, way
 from tests.bench.jack_rig import COLUMNS, Measured, measure, rows
-from tests.bench.neighbours import SETTLE_S, free_ports, open_jacktrip, open_jamulus
+from tests.bench.neighbours import SETTLE_S, open_jacktrip, open_jamulus
 from tests.bench.stage import table
 from tests.fakes.jack import jack
+from tests.fakes.ports import free_port
 from tests.fakes.sound_card import environment, sound_card
 
 SECONDS = 60.0
@@ -78,7 +79,7 @@ def in_a_mesh(seconds: float) -> None:
 @contextmanager
 def _two_on_pulse(place: Path, source: Any, sink: Any) -> Iterator[list[Box]]:
     env = environment(place, source, sink)
-    (hub_port,) = free_ports(1)
+    hub_port = free_port()
     with ExitStack() as stack:
         boxes = [
             stack.enter_context(open_box(place / name, hub_port, {"audio": audio, "identity": {"name": name}}, env))

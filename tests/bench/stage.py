@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.scenarios.capture import Capture, capture
-from tests.scenarios.daemon import Daemon, Program, open_daemon, open_wled
+from tests.scenarios.daemon import Daemon, Program, is_driven, open_daemon, open_wled
 from tests.scenarios.musicians import playing
 from tests.scenarios.namespaces import network
 
@@ -56,7 +56,7 @@ def open_stage(act: str, pixels: int = PIXELS) -> Iterator[Stage]:
             stack.enter_context(playing(host, box, ROOM, number, act)) for number, host in enumerate(others)
         )
         daemon.await_status(lambda status: len(_heard(status)) == PEERS, "every musician is heard")
-        daemon.await_status(_is_driven, "the strip is driven")
+        daemon.await_status(is_driven, "the strip is driven")
         yield Stage(daemon, wled, wire, musicians)
 
 
@@ -71,7 +71,3 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 def _heard(status: dict[str, dict[str, list[dict[str, int]]]]) -> list[dict[str, int]]:
     return [peer for peer in status["audio"]["peers"] if peer["packets"] > 0]
-
-
-def _is_driven(status: dict[str, dict[str, list[dict[str, str]]]]) -> bool:
-    return any(one["state"] == "driven" for one in status["light"]["controllers"])

@@ -12,7 +12,7 @@ import pytest
 
 from jambridge.commands import doctor as command
 from jambridge.config import Config
-from tests.store.postgrest.cluster import free_port
+from tests.fakes.ports import free_port
 
 SECRET = "the-turn-secret-of-this-band"
 QUIET = {  # nothing of this machine's networks, sound and neighbours

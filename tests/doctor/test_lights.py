@@ -16,7 +16,7 @@ from jambridge.light import ddp
 from jambridge.light.discovery import Found
 from jambridge.sim.wled import SimulatedWled, open_sim
 from tests.doctor.look import look
-from tests.store.postgrest.cluster import free_port
+from tests.fakes.ports import free_port
 
 ELSEWHERE = "127.0.0.2"
 

@@ -11,8 +11,8 @@ from jambridge.doctor.judge import listening
 from jambridge.doctor.judge.listening import Port
 from jambridge.doctor.probe import listening as probe
 from tests.doctor.look import look
+from tests.fakes.ports import free_port
 from tests.fakes.worlds import AS_NOBODY, ROOT
-from tests.store.postgrest.cluster import free_port
 
 
 def test_a_taken_port_names_who_has_it_and_the_key_to_change(tmp_path: Path) -> None:

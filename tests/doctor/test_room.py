@@ -9,8 +9,9 @@ from jambridge.doctor.finding import Finding, Verdict, failure, good, note, warn
 from jambridge.doctor.judge import room
 from tests.doctor.look import look
 from tests.doctor.test_supabase import a_project
+from tests.fakes.ports import free_port
 from tests.hub.live import live_hub
-from tests.store.postgrest.cluster import ANON_KEY, Cluster, PostgrestServer, free_port, jwt
+from tests.store.postgrest.cluster import ANON_KEY, Cluster, PostgrestServer, jwt
 
 
 def seen(config: Path, key: str, url: str) -> dict[str, Finding]:

@@ -21,7 +21,8 @@ import psutil
 import pytest
 
 from tests.doctor.test_supabase import a_project
-from tests.store.postgrest.cluster import ANON_KEY, PostgrestServer, free_port
+from tests.fakes.ports import free_port, free_ports
+from tests.store.postgrest.cluster import ANON_KEY, PostgrestServer
 
 PATIENCE_S = 60.0
 TURN_SECRET = "what only the server/and the boxes know+1"
@@ -60,7 +61,7 @@ def secret_file(directory: Path, name: str, text: str) -> str:
 @contextmanager
 def running(directory: Path, more: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     """Everything that was said of a daemon with these secrets, by where; the rest is added when it has ended."""
-    turn, other = free_port(), free_port()
+    turn, other = free_ports(2)
     settings: dict[str, Any] = {
         "room": {"code": ROOM},
         "audio": {"input": "none", "output": "none"},

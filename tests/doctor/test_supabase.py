@@ -20,8 +20,9 @@ from jambridge.doctor import finding, supabase
 from jambridge.doctor.finding import Finding, Verdict
 from jambridge.doctor.project_url import judge
 from jambridge.strict_json import JsonObject, loads_object
+from tests.fakes.ports import free_port
 from tests.hub.live import live_hub
-from tests.store.postgrest.cluster import ANON_KEY, MIGRATIONS, SERVICE_KEY, Cluster, PostgrestServer, free_port, jwt
+from tests.store.postgrest.cluster import ANON_KEY, MIGRATIONS, SERVICE_KEY, Cluster, PostgrestServer, jwt
 from tests.store.postgrest.gateway import PUBLISHABLE_KEY, Gateway, open_gateway
 
 EVERYTHING = [

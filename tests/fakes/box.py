@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes.browsers import NAME
+from tests.fakes.ports import free_ports
 
 PATIENCE_S = 90.0  # two cores, shared
 LOOK_S = 0.05
@@ -90,9 +91,9 @@ class Box:
 @contextmanager
 def open_box(folder: Path, room: str, settings: Mapping[str, str] | None = None) -> Iterator[Box]:
     """Once it drives its strip and is in the room. `settings` are more of its environment, as HTTP__BIND."""
-    ports = [free_port() for _ in range(3)]
-    wled = [free_port() for _ in range(2)]
-    udp = [free_port(socket.SOCK_DGRAM) for _ in range(3)]
+    ports = free_ports(3)
+    wled = free_ports(2)
+    udp = free_ports(3, socket.SOCK_DGRAM)
     hub, tls, http_port = ports
     data, release, e131 = udp
     controller = {"host": "127.0.0.1", "http_port": wled[0], "data_port": data, "udp_port": release}
@@ -159,9 +160,3 @@ def running(arguments: list[str], environment: Mapping[str, str], output: Any) -
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(10)
-
-
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    with socket.socket(type=kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

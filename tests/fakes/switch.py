@@ -166,10 +166,3 @@ async def _play(who: Member, outgoing: Outgoing, frequency_hz: float) -> None:
             position += BLOCK_FRAMES
         due += BLOCK_FRAMES / SAMPLE_RATE_HZ
         await asyncio.sleep(max(due - loop.time(), 0))
-
-
-async def until(fact: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for a fact, however slow this machine is today."""
-    async with asyncio.timeout(seconds):
-        while not fact():  # noqa: ASYNC110  facts of several meshes have no event in common
-            await asyncio.sleep(0.01)

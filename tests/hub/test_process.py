@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from jambridge.hub.server import HubServer
+from tests.fakes.waiting import until
 from tests.hub.live import Member
 from tests.hub.test_socketio import Player
 
@@ -154,9 +155,7 @@ def test_a_room_that_only_the_hub_keeps_survives_its_being_killed(tmp_path: Path
             async with Player.connected(here := Here(said(hub)["port"])) as player:
                 code = await player.create()
                 await player.say("state:tempo-change", tempo=201)
-                async with asyncio.timeout(PATIENCE_S):
-                    while not any('"tempo":201' in state for state in kept()):  # noqa: ASYNC110  seen only from outside
-                        await asyncio.sleep(0.05)
+                await until(lambda: any('"tempo":201' in state for state in kept()))
                 hub.kill()
         with process(tmp_path, *FREE) as hub:
             async with Player.connected(here := Here(said(hub)["port"])) as player, Member.connected(here) as member:

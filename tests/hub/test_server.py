@@ -16,6 +16,7 @@ from jambridge.errors import LinkError
 from jambridge.hub.limits import Limits, Patience
 from jambridge.hub.server import HubServer
 from tests.fakes.crowd import crowd
+from tests.fakes.waiting import until
 from tests.hub.live import PATIENCE_S, Member, health, live_hub, run, settled
 
 
@@ -85,9 +86,7 @@ def test_who_does_not_read_an_answer_is_dropped(tmp_path: Path) -> None:
                 request = b"GET /rest/v1/sessions?select=state HTTP/1.1\r\nHost: localhost\r\napikey: k\r\n\r\n"
                 reader.sendall(request * 8)  # more than the kernel keeps
                 slow.append(reader)
-            async with asyncio.timeout(PATIENCE_S):
-                while hub._plain.open:  # noqa: ASYNC110  the kernel goes on sending: its reader does not see the end
-                    await asyncio.sleep(0.01)
+            await until(lambda: not hub._plain.open)  # the kernel goes on sending: its reader does not see the end
             assert (await health(hub))["rest"]["requests"] >= 5 + len(slow)
             for reader in slow:
                 reader.close()

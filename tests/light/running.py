@@ -24,6 +24,7 @@ from jambridge.sim.wled import SimulatedWled
 from jambridge.sync.clock import Course
 from jambridge.sync.service import ClockReport
 from jambridge.units import LocalSeconds, PeerId, RoomSeconds
+from tests.fakes.waiting import until
 
 RATE = 48_000
 PACKET = 960
@@ -127,12 +128,7 @@ async def background(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def eventually(holds: Callable[[], bool]) -> None:
-    while not holds():  # noqa: ASYNC110  what is waited for has no event of its own
-        await asyncio.sleep(0.01)
-
-
 async def report_of(lights: Lights, holds: Callable[[Report], bool]) -> Report:
-    await eventually(lambda: lights.report is not None and holds(lights.report))
+    await until(lambda: lights.report is not None and holds(lights.report))
     assert lights.report
     return lights.report

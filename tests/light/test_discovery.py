@@ -26,6 +26,7 @@ from jambridge.light.wled import Controller
 from jambridge.sim.wled import SimulatedWled, mac_of, open_sim
 from jambridge.units import LocalSeconds
 from tests.fakes.hostile_http import open_hostile, response
+from tests.fakes.waiting import until
 
 PATIENCE_S = 30
 QUICK = Patience(present_s=0.1, taken_s=0.1, absent_s=0.05, answer_s=1.0)
@@ -232,8 +233,7 @@ def test_one_that_starts_again_between_two_questions_is_told(caplog: pytest.LogC
             async with discovering(only(named(sim))) as (_, controllers):
                 await until_driven(controllers, bool)
                 sim._started_at = LocalSeconds(time.monotonic())
-                while "again" not in caplog.text:  # noqa: ASYNC110  nothing else tells of it
-                    await asyncio.sleep(0.01)
+                await until(lambda: "again" in caplog.text)
 
     with caplog.at_level(logging.INFO):
         asyncio.run(scenario())
@@ -258,8 +258,7 @@ def test_each_that_never_answered_is_told_once_and_with_its_cause(caplog: pytest
                     discovery.way_to(f"127.0.0.1:{silent}")
                 await until_found(discovery, lambda found: UNASKED not in [one.reason for one in found])
                 watch = discovery._watches[f"127.0.0.1:{refusing}"]
-                while watch.failures < 10:  # noqa: ASYNC110  nothing new is shown any more
-                    await asyncio.sleep(0.01)
+                await until(lambda: watch.failures >= 10)  # nothing new is shown any more
             return ports
 
     with caplog.at_level(logging.INFO):

@@ -18,7 +18,8 @@ from jambridge.notes.stroke import Stroke
 from jambridge.sim.wled import open_sim
 from jambridge.supervise import Health, supervise
 from jambridge.units import LocalSeconds, MidiNote
-from tests.light.running import PATIENCE_S, RATE, Rig, background, eventually, is_violet, play, report_of
+from tests.fakes.waiting import until
+from tests.light.running import PATIENCE_S, RATE, Rig, background, is_violet, play, report_of
 
 
 def test_a_new_light_process_shows_what_is_held() -> None:
@@ -146,7 +147,7 @@ def test_hung_it_is_killed_and_started_again() -> None:
                 await sim.until(is_violet)
                 await report_of(rig.present[0], lambda report: bool(report.outputs))
                 os.kill(rig.present[0].pid, signal.SIGSTOP)
-                await eventually(lambda: len(rig.present) > 1)
+                await until(lambda: len(rig.present) > 1)
                 await report_of(rig.present[1], lambda report: report.outputs[0].frames_sent > 0)
                 assert "has not reported" in str(health.last_error)
 

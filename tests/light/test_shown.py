@@ -20,6 +20,7 @@ from jambridge.sync.clock import Course
 from jambridge.sync.service import ClockReport
 from jambridge.units import LocalSeconds, MidiNote, PeerId, RoomSeconds
 from tests.bench.strips import Strip, listening
+from tests.fakes.waiting import until
 from tests.light.running import (
     PACKET,
     PATIENCE_S,
@@ -27,7 +28,6 @@ from tests.light.running import (
     Rig,
     background,
     controller,
-    eventually,
     hue,
     is_violet,
     play,
@@ -143,7 +143,7 @@ def test_frames_leave_on_the_ticks_of_the_rooms_clock() -> None:
         rig.controllers.set((strip.controller,))
         with listening([strip]):
             async with asyncio.timeout(PATIENCE_S), rig.open() as lights, background(lights.run(), play(rig.player())):
-                await eventually(lambda: len(strip.arrivals) > 240)
+                await until(lambda: len(strip.arrivals) > 240)
         return [one.at for one in strip.arrivals[60:]]  # by the kernel, however busy we are
 
     places = (np.array(asyncio.run(scenario())) + AHEAD_S) * 60 % 1

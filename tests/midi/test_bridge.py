@@ -27,7 +27,8 @@ from jambridge.sync.clock import Course
 from jambridge.units import LocalSeconds, PeerId, RoomSeconds
 from tests.fakes.instrument import PERIOD_FRAMES, Instrument, instrument
 from tests.fakes.jack import Jack, jack
-from tests.fakes.switch import Member, Switch, member, until
+from tests.fakes.switch import Member, Switch, member
+from tests.fakes.waiting import until
 
 CHORD = [bytes((0x90, note, 80)) for note in range(30, 94)]
 SILENT_WITHIN_S = 2.0

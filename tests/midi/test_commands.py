@@ -17,9 +17,9 @@ from jambridge.midi.merge import silence
 from jambridge.midi.ports import NONE
 from jambridge.status import view
 from jambridge.strict_json import JsonObject
-from tests.bench.neighbours import free_ports
 from tests.fakes.instrument import PERIOD_FRAMES, instrument
 from tests.fakes.jack import Jack, jack
+from tests.fakes.ports import free_port
 from tests.fakes.lines import until
 
 PATIENCE_S = 60.0
@@ -102,7 +102,7 @@ def test_panic_without_a_daemon_tells_the_outputs_that_there_are(server: Jack, t
 
 
 def test_a_daemon_uses_its_ports_tells_of_them_and_panics(server: Jack, tmp_path: Path) -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     file = tmp_path / "config.yaml"
     nothing = {"input": "none", "output": "none"}
     settings = {"hub": {"mode": "off"}, "light": {"mode": "off", "discover": "off"}, "audio": nothing}

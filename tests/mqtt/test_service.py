@@ -15,6 +15,7 @@ from jambridge.errors import WireError
 from jambridge.mqtt.entities import OFFLINE, ONLINE, Box, Broker
 from jambridge.mqtt.service import open_mqtt
 from jambridge.supervise import Health, State, supervise
+from tests.fakes.waiting import until
 from tests.mqtt.broker import PATIENCE_S, open_mosquitto, open_onlooker
 
 BOX = Box("00c0ffee00c0ffee", "The box", "1.0.0")
@@ -56,9 +57,7 @@ async def supervised(broker: Broker, room: Room, health: Health) -> AsyncIterato
 
 
 async def eventually(health: Health, state: State) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while health.state is not state:  # noqa: ASYNC110  what a supervisor tells has no event
-            await asyncio.sleep(0.02)
+    await until(lambda: health.state is state, PATIENCE_S)
 
 
 def says(**values: object) -> Callable[[str], bool]:

@@ -11,7 +11,7 @@ from jambridge.peers.arrival import MOST_WAITING, Arrival
 from jambridge.peers.channels import SYNC
 from jambridge.peers.connection import Connection
 from jambridge.peers.ice_servers import IceServers
-from tests.fakes.switch import until
+from tests.fakes.waiting import until
 
 
 class Ice:

@@ -16,7 +16,8 @@ from jambridge.peers.ice_servers import IceServers
 from jambridge.peers.status import PeerState
 from jambridge.room.messages import SignalType
 from jambridge.units import LocalSeconds, PeerId
-from tests.fakes.switch import Switch, member, until
+from tests.fakes.switch import Switch, member
+from tests.fakes.waiting import until
 
 
 @dataclass

@@ -12,7 +12,7 @@ from jambridge.peers import sdp
 from jambridge.peers.connection import Connection
 from jambridge.peers.ice_servers import IceServers
 from tests.fakes.browsers import CHROMIUM
-from tests.fakes.switch import until
+from tests.fakes.waiting import until
 
 OFFER = """async () => {
   const context = new AudioContext();

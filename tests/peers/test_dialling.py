@@ -15,7 +15,7 @@ from jambridge.peers.signals import RemoteBye, RemoteCandidates, RemoteDescripti
 from jambridge.peers.status import Drops
 from jambridge.room.messages import Participant
 from jambridge.units import PeerId
-from tests.fakes.switch import until
+from tests.fakes.waiting import until
 
 OFFER = (Path(__file__).parents[1] / "vectors" / "chromium-156-offer.sdp").read_text()
 SELF = PeerId("b")

@@ -13,7 +13,8 @@ from jambridge.peers.ice_servers import IceServers
 from jambridge.room.messages import Signal, SignalType
 from jambridge.strict_json import JsonObject
 from jambridge.units import PeerId
-from tests.fakes.switch import Switch, member, until
+from tests.fakes.switch import Switch, member
+from tests.fakes.waiting import until
 
 OFFER = (Path(__file__).parents[1] / "vectors" / "chromium-156-offer.sdp").read_text()
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from jambridge import ice_url
 from jambridge.ice_url import IceUrl
 from jambridge.peers.ice_servers import LOGIN_S, IceServers, Server
-from tests.fakes.switch import until
+from tests.fakes.waiting import until
 
 STUN, STUN_2 = (Server(ice_url.parse(f"stun:s{number}")) for number in (1, 2))
 TURN, TURN_2 = (Server(ice_url.parse(f"turn:t{number}"), "me", "hush") for number in (1, 2))

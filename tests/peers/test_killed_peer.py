@@ -7,7 +7,8 @@ import pytest
 from jambridge.peers.status import PeerState
 from jambridge.units import PeerId
 from tests.fakes.remote_peer import remote_peer
-from tests.fakes.switch import Switch, member, until
+from tests.fakes.switch import Switch, member
+from tests.fakes.waiting import until
 
 
 @pytest.mark.slow

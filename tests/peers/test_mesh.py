@@ -12,7 +12,8 @@ from jambridge.peers.peer import Surroundings
 from jambridge.peers.status import PeerState
 from jambridge.room.messages import Participant, Signal, SignalType
 from jambridge.units import PeerId
-from tests.fakes.switch import Switch, member, until
+from tests.fakes.switch import Switch, member
+from tests.fakes.waiting import until
 
 
 def offers_of(switch: Switch, peer: str) -> list[Signal]:

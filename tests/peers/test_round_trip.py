@@ -4,7 +4,8 @@ import asyncio
 
 from jambridge.peers.round_trip import RoundTrip
 from jambridge.units import PeerId
-from tests.fakes.switch import Switch, member, until
+from tests.fakes.switch import Switch, member
+from tests.fakes.waiting import until
 
 
 def test_the_median_counts_and_one_lost_request_is_no_delay() -> None:

@@ -27,7 +27,8 @@ from jambridge.peers import sctp
 from jambridge.peers.channels import SYNC
 from jambridge.peers.sctp import MAX_STREAMS, MAX_WAITING, Association
 from jambridge.units import PeerId
-from tests.fakes.switch import Member, Switch, member, until
+from tests.fakes.switch import Member, Switch, member
+from tests.fakes.waiting import until
 from tests.peers.test_channels import ends, they_offer
 
 FIRST, LAST, UNORDERED = 2, 1, 4

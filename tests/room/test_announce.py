@@ -15,6 +15,7 @@ from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 from jambridge.errors import WireError
 from jambridge.room import announce
 from jambridge.room.announce import Hub
+from tests.fakes.waiting import until
 
 GOOD = {b"version": b"1.0.0", b"id": b"a1b2", b"http": b"3001", b"tls": b"3443"}
 PATIENCE_S = 20.0
@@ -83,8 +84,7 @@ def test_hostile_announcements_are_dropped_and_counted() -> None:
                     await network.async_register_service(info, cooperating_responders=True)
                 async with announce.announce(hub), asyncio.timeout(PATIENCE_S):
                     assert await found(watching, hub.id) == hub
-                    while watching.dropped < len(hostile):  # noqa: ASYNC110  a counter
-                        await asyncio.sleep(0.01)
+                    await until(lambda: watching.dropped >= len(hostile))
         finally:
             await network.async_close()
 

@@ -1,6 +1,5 @@
 """Two supervised members against a real hub, over real sockets."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +17,7 @@ from jambridge.room.edges import HUB, SUPABASE, Address, RoomEdges
 from jambridge.room.messages import Broadcast, Signal, SignalType
 from jambridge.units import PeerId
 from tests.fakes.hostile_hub import HostileHub
+from tests.fakes.waiting import until
 from tests.hub.live import live_hub
 from tests.room.live import TOPIC, Seat, at, person, seated, stop, within_patience
 
@@ -69,8 +69,7 @@ def test_a_hub_that_is_stopped_is_said_to_be_gone_in_one_line(tmp_path: Path, ca
             async with live_hub(tmp_path) as hub:
                 (ada,) = await stack.enter_async_context(seated(at(hub.port), "Ada"))
             await ada.goes("reconnecting")
-            while "cannot be reached" not in str(ada.services.health[HUB].last_error):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+            await until(lambda: "cannot be reached" in str(ada.services.health[HUB].last_error))
 
     with caplog.at_level(logging.INFO):
         within_patience(scenario)

@@ -12,6 +12,7 @@ from jambridge.room.messages import SIGNAL_EVENT
 from jambridge.room.state import RoomState
 from tests.fakes import lossy_wire
 from tests.fakes.lossy_wire import Data
+from tests.fakes.waiting import until
 from tests.hub.live import live_hub
 from tests.room.live import at, seated
 
@@ -72,9 +73,10 @@ async def played(place: Path, seed: int, deaf_s: float) -> tuple[float, Losses]:
             await asyncio.sleep(deaf_s)
             assert len({seat.room.state.value.tempo for seat in seats}) == len(NAMES)
             losses.loss = LOSS
-        async with asyncio.timeout(changed + HEALED_WITHIN_S - time.monotonic()):
-            while len({_stamped(seat.room.state.value) for seat in seats}) > 1:  # noqa: ASYNC110  of four at once
-                await asyncio.sleep(0.01)
+        await until(
+            lambda: len({_stamped(seat.room.state.value) for seat in seats}) == 1,
+            changed + HEALED_WITHIN_S - time.monotonic(),
+        )
         assert all(seat.room.view.value.host == NAMES[0].lower() for seat in seats)
         return time.monotonic() - changed, losses
 

@@ -21,6 +21,7 @@ from jambridge.room.messages import Signal, SignalType
 from jambridge.units import PeerId
 from tests.fakes import wire
 from tests.fakes.hostile_hub import HostileHub
+from tests.fakes.waiting import until
 from tests.fakes.wire import Wire
 from tests.hub.live import Member, live_hub
 from tests.room.live import TOPIC, Seat, at, person, seated, stop, within_patience
@@ -113,8 +114,7 @@ def test_a_server_away_for_more_than_five_tries_is_joined_within_ten_seconds_of_
             ada = Seat(at(between.port), person("Ada", 1), longest_delay_s=ROOM_RETRY_S)
             await bob.sees("Ada", "Bob")
             await between.down()
-            while ada.services.health[HUB].restarts < 6:  # noqa: ASYNC110  counted, not told
-                await asyncio.sleep(0.05)
+            await until(lambda: ada.services.health[HUB].restarts >= 6)
             await between.up()
             back = time.monotonic()
             await whole(hub, ada, bob)
@@ -129,8 +129,7 @@ def test_a_server_that_accepts_and_says_nothing_is_joined_within_ten_seconds_of_
         async with live_hub(tmp_path) as hub, wire.laid(hub.port) as between:
             between.go_deaf()
             ada = Seat(at(between.port), person("Ada"), longest_delay_s=ROOM_RETRY_S)
-            while ada.services.health[HUB].restarts < 1:  # noqa: ASYNC110  counted, not told
-                await asyncio.sleep(0.05)
+            await until(lambda: ada.services.health[HUB].restarts >= 1)
             between.hear_again()
             back = time.monotonic()
             await ada.sees("Ada")
@@ -210,8 +209,7 @@ def test_a_hub_that_flaps_gets_five_presences_in_half_a_minute_at_most() -> None
                 await ada.sees("Ada")
                 await hub.say("phx_close", {})
                 await ada.goes("reconnecting")
-            while hub.connections < 6:  # noqa: ASYNC110  counted, not told
-                await asyncio.sleep(0.01)
+            await until(lambda: hub.connections >= 6)
             assert hub.tracks() == 5
             await stop(ada)
 

@@ -218,3 +218,8 @@ def _command_line(process: psutil.Process) -> list[str]:
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.cmdline()
     return []
+
+
+def is_driven(status: Status) -> bool:
+    """Whether a strip is."""
+    return any(one["state"] == "driven" for one in status["light"]["controllers"])

@@ -27,7 +27,7 @@ from tests.fakes.instrument import PERIOD_FRAMES, instrument
 from tests.fakes.jack import jack
 from tests.light.test_discovery import discovering, only, until_found
 from tests.scenarios.congested import congested
-from tests.scenarios.daemon import PATIENCE_S, Daemon, Status, open_daemon, open_wled, until
+from tests.scenarios.daemon import PATIENCE_S, Daemon, Status, is_driven, open_daemon, open_wled, until
 from tests.scenarios.musicians import playing
 from tests.scenarios.namespaces import Host, lonely_host, network
 
@@ -59,7 +59,7 @@ def test_a_port_in_use_is_said_once_with_what_to_do_and_the_rest_works(
         if setting.startswith("hub"):
             daemon.await_status(lambda status: status["services"]["hub"]["restarts"] >= tries, "it is tried again")
             assert daemon.get("/healthz")[0] == 200
-            daemon.await_status(_is_driven, "the strip is driven all the same")
+            daemon.await_status(is_driven, "the strip is driven all the same")
         else:
             until(lambda: "mac=" in daemon.said() and "hub started" in daemon.said(), "light and hub run")
         assert wled.info() is not None
@@ -114,7 +114,7 @@ def test_no_midi_at_all_is_said_once_and_the_rest_works(tmp_path: Path) -> None:
         open_daemon(box, tmp_path, ROOM, env=nobody) as daemon,
     ):
         daemon.await_status(lambda status: status["midi"]["problem"] == NONE, "it is told")
-        daemon.await_status(_is_driven, "the strip is driven all the same")
+        daemon.await_status(is_driven, "the strip is driven all the same")
         daemon.await_status(lambda status: status["room"]["state"] != "joining", "the room is there")
         assert daemon.status()["services"]["midi"]["restarts"] == 0
         assert daemon.said().count(NONE) == 1, daemon.said()
@@ -151,7 +151,7 @@ def test_a_hostile_member_is_counted_and_nobody_is_hurt(tmp_path: Path) -> None:
         playing(guest, box, ROOM),
     ):
         daemon.await_status(lambda status: _packets(status) > 0, "a musician is heard")
-        daemon.await_status(_is_driven, "the strip is driven")
+        daemon.await_status(is_driven, "the strip is driven")
 
         with _speaking(enemy, ["tests.scenarios.hostile_member", f"http://{box.address}:3001", ROOM]) as hostile:
             until(lambda: hostile.stdout is not None and hostile.stdout.readline() == "said\n", "everything was said")
@@ -180,7 +180,7 @@ def test_hostile_wleds_are_left_alone_and_the_named_one_is_lit(tmp_path: Path) -
                 lambda: hostile.stdout is not None and hostile.stdout.readline() == "announced\n", "all are announced"
             )
             with open_daemon(box, tmp_path, ROOM, settings) as daemon, playing(guest, box, ROOM):
-                daemon.await_status(_is_driven, "the strip is driven")
+                daemon.await_status(is_driven, "the strip is driven")
                 until(lambda: wled.is_live, "the strip shows our light")
                 daemon.await_status(lambda status: len(status["light"]["controllers"]) > 3, "the others were asked")
                 status = daemon.status()
@@ -196,10 +196,6 @@ def _is_prompt(daemon: Daemon) -> None:
         asked_at = time.monotonic()
         assert daemon.get("/healthz")[0] == 200
         assert time.monotonic() - asked_at < 1.0
-
-
-def _is_driven(status: Status) -> bool:
-    return any(one["state"] == "driven" for one in status["light"]["controllers"])
 
 
 def _packets(status: Status) -> int:

@@ -18,7 +18,7 @@ from playwright.sync_api import BrowserType
 from tests.scenarios import music, palette
 from tests.scenarios.browser import Musician, open_musician
 from tests.scenarios.capture import Capture, Frame, capture
-from tests.scenarios.daemon import Daemon, Status, Wled, open_daemon, open_wled, until
+from tests.scenarios.daemon import Daemon, Status, Wled, is_driven, open_daemon, open_wled, until
 from tests.scenarios.music import Programme
 from tests.scenarios.namespaces import Host, network
 
@@ -80,7 +80,7 @@ def evening(hosts: list[Host], tmp_path_factory: pytest.TempPathFactory) -> Iter
         wled = power.enter_context(open_wled(strip, directory, PIXELS))
         daemon.await_ready()
         daemon.await_status(lambda status: status["room"]["connection"] == "connected", "the room is joined")
-        daemon.await_status(_is_driven, "the strip is driven")
+        daemon.await_status(is_driven, "the strip is driven")
         yield Evening(box, strip, daemon, wire, power, wled, directory)
 
 
@@ -220,13 +220,13 @@ def test_a_strip_without_power_is_missed_and_lit_again_when_it_is_back(
 ) -> None:
     with Undisturbed(evening, ["Ann", "Bob"], ["light", "hub", "room", "mesh", "discovery"]) as during:
         evening.unplug_strip()
-        during.until(lambda status: not _is_driven(status), "/status says that it is gone", 30.0)
+        during.until(lambda status: not is_driven(status), "/status says that it is gone", 30.0)
         evening.plug_in_strip()
         answers_s = until(lambda: evening.wled.info() is not None, "the WLED answers")
         answered_at = time.monotonic()
         until(lambda: evening.wled.is_live, "the WLED shows our light", LIGHT_BACK_S)
         print(f"light back {time.monotonic() - answered_at:.2f} s after it answered, up in {answers_s:.2f} s")
-        during.until(_is_driven, "/status says that it is driven", 15.0)
+        during.until(is_driven, "/status says that it is driven", 15.0)
 
 
 def test_sigterm_gives_the_strip_back_at_once_and_exits_in_time(evening: Evening, ann: Musician, bob: Musician) -> None:
@@ -334,10 +334,6 @@ def _names(status: Status) -> list[str]:
 
 def _restarts(status: Status, service: str) -> int:
     return int(status["services"][service]["restarts"])
-
-
-def _is_driven(status: Status) -> bool:
-    return any(one["state"] == "driven" for one in status["light"]["controllers"])
 
 
 def _lit(evening: Evening, since: float) -> list[Frame]:

@@ -14,6 +14,7 @@ from jambridge.status.access import Access
 from jambridge.status.live import MOST_VIEWERS, PERIOD_S, Live
 from jambridge.status.server import StatusServer
 from jambridge.strict_json import JsonObject
+from tests.fakes.waiting import until
 
 PATIENCE_S = 20
 
@@ -56,11 +57,6 @@ async def events(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, Any
             name = line[7:].decode().strip()
         elif line.startswith(b"data: "):
             yield name, json.loads(line[6:])
-
-
-async def until(holds: Callable[[], object]) -> None:
-    while not holds():  # noqa: ASYNC110  what is waited for is another task's
-        await asyncio.sleep(0.01)
 
 
 def test_the_whole_comes_first_and_then_what_has_changed() -> None:

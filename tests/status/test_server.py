@@ -17,12 +17,7 @@ from jambridge.status.live import Live
 from jambridge.status.notify import notify
 from jambridge.status.server import StatusServer, open_status
 from jambridge.strict_json import JsonObject
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.fakes.ports import free_port
 
 
 def made(status: JsonObject, faults: dict[str, str], token: str | None = None) -> StatusServer:

@@ -4,7 +4,8 @@ import pytest
 
 from jambridge.status import view
 from jambridge.status.server import open_status
-from tests.status.test_server import free_port, made
+from tests.fakes.ports import free_port
+from tests.status.test_server import made
 
 
 def test_the_daemon_on_this_machine_is_asked_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """A saver with its inputs, as the daemon wires it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,6 @@ from jambridge.strict_json import JsonObject
 from jambridge.units import PeerId
 from tests.store.golden import GUITAR, PIANO, STRIP
 
-WITHIN_S = 20.0
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 ME = Participant(PeerId("a1"), "Alice", is_host=True, joined_at=0.0)
 FRIEND = Participant(PeerId("b2"), "Bob", is_host=False, joined_at=1.0)
@@ -92,12 +91,6 @@ async def saving(
             task.cancel()
             results = await asyncio.gather(task, return_exceptions=True)
             assert isinstance(results[0], asyncio.CancelledError), results
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while not condition():  # noqa: ASYNC110  the world's progress, which nobody announces
-            await asyncio.sleep(0.01)
 
 
 class Database:

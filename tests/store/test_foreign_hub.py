@@ -7,9 +7,10 @@ from pathlib import Path
 
 from jambridge.store.merging import Setup
 from jambridge.store.remote import Endpoint, RemoteStore, open_remote
+from tests.fakes.waiting import until
 from tests.hub.live import live_hub
 from tests.store.golden import GOLDEN, MUSIC, STUDIO
-from tests.store.saving import Database, inputs, played, saving, until
+from tests.store.saving import Database, inputs, played, saving
 
 
 @asynccontextmanager

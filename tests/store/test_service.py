@@ -20,6 +20,7 @@ from jambridge.store.remote import Endpoint
 from jambridge.store.service import Rules, open_store
 from jambridge.strict_json import JsonObject
 from tests.fakes.rest_table import RestTable
+from tests.fakes.waiting import until
 from tests.store.golden import GOLDEN, ISOMETRIC, MUSIC, STUDIO
 from tests.store.saving import (
     FRIEND,
@@ -31,7 +32,6 @@ from tests.store.saving import (
     inputs,
     played,
     saving,
-    until,
 )
 from tests.store.test_sqlite import fill, locked, mounted
 

@@ -13,6 +13,7 @@ from jambridge.store.remote import Endpoint
 from jambridge.store.resuming import Resume, resolve_resume
 from jambridge.store.service import Rules
 from jambridge.units import RoomCode
+from tests.fakes.waiting import until
 from tests.store.golden import GOLDEN, GUITAR, HARDWARE, ISOMETRIC, MUSIC, PIANO, STUDIO
 from tests.store.saving import (
     GOLDEN_STATE,
@@ -24,7 +25,6 @@ from tests.store.saving import (
     inputs,
     played,
     saving,
-    until,
 )
 from tests.store.test_service import SELDOM
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from jambridge.sync.service import ANSWERS_BURST, MAX_PEERS, MAX_UNANSWERED, Sync, open_sync
 from jambridge.units import LocalSeconds, PeerId
-from tests.fakes.switch import until
+from tests.fakes.waiting import until
 
 HOST, OTHER = PeerId("host"), PeerId("other")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +16,10 @@ from jambridge.store.remote import Endpoint, RemoteStore, open_remote
 from jambridge.store.service import Clocks, Inputs, Rules, Saver, open_store
 from jambridge.strict_json import JsonObject
 from jambridge.units import PeerId
+from tests.fakes.waiting import until
 from tests.store import golden
 from tests.store.postgrest.cluster import ANON_KEY, PostgrestServer
 
-PATIENCE_S = 20.0
 SETUP = Setup(
     master_volume=0.8,
     midi_input="MIDI Keyboard",
@@ -102,12 +102,6 @@ def stored(project: PostgrestServer, session_id: str = "ABC123") -> JsonObject:
     rows = project.sql(f"SELECT state FROM sessions WHERE id = '{session_id}'")
     found: JsonObject = json.loads(rows[0]) if rows else {}
     return found
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110  seen only from outside
-            await asyncio.sleep(0.02)
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:

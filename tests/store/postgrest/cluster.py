@@ -13,7 +13,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.fakes.ports import free_ports
 
 ROOT = Path(__file__).parents[3]
 MIGRATIONS = sorted((ROOT / "scripts/supabase/migrations").glob("*.sql"))
@@ -70,7 +71,7 @@ class PostgrestServer:
     def __init__(self, cluster: "Cluster", database: str) -> None:
         self.cluster = cluster
         self.database = database
-        self.port, self._admin_port = free_port(), free_port()
+        self.port, self._admin_port = free_ports(2)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -208,13 +209,6 @@ def _running(directory: Path, data: str) -> Iterator[None]:
     finally:
         server.send_signal(signal.SIGQUIT)
         server.wait(START_S)
-
-
-def free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return port
 
 
 def _binary(name: str) -> str:

@@ -9,8 +9,9 @@ import pytest
 from jambridge.errors import LinkError
 from jambridge.store.remote import Endpoint, RemoteStore, open_remote
 from jambridge.strict_json import JsonObject
+from tests.fakes.waiting import until
 from tests.store import golden
-from tests.store.postgrest.bridge import a_bridge, a_remote, run, stored, until
+from tests.store.postgrest.bridge import a_bridge, a_remote, run, stored
 from tests.store.postgrest.cluster import PostgrestServer, jwt
 from tests.store.postgrest.gateway import PUBLISHABLE_KEY, open_gateway
 

@@ -12,9 +12,10 @@ from jambridge.store.resuming import Resume, resolve_resume
 from jambridge.store.sqlite import SqliteStore
 from jambridge.strict_json import JsonObject
 from jambridge.units import RoomCode
+from tests.fakes.waiting import until
 from tests.hub.live import Member, live_hub
 from tests.store import golden
-from tests.store.postgrest.bridge import a_bridge, a_remote, member, run, stored, until
+from tests.store.postgrest.bridge import a_bridge, a_remote, member, run, stored
 from tests.store.postgrest.cluster import PostgrestServer
 from tests.store.postgrest.gateway import open_gateway
 
