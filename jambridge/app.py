@@ -248,6 +248,7 @@ def _start_box(
         None if config.light.mode == "off" else partial(_open_feed, feeds, room),
         open_channel=edges.sound.desk.open if line_out else None,
         outgoing=edges.sound.outgoing if me.sends else None,
+        bit_rate=sound.BIT_RATES[config.audio.quality],
         readers=readers,
         ice_servers=ice_servers,
     )

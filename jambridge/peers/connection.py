@@ -31,7 +31,7 @@ from aiortc.exceptions import InternalError, OperationError
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 
-from jambridge.audio.opus import CHANNELS
+from jambridge.audio.opus import BIT_RATE, CHANNELS
 from jambridge.errors import LinkError
 from jambridge.peers import sdp, tap
 from jambridge.peers.arrival import Arrival
@@ -71,7 +71,7 @@ class Connection:
     """Opened by `offer` or `answer`, used once, closed by `close`.
 
     `on_state` is told "connected" once and "broken" once or twice, at most, `write` gets the sound if it is wanted,
-    `forward` its packets, and `on_text` what comes over data channels; none may raise.
+    `forward` its packets, and `on_text` what comes over data channels; none may raise. `bit_rate` is what we ask for.
 
     Raises:
         LinkError: an ICE server's URL makes no sense.
@@ -87,6 +87,7 @@ class Connection:
         *,
         receives: bool,
         forward: Forward | None = None,
+        bit_rate: int = BIT_RATE,
     ) -> None:
         self.tap = Tap(write, forward=forward)
         self.round_trip = RoundTrip()
@@ -99,6 +100,7 @@ class Connection:
         self._relays: set[tuple[str, int]] = set()
         self._is_offered_direct = False
         self._track = track
+        self._bit_rate = bit_rate
         self._on_state = on_state
         self._described = asyncio.Event()  # the peer's description is in place
         self._stock: asyncio.Task[None] | None = None
@@ -235,7 +237,7 @@ class Connection:
             await self._pc.setLocalDescription()
             self._arrival.guard()
             self._note_answers({candidate.type for candidate in ice.local_candidates})
-            return sdp.outgoing(self._pc.localDescription.sdp, offered)
+            return sdp.outgoing(self._pc.localDescription.sdp, offered, self._bit_rate)
         except _ERRORS as exc:
             raise LinkError(f"no description can be made: {exc!r}") from exc
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from jambridge.audio.opus import BIT_RATE
 from jambridge.audio.source import AudioSink, PacketSink
 from jambridge.edges import Bounded
 from jambridge.errors import LinkError
@@ -73,6 +74,8 @@ class Surroundings:
     """As `open_sink`, for the packets of that peer, which are played in time; None where nothing is played."""
     outgoing: Outgoing | None = None
     """Our own sound, None if we send none."""
+    bit_rate: int = BIT_RATE
+    """What we ask each peer for, bits a second at most (RFC 7587 section 6.1: it is who receives that says it)."""
     readers: Mapping[str, Reader] = field(default_factory=dict)
     """Of data channels, by label."""
     ice_servers: IceServers = field(default_factory=IceServers)
@@ -248,6 +251,7 @@ class Peer:
             self._read,
             receives=self.who.sends,
             forward=lambda packet, arrived_at: self._forward(number, packet, arrived_at),
+            bit_rate=self._around.bit_rate,
         )
         return connection
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from jambridge.audio.opus import BIT_RATE
 from jambridge.errors import WireError
 from jambridge.peers import candidates
 from jambridge.peers.candidates import Candidate
@@ -25,7 +26,7 @@ MAX_MESSAGE = 64 * 1024
 SCTP_PORT = 5000
 
 PTIME_MS = 10
-OPUS_FORMAT = "minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1;maxaveragebitrate=128000;usedtx=0"
+OPUS_FORMAT = "minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1;maxaveragebitrate={bit_rate};usedtx=0"
 
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 _SETUPS = {"offer": ("actpass", "active", "passive"), "answer": ("active", "passive")}
@@ -135,7 +136,7 @@ def parse(kind: str, text: object) -> Description:
     )
 
 
-def outgoing(text: str, offered: Sequence[Media] = ()) -> str:
+def outgoing(text: str, offered: Sequence[Media] = (), bit_rate: int = BIT_RATE) -> str:
     """Our own description as it goes out: Opus parameters and packet time added, header extensions taken out.
 
     An answer has every section that was `offered`, in order; data channels that cannot be used are rejected.
@@ -149,7 +150,7 @@ def outgoing(text: str, offered: Sequence[Media] = ()) -> str:
         lines.append(line)
         opus = _OPUS.fullmatch(line.removeprefix("a=rtpmap:"))
         if opus:
-            lines += [f"a=fmtp:{opus[1]} {OPUS_FORMAT}", f"a=ptime:{PTIME_MS}"]
+            lines += [f"a=fmtp:{opus[1]} {OPUS_FORMAT.format(bit_rate=bit_rate)}", f"a=ptime:{PTIME_MS}"]
     for place, media in enumerate(offered):
         if media.payload_type is None and media.sctp_port is None:
             at = len(lines) if place else next(at for at, line in enumerate(lines) if line.startswith("m="))

@@ -160,7 +160,7 @@ def test_our_descriptions_ask_for_stereo_in_ten_milliseconds_once(run: Run) -> N
     assert set(lines[0].split(" ", 1)[1].split(";")) >= {
         "stereo=1",
         "sprop-stereo=1",
-        "maxaveragebitrate=128000",
+        "maxaveragebitrate=256000",
         "minptime=10",
     }
     assert lines[1] == "a=ptime:10"

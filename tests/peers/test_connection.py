@@ -21,8 +21,10 @@ from jambridge.peers.tap import Tap
 ANSWER = (Path(__file__).parents[1] / "vectors" / "chromium-156-answer.sdp").read_text()
 
 
-def connection(on_state: Callable[[str], None] = lambda _: None) -> Connection:
-    return Connection(IceServers(), None, lambda _: None, on_state, lambda *_: None, receives=True)
+def connection(on_state: Callable[[str], None] = lambda _: None, bit_rate: int = 128_000) -> Connection:
+    return Connection(
+        IceServers(), None, lambda _: None, on_state, lambda *_: None, receives=True, bit_rate=bit_rate
+    )
 
 
 class TwoFrames(MediaStreamTrack):
@@ -60,6 +62,18 @@ def test_an_answer_to_another_offer_is_a_link_error() -> None:
         with pytest.raises(LinkError):
             await ours.apply(sdp.parse("answer", ANSWER.replace("mid:0", "mid:7")))
         await ours.close()
+
+    asyncio.run(scenario())
+
+
+def test_each_end_asks_for_the_quality_that_it_was_given() -> None:
+    async def scenario() -> None:
+        ours, theirs = connection(bit_rate=256_000), connection()
+        offer = await ours.offer()
+        answer = await theirs.answer(sdp.parse("offer", offer))
+        assert "maxaveragebitrate=256000;" in offer
+        assert "maxaveragebitrate=128000;" in answer
+        await asyncio.gather(ours.close(), theirs.close())
 
     asyncio.run(scenario())
 

@@ -192,16 +192,17 @@ def test_any_text_is_a_description_or_a_wire_error(text: str) -> None:
         sdp.parse("answer", text)
 
 
-def test_ours_asks_for_stereo_music_in_ten_milliseconds_without_header_extensions() -> None:
+@pytest.mark.parametrize("bit_rate", [128_000, 256_000])
+def test_ours_asks_for_stereo_music_in_ten_milliseconds_without_header_extensions(bit_rate: int) -> None:
     extension = "a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid"
     ours = ["v=0", "m=audio 9 UDP/TLS/RTP/SAVPF 96", extension, "a=rtpmap:96 opus/48000/2", ""]
 
-    lines = sdp.outgoing("\r\n".join(ours)).splitlines()
+    lines = sdp.outgoing("\r\n".join(ours), bit_rate=bit_rate).splitlines()
 
     assert lines == [
         "v=0",
         "m=audio 9 UDP/TLS/RTP/SAVPF 96",
         "a=rtpmap:96 opus/48000/2",
-        "a=fmtp:96 minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1;maxaveragebitrate=128000;usedtx=0",
+        f"a=fmtp:96 minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1;maxaveragebitrate={bit_rate};usedtx=0",
         "a=ptime:10",
     ]

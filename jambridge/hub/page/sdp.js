@@ -5,7 +5,7 @@
  * and decodes stereo only where its own description says `stereo=1`.
  */
 
-const MUSIC = { minptime: "10", stereo: "1", "sprop-stereo": "1", maxaveragebitrate: "128000" };
+const MUSIC = { minptime: "10", stereo: "1", "sprop-stereo": "1", maxaveragebitrate: "256000" };
 const PTIME = "a=ptime:10";
 
 export function forMusic(sdp) {
