@@ -180,6 +180,29 @@ def test_the_lower_id_offers_and_both_hear(run: Run) -> None:
     assert offers == [1, 0]
 
 
+def test_both_ends_ask_the_browser_for_its_smallest_jitter_buffer(run: Run) -> None:
+    targets = run(f"""
+        const made = [];
+        const Stock = globalThis.RTCPeerConnection;
+        globalThis.RTCPeerConnection = class extends Stock {{
+          constructor(...options) {{
+            super(...options);
+            made.push(this);
+          }}
+        }};
+        {LINKS}
+        const [a, b] = [open("a", "b"), open("b", "a")];
+        a.link.start(); b.link.start();
+        await connected(a, b);
+        const targets = made.flatMap((pc) => pc.getReceivers().map((receiver) => receiver.jitterBufferTarget));
+        a.link.close(); b.link.close();
+        globalThis.RTCPeerConnection = Stock;
+        return targets;
+    """)
+
+    assert targets == [0, 0]
+
+
 def test_lost_offers_answers_and_candidates_are_said_again(run: Run) -> None:
     said = run(f"""{LINKS}
         const lost = new Set();

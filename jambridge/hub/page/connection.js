@@ -40,7 +40,8 @@ export class Connection {
       if (channel.label === SYNC_CHANNEL.label) callbacks.sync(channel);
       if (channel.label === MIDI_CHANNEL.label) callbacks.midi?.(channel);
     };
-    this.#pc.ontrack = ({ track: heard }) => {
+    this.#pc.ontrack = ({ track: heard, receiver }) => {
+      if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0; // as little as the browser dares
       this.stream = new MediaStream([heard]);
       callbacks.changed();
     };
