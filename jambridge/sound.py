@@ -4,8 +4,9 @@ line-in → capture process → packets → `sending` → every peer          ev
 """
 
 import asyncio
+import logging
 import socket
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -25,8 +26,12 @@ from jambridge.peers.outgoing import Outgoing
 from jambridge.peers.sending import open_sending
 from jambridge.peers.status import PeerState, PeerStatus
 from jambridge.room.edges import RoomEdges
+from jambridge.room.messages import Participant
 from jambridge.services import Running, Services
 from jambridge.strict_json import JsonObject
+from jambridge.units import PeerId
+
+log = logging.getLogger(__name__)
 
 BIT_RATES = {"low_latency": 128_000, "high_quality": 256_000}
 LOOK_S = 1.0
@@ -49,6 +54,8 @@ class Sound:
     """What the line-in's strongest tone is, as the output's process is told it."""
     desk: Desk
     played: Latest[PlaybackReport]
+    waiting: Latest[bool]
+    """Whether others hold every place of a musician, so that nobody hears us."""
 
     def close(self) -> None:
         self.near.close()
@@ -81,6 +88,7 @@ def edges(section: AudioConfig, master_volume: float, *, is_musician: bool) -> S
         Latest(b""),
         Desk(master_volume, section.playout),
         Latest(PlaybackReport()),
+        Latest(False),
     )
 
 
@@ -106,9 +114,9 @@ async def keep(
     line_out: Running[CardService[PlaybackSettings, PlaybackReport]] | None,
     max_peers: int,
 ) -> None:
-    """Tell the howl guard what the line-in hears, and choose how long packets are; for ever."""
+    """Tell the howl guard what the line-in hears, choose how long packets are, and see who hears us; for ever."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(_choose_frames(sound, room, mesh, max_peers))
+        group.create_task(_follow_members(sound, room, mesh, max_peers))
         if line_out is not None:
             group.create_task(_tell_tones(sound, line_out))
 
@@ -119,13 +127,28 @@ async def _tell_tones(sound: Sound, line_out: Running[CardService[PlaybackSettin
             line_out.present.hint(tone)
 
 
-async def _choose_frames(sound: Sound, room: RoomEdges, mesh: Running[Mesh], max_peers: int) -> None:
+async def _follow_members(sound: Sound, room: RoomEdges, mesh: Running[Mesh], max_peers: int) -> None:
     while True:
         peers = mesh.present.peers() if mesh.present else []
         roundabout = {peer.id for peer in peers if peer.path not in (None, "host")}
         frames = roles.frame_frames(room.me, room.members.value, max_peers, roundabout)
         sound.capture.set(replace(sound.capture.value, frame_frames=frames))
+        note_place(sound, room.me, room.members.value, max_peers)
         await asyncio.sleep(LOOK_S)
+
+
+def note_place(sound: Sound, me: PeerId, members: Sequence[Participant], max_peers: int) -> None:
+    """Whether we are one musician too many; said when that begins, and when it ends."""
+    if all(member.id != me for member in members):
+        return  # we are away: who plays is not known
+    waits = sound.sends and me not in roles.players(members, max_peers)
+    if waits == sound.waiting.value:
+        return
+    sound.waiting.set(waits)
+    if waits:
+        log.warning("nobody hears this box: others play already players=%d", max_peers + 1)
+    else:
+        log.info("this box has a place among those who play")
 
 
 def peers(sound: Sound, mesh: Mesh) -> list[PeerStatus]:

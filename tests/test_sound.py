@@ -1,6 +1,7 @@
 """What may be asked of the box's own sound, and whether it is a musician at all."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from jambridge import sound
 from jambridge.audio.card.desk import Fader
 from jambridge.config import AudioConfig
 from jambridge.errors import WireError
+from jambridge.room.messages import Participant
 from jambridge.sound import Sound
+from jambridge.units import PeerId
 from tests.fakes.sound_card import SoundCard, environment, sound_card
 
 
@@ -112,6 +115,26 @@ def test_what_makes_no_sense_is_refused_with_a_reason_and_nothing_is_changed(
         sound.change(edges, {"players": {"Bob": {"gain": 0.5}}, **wanted} if wanted.keys() - {"players"} else wanted)
 
     assert sound.describe(edges, ()) == before
+
+
+def test_a_box_that_is_one_too_many_says_so_once_and_once_when_it_has_a_place(
+    edges: Sound, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "jambridge.sound")
+    room = [
+        Participant(PeerId(name), name, is_host=False, joined_at=place, sends=name != "listener")
+        for place, name in enumerate(("one", "two", "listener", "me"))
+    ]
+    said = []
+    for members in (room[-1:], room, room, [], room[1:], room[1:], room[:-1]):
+        sound.note_place(edges, PeerId("me"), members, max_peers=1)
+        said.append((edges.waiting.value, len(caplog.messages)))
+
+    assert said == [(False, 0), (True, 1), (True, 1), (True, 1), (False, 2), (False, 2), (False, 2)]
+    assert caplog.messages == [
+        "nobody hears this box: others play already players=2",
+        "this box has a place among those who play",
+    ]
 
 
 def test_descriptors_are_closed_with_the_edges() -> None:

@@ -20,6 +20,7 @@ def section(mesh: Mesh | None, sound: Sound) -> JsonObject:
         "input": {
             **_card(captured.card),
             "sends": sound.sends,
+            "waiting": sound.waiting.value,
             "muted": sound.capture.value.is_muted,
             "packet_ms": sound.capture.value.frame_frames / 48,
             "peak_dbfs": captured.peak_dbfs,

@@ -110,7 +110,7 @@ def _audio() -> Schema:
     volume: Schema = {"type": "number", "minimum": 0, "maximum": 1}
     return record(
         {
-            "input": record(card | {"sends": BOOLEAN}),
+            "input": record(card | {"sends": BOOLEAN, "waiting": BOOLEAN}),
             "output": record(card | {"volume": volume}),
             "light": LAMP,
             "peers": array(record(peer)),

@@ -113,9 +113,15 @@ def _music(status: JsonObject) -> str:
 def _cards(audio: JsonObject) -> str:
     """Both sound cards: which, how loud, and whether they are heard."""
     line_in, line_out = audio["input"], audio["output"]
-    heard = "muted" if line_in["muted"] else "sent to all" if line_in["sends"] else "for the light only"
     volume = "muted" if line_out["muted"] else f"volume {100 * line_out['volume']:.0f} %"
-    return f"In: {_card(line_in, heard)}   Out: {_card(line_out, volume)}"
+    return f"In: {_card(line_in, _hearing(line_in))}   Out: {_card(line_out, volume)}"
+
+
+def _hearing(line_in: JsonObject) -> str:
+    """Who hears it."""
+    if line_in["waiting"]:
+        return "heard by nobody: others play already"
+    return "muted" if line_in["muted"] else "sent to all" if line_in["sends"] else "for the light only"
 
 
 def _midi(midi: JsonObject) -> str:

@@ -88,6 +88,9 @@ def test_every_pair_that_should_be_is_connected_and_no_other(room: Room) -> None
     for name in (*PLAYING, LISTENER):
         senders = {*players} - {name}
         room.boxes[name].await_status(lambda status, want=senders: _heard(status) == want, f"{name} hears {senders}")  # type: ignore[misc]
+    room.boxes[FIFTH].await_status(_waits, "the fifth says that nobody hears it")
+    assert not any(_waits(room.boxes[name].status()) for name in (*PLAYING, LISTENER))
+    assert room.boxes[FIFTH].said().count("nobody hears this box") == 1
     shown = {one.name: one.light for one in room.ann.members() if not one.is_self}
     assert shown == dict.fromkeys((*PLAYING, LISTENER), "connected") | {FIFTH: "none"}
 
@@ -99,6 +102,7 @@ def test_who_waited_is_connected_when_one_of_the_four_leaves(room: Room) -> None
     expected = _among(players) | {frozenset((LISTENER, player)) for player in players}
 
     until(lambda: room.pairs() == expected, "the fifth has taken the place", 20.0)
+    room.boxes[FIFTH].await_status(lambda status: not _waits(status), "the fifth has a place")
 
     room.boxes[LISTENER].await_status(lambda status: _heard(status) == set(players), "all of them are heard")
     assert room.ann.complaints == []
@@ -114,3 +118,7 @@ def _partners(status: Status) -> set[str]:
 
 def _heard(status: Status) -> set[str]:
     return {peer["name"] for peer in status["audio"]["peers"] if peer["packets"] > LEAST_PACKETS}
+
+
+def _waits(status: Status) -> bool:
+    return bool(status["audio"]["input"]["waiting"])

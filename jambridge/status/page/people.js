@@ -85,7 +85,8 @@ function lightOf(member, peer, input) {
   return [peer.state];
 }
 
-function ownWords({ card, muted }) {
+function ownWords({ card, muted, waiting }) {
+  if (waiting) return "Nobody hears it: others play already";
   if (card === null) return "Sends silence: its card is missing";
   return muted ? "Muted" : "Sends its line-in";
 }
