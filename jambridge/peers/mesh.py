@@ -20,6 +20,7 @@ from jambridge.units import PeerId
 LINGER_S = 15.0  # a peer gone from presence but still heard: the hub restarted, and sound goes on meanwhile
 SILENT_S = 8.0  # and one that is silent as well, without a bye: behind a cable that is out, or dead
 _LOOK_S = 0.5
+_NAMED = ("jambridge", "jam-page/", "socket.io")  # clients that say who they are with each signal, or send none
 
 
 @dataclass(slots=True)
@@ -107,12 +108,13 @@ class Mesh:
             self._around.drops.malformed += 1
 
     def _sender(self, sender: PeerId | None) -> Peer | None:
-        """An older app does not say who sends: then there must be exactly one who can."""
-        if sender is None and len(self._partners) == 1:
-            (partner,) = self._partners.values()
-            return partner.peer
-        found = self._partners.get(sender) if sender is not None else None
+        """An older app does not say who sends: then there must be exactly one that may be such an app."""
+        found = self._partners.get(sender) if sender is not None else self._only_older()
         return found.peer if found is not None else None
+
+    def _only_older(self) -> _Partner | None:
+        older = [partner for partner in self._partners.values() if not partner.who.client.startswith(_NAMED)]
+        return older[0] if len(older) == 1 else None
 
     def _reconcile(self, group: asyncio.TaskGroup) -> None:
         members = {member.id: member for member in self._members.value}

@@ -123,11 +123,12 @@ async def member(
     peer: str,
     frequency_hz: float | None = None,
     readers: Mapping[str, Reader] | None = None,
+    client: str = "",
     **options: int,
 ) -> AsyncIterator[Member]:
     """Join the room, play a tone of `frequency_hz` (none: listen only), and leave it when done."""
     sends = frequency_hz is not None
-    who = Participant(PeerId(peer), peer, is_host=False, joined_at=0, sends=sends, capabilities=(CLOCK,))
+    who = Participant(PeerId(peer), peer, is_host=False, joined_at=0, client=client, sends=sends, capabilities=(CLOCK,))
     members, signals = switch.join(who)
     outgoing = Outgoing() if frequency_hz is not None else None
     ears: dict[PeerId, list[Ear]] = {}

@@ -32,6 +32,29 @@ FOUR_PLAYERS = """async () => {
     return seat;
   });
 }"""
+OLDER = """async (code) => {
+  const { Realtime } = await import("/page/realtime.js");
+  const url = `wss://${location.host}/realtime/v1/websocket?apikey=lan&vsn=1.0.0`;
+  const links = new Map();
+  const answer = async ({ fromPeerId, data }) => {
+    const link = new RTCPeerConnection();
+    links.set(fromPeerId, link);
+    await link.setRemoteDescription(data);
+    await link.setLocalDescription();
+    while (link.iceGatheringState !== "complete") await new Promise((done) => setTimeout(done, 20));
+    seat.broadcast("webrtc-signal", { type: "answer", targetPeerId: fromPeerId, data: link.localDescription.toJSON() });
+  };
+  const onBroadcast = (event, payload) => {
+    if (event !== "webrtc-signal" || payload.targetPeerId !== "older") return;
+    const link = links.get(payload.fromPeerId);
+    if (payload.type === "offer" && !link) answer(payload);
+    if (payload.type === "ice-candidate") payload.data.forEach((candidate) => link?.addIceCandidate(candidate));
+  };
+  const onState = (state) => state === "joined" && seat.track({ name: "Older" });
+  const events = { onState, onPresence() {}, onBroadcast };
+  const seat = new Realtime({ url, topic: `realtime:room:${code}`, key: "older", ...events });
+  seat.open();
+}"""
 STORED = """async (code) => {
   const answer = await fetch(`/rest/v1/sessions?id=eq.${code}&select=state`, { headers: { apikey: "lan" } });
   const [{ state }] = await answer.json();
@@ -113,6 +136,17 @@ def test_the_fifth_musician_is_told_that_nobody_hears_her_until_a_place_is_free(
 
     four.evaluate("window.seats[2].leave()")
     expect(own).to_have_text("Microphone on", timeout=PATIENCE_MS)
+
+
+def test_an_app_that_does_not_say_who_signals_is_known_among_musicians_who_do(hub: Hub, musicians: Musicians) -> None:
+    ann = musicians.join(hub.secure("OLDER2"), "Ann")
+    bob = musicians.join(hub.secure("OLDER2"), "Bob")
+    expect_to_hear(ann, 1)
+
+    musicians.open(hub.secure("OLDER2")).evaluate(OLDER, "OLDER2")
+
+    for page in (ann, bob):
+        expect(page.locator(f"{OTHERS} .light{CONNECTED}")).to_have_count(2, timeout=PATIENCE_MS)
 
 
 def test_volume_is_the_listeners_own(hub: Hub, musicians: Musicians) -> None:

@@ -1,6 +1,7 @@
 """Real meshes over real sockets, with the room in memory between them."""
 
 import asyncio
+import dataclasses
 from collections.abc import Iterable
 
 import pytest
@@ -219,6 +220,35 @@ def test_a_signal_from_nobody_is_counted_and_one_without_a_sender_is_matched_to_
         async with member(switch, "a") as listener, member(switch, "b", 440):
             await until(lambda: listener.hears("b", 440))
             assert listener.mesh.drops.unknown_sender >= 1
+
+    asyncio.run(scenario())
+
+
+def unnamed(signal: Signal) -> Iterable[Signal]:
+    """An older app does not say who it is."""
+    return [dataclasses.replace(signal, sender=None) if signal.sender == "older" else signal]
+
+
+def test_a_signal_without_a_sender_is_of_the_only_older_app_among_several_partners() -> None:
+    async def scenario() -> None:
+        switch = Switch(unnamed)
+        async with (
+            member(switch, "a", client="jambridge/1.0.0") as listener,
+            member(switch, "b", 440, client="jam-page/1.0.0") as player,
+            member(switch, "older", 660),
+        ):
+            await until(lambda: listener.hears("older", 660) and listener.hears("b", 440))
+            await until(lambda: player.hears("older", 660))
+
+    asyncio.run(scenario())
+
+
+def test_a_signal_without_a_sender_is_of_nobody_where_two_may_be_older_apps() -> None:
+    async def scenario() -> None:
+        switch = Switch(unnamed)
+        async with member(switch, "a") as listener, member(switch, "b", 440), member(switch, "older", 660) as older:
+            await until(lambda: listener.hears("b", 440) and listener.mesh.drops.unknown_sender > 0)
+            assert {status.id: status.state for status in older.mesh.peers()}[PeerId("a")] is PeerState.DISCONNECTED
 
     asyncio.run(scenario())
 

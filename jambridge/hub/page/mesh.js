@@ -40,11 +40,12 @@ export class Mesh {
     for (const id of peerIds) if (!this.#links.has(id)) this.#connect(id);
   }
 
+  /** Take a `webrtc-signal` payload, its `fromPeerId` being the id of whoever sent it. */
   receive(payload) {
     const { type, targetPeerId, fromPeerId, connectionId = null, data } = payload;
     if (targetPeerId !== this.#selfId) return;
     if (connectionId !== null && (typeof connectionId !== "string" || connectionId.length > MAX_ID)) return;
-    const link = fromPeerId === undefined ? this.#onlyLink() : this.#links.get(fromPeerId);
+    const link = this.#links.get(fromPeerId);
     if (typeof data === "object" && data !== null) link?.receive(type, connectionId, data);
   }
 
@@ -67,11 +68,6 @@ export class Mesh {
 
   stream(peerId) {
     return this.#links.get(peerId)?.stream ?? null;
-  }
-
-  /** An older app does not say who it is: no doubt where there is only one. */
-  #onlyLink() {
-    return this.#links.size === 1 ? this.#links.values().next().value : null;
   }
 
   #connect(peerId) {

@@ -17,6 +17,7 @@ const SIGNAL = "webrtc-signal";
 const MOVED = "hub-moved";
 const MAX_ID = 64;
 const LONGEST_TIMER_MS = 60_000;
+const NAMED = /^(jambridge|jam-page\/|socket\.io)/; // clients that say who they are with each signal, or send none
 
 export class Session {
   #self;
@@ -176,9 +177,17 @@ export class Session {
   #heard(event, payload) {
     const { fromPeerId } = payload;
     if (fromPeerId === this.#self.id) return;
-    if (event === SIGNAL) this.#mesh.receive(payload);
+    if (event === SIGNAL) this.#mesh.receive({ ...payload, fromPeerId: fromPeerId ?? this.#onlyOlder() });
     else if (event === MOVED && fromPeerId === undefined) this.#moved(payload.page);
     else if (EVENTS.has(event) && this.#tracked) this.#hearOfState(event, payload, fromPeerId);
+  }
+
+  /** An older app does not say who it is: no doubt where one alone of those whom we connect with may be such an app. */
+  #onlyOlder() {
+    const [one, another] = this.#members.filter(
+      ({ id, client }) => this.#mesh.state(id) !== "none" && !NAMED.test(client),
+    );
+    return another ? undefined : one?.id;
   }
 
   #hearOfState(event, payload, fromPeerId) {
