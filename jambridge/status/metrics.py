@@ -89,6 +89,8 @@ def _sound(status: JsonObject) -> Iterator[Metric]:
     yield _gauges("peers", "Musicians by the state of their connection.", "state", states)
     paths = {path: sum(peer["path"] == path for peer in peers) for path in _PATHS}
     yield _gauges("peer_paths", "Connections by the way they go.", "path", paths)
+    made = audio["ice"].get("selected_pairs", {})
+    yield _counters("ice_selected_pair", "Connections made, by the way that was found.", "type", made)
     latency = {part: _most(peer["latency_ms"][part] for peer in peers) for part in ("network", "jitter", "playout")}
     seconds = {part: None if most is None else most / _MS for part, most in latency.items()}
     yield _gauges("peer_latency_seconds", "Of the musician with the longest.", "part", seconds)

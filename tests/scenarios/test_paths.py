@@ -59,6 +59,7 @@ def test_where_only_a_relay_is_possible_it_is_used_and_told(world: World, tmp_pa
         band.await_path("relay")
         band.await_alert(Text.DIRECT_RELAY)
         assert band.listener.status()["audio"]["ice"]["selected_pairs"] == {"host": 0, "srflx": 0, "relay": 1}
+        assert 'jambridge_ice_selected_pair_total{type="relay"} 1.0' in band.listener.get("/metrics")[1]
         band.player.kill()
         band.await_alert(Text.DIRECT_RELAY, there=False)
 

@@ -99,6 +99,7 @@ def test_figures_are_given_to_prometheus_and_the_dashboard_knows_them(box: Box) 
     assert len(names) > 25
     samples = [line for line in answer.text.splitlines() if not line.startswith("#")]
     assert len(samples) < 150
+    assert 'jambridge_ice_selected_pair_total{type="srflx"} 0.0' in samples
     assert "Box" not in answer.text and "ABC123" not in answer.text
     board = json.loads((CONFIG / "grafana.json").read_text())
     asked = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
