@@ -94,7 +94,8 @@ def test_systemd_is_told_over_its_socket(tmp_path: Path) -> None:
     assert not notify("READY=1")
 
 
-def test_an_alert_keeps_the_time_of_its_cause_and_goes_with_it() -> None:
+def test_an_alert_keeps_the_time_of_its_cause_and_goes_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "jambridge.status.alerts")
     times = iter([10.0, 20.0])
     alerts = Alerts(lambda: next(times))
     alerts.set(Text.RECONNECTING, "first")
@@ -106,5 +107,10 @@ def test_an_alert_keeps_the_time_of_its_cause_and_goes_with_it() -> None:
         "again",
         10.0,
     )
-    alerts.clear(Text.RECONNECTING)
-    assert alerts.active() == ()
+    for _ in range(2):
+        alerts.clear(Text.RECONNECTING)
+        assert alerts.active() == ()
+    assert caplog.messages == [
+        "Connection lost, reconnecting... code=reconnecting cause=first",
+        "over: Connection lost, reconnecting... code=reconnecting",
+    ]
