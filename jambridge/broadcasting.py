@@ -16,6 +16,7 @@ from jambridge.light.control import LightSettings, Picture, Report
 from jambridge.light.discovery import Agreement
 from jambridge.light.shared import Led
 from jambridge.light.syncmode import Condition, InForce, SyncMode, Wanted
+from jambridge.peers import roles
 from jambridge.room.budget import LED_EVENT, LED_PERIOD_S
 from jambridge.room.edges import SUPABASE, RoomEdges
 from jambridge.room.messages import Broadcast
@@ -35,8 +36,9 @@ class Broadcasting:
         settings: Latest[LightSettings],
         agreement: Agreement,
         send: Callable[[PeerId, str], bool],
+        max_peers: int,
     ) -> None:
-        """`send`: a text over the `sync` channel of a peer; False where there is none."""
+        """`send`: a text over a peer's `sync` channel, False where there is none; `max_peers`: players beside us."""
         self.given: Latest[Picture | None] = Latest(None)
         self.in_force: InForce = "off" if wanted == "off" else "local"
         self.dropped = 0
@@ -45,6 +47,7 @@ class Broadcasting:
         self._settings = settings
         self._agreement = agreement
         self._send = send
+        self._max_peers = max_peers
         self._sequence = 0
         self._newest = -1
         self._host: PeerId | None = None
@@ -111,6 +114,6 @@ class Broadcasting:
     def _condition(self, report: Report | None) -> Condition:
         if report is None:
             return Condition()
-        sending = {member.id for member in self._room.view.value.members if member.sends} - {self._room.me}
+        playing = roles.players(self._room.view.value.members, self._max_peers) - {self._room.me}
         arriving = {source.id for source in report.sources if source.age_s < SILENT_S}
-        return Condition(report.ticks, report.late_ticks, sending <= arriving)
+        return Condition(report.ticks, report.late_ticks, playing <= arriving)

@@ -23,13 +23,20 @@ RED = Picture(shared.as_text(bytes([255, 0, 0])))
 
 
 class Member:
-    def __init__(self, me: PeerId, wanted: Wanted, seat: str = HUB, reachable: tuple[PeerId, ...] = (HOST, ME)) -> None:
+    def __init__(
+        self,
+        me: PeerId,
+        wanted: Wanted,
+        seat: str = HUB,
+        reachable: tuple[PeerId, ...] = (HOST, ME),
+        max_peers: int = 3,
+    ) -> None:
         self.room = RoomEdges(me)
         self.settings = Latest(LightSettings())
         self.sent: list[tuple[PeerId, str]] = []
         self._reachable = reachable
         self.agreement = Agreement()
-        self.broadcasting = Broadcasting(wanted, self.room, self.settings, self.agreement, self._send)
+        self.broadcasting = Broadcasting(wanted, self.room, self.settings, self.agreement, self._send, max_peers)
         present = tuple(
             Participant(peer, peer, is_host=peer == HOST, joined_at=100.0 + index, sends=peer != BROWSER)
             for index, peer in enumerate((HOST, ME, BROWSER))
@@ -137,6 +144,18 @@ def test_auto_stays_with_its_own_ears_while_they_hear() -> None:
 
 def deaf(ticks: int = 1) -> Report:
     return Report(1, ticks, 0, 0.0, 0.0, (), ())
+
+
+def test_who_sends_beyond_those_who_play_is_not_missed_but_misses_them_itself() -> None:
+    listener = Member(BROWSER, "auto", max_peers=0)
+    hears = Report(1, 1, 0, 0.0, 0.0, (SourceReport(HOST, "host", (), False, -20.0, 0.1),), ())
+    one_too_many = Member(ME, "auto", max_peers=0)
+    for at in (-4, -1):
+        listener.look(hears, at=at)
+        one_too_many.look(deaf(), at=at)
+
+    assert not listener.agreement.asks.value
+    assert one_too_many.agreement.asks.value
 
 
 def test_auto_without_its_ears_asks_the_host_and_an_auto_host_tells_while_it_is_asked() -> None:
