@@ -100,6 +100,7 @@ async def run(
     me = sections.member(config, own, sends=await sound.sends(config.audio))
     supabase = sections.supabase_address(config.supabase)
     edges = _edges(config, me, supabase, resume)
+    keeping.restore_gains(state, edges.sound)
     room = edges.room
 
     services = Services()
@@ -132,6 +133,7 @@ async def run(
         box.broadcasting.keep(box.light_report),
         box.together.keep(box.light_report, lambda: box.mesh.present.peers() if box.mesh.present else []),
         keeping.describe(edges.setup, edges.lighting.settings, box.discovery),
+        keeping.keep_gains(state, edges.sound),
         keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
         sound.keep(edges.sound, room, box.mesh, box.line_out, config.webrtc.max_peers),
         instruments.keep(box.instruments, room, box.sync),

@@ -1,22 +1,26 @@
 """What of this box is stored, and what of it is brought back."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+import json
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from jambridge import sound, strict_json
 from jambridge.config import StoreConfig
 from jambridge.edges import Latest
-from jambridge.errors import DeviceError, LinkError, Text, UnavailableError
+from jambridge.errors import DeviceError, LinkError, Text, UnavailableError, WireError
 from jambridge.light import stored
 from jambridge.light.control import LightSettings
 from jambridge.light.discovery import Discovery
 from jambridge.room import code as room_code
 from jambridge.room.edges import RoomEdges
 from jambridge.services import Running
+from jambridge.sound import Sound
 from jambridge.store import record, resuming
 from jambridge.store.merging import Setup
 from jambridge.store.resuming import Resume
@@ -25,8 +29,12 @@ from jambridge.store.service import Inputs, Rules, Saver, open_store
 from jambridge.strict_json import JsonObject
 from jambridge.units import RoomCode
 
+log = logging.getLogger(__name__)
+
 DESCRIBE_S = 5.0
 LOOK_S = 0.2
+_GAINS = "gains.json"
+_MAX_BYTES = 64 * 1024
 
 
 def saver(
@@ -101,3 +109,40 @@ async def describe(setup: Latest[Setup], settings: Latest[LightSettings], discov
             )
         )
         await asyncio.sleep(DESCRIBE_S)
+
+
+def restore_gains(state: Path, own: Sound) -> None:
+    """Each player is as loud here as it was when we ended, by name; a damaged file is passed over."""
+    with suppress(OSError, WireError):
+        kept = strict_json.loads_object((state / _GAINS).read_bytes(), _MAX_BYTES)
+        sound.change(own, {"players": {name: {"gain": gain} for name, gain in kept.items()}})
+
+
+async def keep_gains(state: Path, own: Sound) -> None:
+    """Write what `restore_gains` reads, when it has changed and when this is cancelled.
+
+    Mutes are of the moment: nobody looks for one that is a week old.
+    """
+    kept = _gains(own)
+    try:
+        while True:
+            await asyncio.sleep(DESCRIBE_S)
+            if (now := _gains(own)) != kept:
+                kept = now
+                await asyncio.to_thread(_write_gains, state, now)
+    finally:
+        if (now := _gains(own)) != kept:
+            _write_gains(state, now)
+
+
+def _gains(own: Sound) -> dict[str, float]:
+    return {name: fader.gain for name, fader in own.desk.faders.items() if fader.gain != 1.0}
+
+
+def _write_gains(state: Path, gains: Mapping[str, float]) -> None:
+    draft = state / f".{_GAINS}"
+    try:
+        draft.write_text(json.dumps(gains))
+        draft.replace(state / _GAINS)
+    except OSError as exc:
+        log.warning("the volumes of players are not kept over restarts error=%s", exc)

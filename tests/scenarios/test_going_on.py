@@ -1,6 +1,7 @@
 """A box goes on where it was: after a restart by itself, after an evening on request."""
 
 import itertools
+import json
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenarios.daemon import Daemon, Status, open_daemon
+from tests.scenarios.daemon import Daemon, Status, open_daemon, until
 from tests.scenarios.namespaces import lonely_host
 
 pytestmark = pytest.mark.scenario
@@ -32,13 +33,16 @@ def test_a_box_that_was_killed_comes_back_with_its_music_and_does_not_play_by_it
             daemon.change(**MUSIC, isPlaying=True)
             daemon.await_status(lambda status: status["store"]["saved_at"], "it is saved")
             before = daemon.status()["store"]["saved_at"]
+            daemon.mix(players={"Ann": {"gain": 0.5}})
             daemon.change(tempo=97)
             daemon.await_status(lambda status: status["store"]["saved_at"] != before, "it is saved again")
+            until((tmp_path / "state" / "gains.json").exists, "and how loud Ann is")
             daemon.process.kill()
             daemon.process.wait()
         with open_daemon(box, tmp_path, ROOM) as daemon:
             daemon.await_status(lambda status: music(status) == {**MUSIC, "tempo": 97}, "its music is back")
             assert daemon.status()["state"]["isPlaying"] is False
+            assert json.loads(daemon.get("/api/audio")[1])["players"] == {"Ann": {"gain": 0.5, "muted": False}}
             assert "Traceback" not in daemon.said()
 
 
