@@ -145,14 +145,25 @@ def create(name: NameOption = None, config: ConfigOption = None, listen_only: Li
 
 
 @command.command("check-config")
-def check_config(config: ConfigOption = None) -> None:
+def check_config(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Say every problem of the configuration with its line."""
     from jambridge import config_sources, sections
 
-    sections.check(configuration(config))
-    overrides = ", ".join(config_sources.from_environment(os.environ).origins.values())
-    file = config_path(config) or "no configuration file, the defaults are in force"
-    typer.echo(f"{file}{overrides and f', but for {overrides}'}: nothing to complain about")
+    problem = None
+    try:
+        sections.check(configuration(config))
+    except ConfigError as exc:
+        if not as_json:
+            raise
+        problem = str(exc)
+    file, overrides = config_path(config), list(config_sources.from_environment(os.environ).origins.values())
+    if as_json:
+        problems = problem.splitlines() if problem else []
+        said = {"file": str(file) if file else None, "overrides": overrides, "problems": problems}
+        typer.echo(json.dumps(said, indent=2))
+        raise typer.Exit(ExitStatus.CONFIG if problems else ExitStatus.OK)
+    but = f", but for {', '.join(overrides)}" if overrides else ""
+    typer.echo(f"{file or 'no configuration file, the defaults are in force'}{but}: nothing to complain about")
 
 
 @command.command("config")

@@ -67,6 +67,22 @@ def test_a_wrong_file_stops_the_daemon_with_every_problem(tmp_path: Path) -> Non
     ]
 
 
+def test_a_program_is_told_the_same_problems_as_json(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("light: {protocol: artnet}\nhub: {prt: 1}\n")
+    wrong = run("check-config", "--json", "--config", str(file), state=tmp_path)
+    assert wrong.returncode == 78
+    assert json.loads(wrong.stdout) == {
+        "file": str(file),
+        "overrides": [],
+        "problems": run("check-config", "--config", str(file), state=tmp_path).stderr.splitlines(),
+    }
+
+    well = run("check-config", "--json", state=tmp_path, JAMBRIDGE_HTTP__PORT="9")
+    assert well.returncode == 0
+    assert json.loads(well.stdout) == {"file": None, "overrides": ["JAMBRIDGE_HTTP__PORT"], "problems": []}
+
+
 @pytest.mark.parametrize("command", ["check-config", "run"])
 def test_a_secret_that_is_not_there_is_told_though_this_room_does_not_use_it(command: str, tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
