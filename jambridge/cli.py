@@ -132,11 +132,23 @@ def run(
 
 
 @command.command()
-def create(name: NameOption = None, config: ConfigOption = None, listen_only: ListenOption = False) -> None:
+def create(
+    name: NameOption = None,
+    config: ConfigOption = None,
+    listen_only: ListenOption = False,
+    template: Annotated[
+        str | None, typer.Option("--template", metavar="CODE", help="Begin as that stored session is.")
+    ] = None,
+) -> None:
     """The daemon in a new room; prints code, link and a QR code."""
+    from jambridge.commands import stored_sessions
+
+    wanted = room_code.parse(template) if template is not None else None
 
     def run_in_new_room() -> None:
-        run_daemon(configuration(config, room_code.generate(), name, listen_only=listen_only), new_room=True)
+        settings = configuration(config, room_code.generate(), name, listen_only=listen_only)
+        resume = stored_sessions.resolve(settings, wanted, anew=True) if wanted else None
+        run_daemon(settings, new_room=True, resume=resume)
 
     for _ in range(_MOST_CODES - 1):
         with suppress(OccupiedError):  # one of a billion codes, and somebody has it

@@ -51,7 +51,7 @@ def _resumed(settings: "Config", wanted: "RoomCode") -> "Resume | None":
     from jambridge.commands import stored_sessions
 
     try:
-        return stored_sessions.resolve(settings, wanted, play=False)
+        return stored_sessions.resolve(settings, wanted)
     except (UnavailableError, DeviceError) as exc:
         log.warning("session not resumed id=%s error=%s", wanted, exc)
         return None

@@ -34,13 +34,14 @@ def opened(settings: Config) -> Iterator[tuple[SqliteStore, Endpoint | None]]:
         store.close()
 
 
-def resolve(settings: Config, wanted: RoomCode, *, play: bool) -> Resume:
-    """How to go on with a session; raises as `resolve_resume`."""
+def resolve(settings: Config, wanted: RoomCode, *, play: bool = False, anew: bool = False) -> Resume:
+    """How to go on with a session, or `anew` from its state; raises as `resolve_resume`."""
 
     async def look_up(store: SqliteStore, endpoint: Endpoint | None) -> Resume:
         async with open_if_known(endpoint) as remote:
-            device_ips = settings.store.device_ips
-            return await resolve_resume(store, remote, wanted, datetime.now(UTC), play=play, device_ips=device_ips)
+            ips = settings.store.device_ips
+            now = datetime.now(UTC)
+            return await resolve_resume(store, remote, wanted, now, play=play, device_ips=ips, anew=anew)
 
     with opened(settings) as (store, endpoint):
         return asyncio.run(look_up(store, endpoint))

@@ -48,9 +48,18 @@ class Resume:
 
 
 async def resolve_resume(
-    local: SqliteStore, remote: RemoteStore | None, wanted: RoomCode, now: datetime, *, play: bool, device_ips: bool
+    local: SqliteStore,
+    remote: RemoteStore | None,
+    wanted: RoomCode,
+    now: datetime,
+    *,
+    play: bool,
+    device_ips: bool,
+    anew: bool = False,
 ) -> Resume:
     """Look the session up here and at the room's own database; the newer of both counts.
+
+    `anew`: it is a template, whose state a new session in a new room begins with, however young it is.
 
     Raises:
         UnavailableError: "Session not found": there is none, or it expired and was deleted.
@@ -59,8 +68,8 @@ async def resolve_resume(
     found = await find(local, remote, wanted)
     if found is None:
         raise UnavailableError(Text.NOT_FOUND)
-    expired = now - found.created_at >= timedelta(hours=SAME_CODE_H)
-    goal = code.generate() if expired else wanted
+    in_new_room = anew or now - found.created_at >= timedelta(hours=SAME_CODE_H)
+    goal = code.generate() if in_new_room else wanted
     try:
         state = session.parse(found.state)
     except WireError as exc:
@@ -69,7 +78,8 @@ async def resolve_resume(
     if state.problems:
         log.warning("session restored in part id=%s damaged=%s", wanted, ", ".join(state.problems[:16]))
     log.info("Session %s restored successfully", wanted)
-    stored = merging.renamed(found.state, f"Resumed from {wanted}") if expired else found.state
+    name = f"Made from {wanted}" if anew else f"Resumed from {wanted}"
+    stored = merging.renamed(found.state, name) if in_new_room else found.state
     return Resume(
         goal,
         restore(state, play=play, device_ips=device_ips),

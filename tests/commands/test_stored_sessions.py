@@ -60,6 +60,18 @@ def test_the_age_counts_from_the_creation_and_not_from_the_last_save(store: Sqli
     assert resolve(store).code != ABC123
 
 
+def test_a_template_begins_a_session_of_its_own_however_young_it_is(store: SqliteStore) -> None:
+    store.save(ABC123, GOLDEN, now=NOW)
+
+    made, again = resolve(store, anew=True), resolve(store, anew=True)
+
+    assert len({ABC123, made.code, again.code}) == 3
+    assert made.session_name == "Made from ABC123"
+    assert made.state_values == resolve(store).state_values
+    assert made.stored is not None and made.stored["studio"] == GOLDEN["studio"]
+    assert "totalStateChanges" not in made.stored["metadata"]
+
+
 def test_nothing_plays_unless_it_is_asked(store: SqliteStore) -> None:
     store.save(ABC123, {**GOLDEN, "music": {**MUSIC, "isPlaying": True}}, now=NOW)
 

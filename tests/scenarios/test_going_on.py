@@ -58,7 +58,7 @@ def test_another_room_begins_with_the_defaults(tmp_path: Path) -> None:
             assert daemon.status()["state"]["revision"] == 0
 
 
-def test_a_session_is_resumed_on_request(tmp_path: Path) -> None:
+def test_a_session_is_resumed_on_request_and_a_new_one_begun_like_it(tmp_path: Path) -> None:
     with lonely_host() as box:
         with open_daemon(box, tmp_path, ROOM) as daemon:
             await_host(daemon)
@@ -68,6 +68,10 @@ def test_a_session_is_resumed_on_request(tmp_path: Path) -> None:
             daemon.await_status(lambda status: music(status) == MUSIC, "its music is back")
             assert daemon.status()["state"]["isPlaying"] is True
             assert daemon.status()["room"]["code"] == ROOM
+        with open_daemon(box, tmp_path, ROOM, verb=("create", "--template")) as daemon:
+            daemon.await_status(lambda status: music(status) == MUSIC, "its music is there")
+            assert daemon.status()["state"]["isPlaying"] is False
+            assert daemon.status()["room"]["code"] != ROOM
 
 
 @pytest.mark.slow
