@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from jambridge import (
     instruments,
     keeping,
     realtime,
+    reloading,
     sections,
     sound,
     stopping,
@@ -76,12 +78,18 @@ Opening = Callable[[], AbstractAsyncContextManager[Service]]
 
 
 async def run(
-    config: Config, *, with_parent: bool = False, new_room: bool = False, resume: Resume | None = None
+    config: Config,
+    read_again: Callable[[], Config],
+    *,
+    with_parent: bool = False,
+    new_room: bool = False,
+    resume: Resume | None = None,
 ) -> RoomCode | None:
     """The daemon, from wiring to goodbye. Returns the session to go on with, where somebody has asked for that.
 
     Args:
         config: what is wanted.
+        read_again: the same, as a start would find it now.
         with_parent: it ends with whoever holds its standard input.
         new_room: nobody may be there.
         resume: the session to go on with; its code is the room's.
@@ -92,7 +100,8 @@ async def run(
     """
     sections.check(config)
     http_token = _http_token(config.http)
-    stopped = stopping.on_signals(with_parent=with_parent)
+    reload = asyncio.Event()
+    stopped = stopping.on_signals(with_parent=with_parent, reload=reload.set)
     started = time.monotonic()
     state = identity.state_directory()
     own = identity.load(state)
@@ -134,6 +143,7 @@ async def run(
         box.together.keep(box.light_report, lambda: box.mesh.present.peers() if box.mesh.present else []),
         keeping.describe(edges.setup, edges.lighting.settings, box.discovery),
         keeping.keep_gains(state, edges.sound),
+        reloading.follow(reload, read_again, config, edges.lighting, partial(_set_volume, edges)),
         keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
         sound.keep(edges.sound, room, box.mesh, box.line_out, config.webrtc.max_peers),
         instruments.keep(box.instruments, room, box.sync),
@@ -262,6 +272,11 @@ def _start_box(
     inputs = Inputs(room.state, room.members, room.hosting, edges.setup, edges.remote)
     store = services.start("store", keeping.saver(config.store, state, code, inputs, resume))
     return Box(light, discovery, mesh, store, line_out, sync, broadcasting, together, played)
+
+
+def _set_volume(edges: Edges, volume: float) -> None:
+    edges.sound.desk.set_master(volume)
+    edges.setup.set(replace(edges.setup.value, master_volume=volume))
 
 
 def _take_previews(edges: Edges, news: Previews) -> None:

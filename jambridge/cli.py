@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -128,7 +129,7 @@ def run(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """The daemon: join the room and light the LEDs until stopped (Ctrl-C)."""
-    run_daemon(configuration(config, room, name, listen_only=listen_only), with_parent=with_parent)
+    run_daemon(partial(configuration, config, room, name, listen_only=listen_only), with_parent=with_parent)
 
 
 @command.command()
@@ -146,9 +147,9 @@ def create(
     wanted = room_code.parse(template) if template is not None else None
 
     def run_in_new_room() -> None:
-        settings = configuration(config, room_code.generate(), name, listen_only=listen_only)
-        resume = stored_sessions.resolve(settings, wanted, anew=True) if wanted else None
-        run_daemon(settings, new_room=True, resume=resume)
+        read = partial(configuration, config, room_code.generate(), name, listen_only=listen_only)
+        resume = stored_sessions.resolve(read(), wanted, anew=True) if wanted else None
+        run_daemon(read, new_room=True, resume=resume)
 
     for _ in range(_MOST_CODES - 1):
         with suppress(OccupiedError):  # one of a billion codes, and somebody has it

@@ -1,18 +1,15 @@
 """When the daemon ends: at a signal, or with the process that started it."""
 
 import asyncio
-import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 from jambridge.errors import ExitStatus
 
-log = logging.getLogger(__name__)
-
 EXIT_WITHIN_S = 2.7
-NO_RELOAD = "the configuration is read at the start only: restart to apply a change"
 
 
 def stop() -> None:
@@ -27,8 +24,8 @@ def let_go() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-def on_signals(*, with_parent: bool) -> asyncio.Future[None]:
-    """Done at the first signal; whatever hangs then, the process is gone in time.
+def on_signals(*, with_parent: bool, reload: Callable[[], None]) -> asyncio.Future[None]:
+    """Done at the first signal; whatever hangs then, the process is gone in time. SIGHUP calls `reload` in the loop.
 
     Not the event loop's own handlers: these run between two lines of whatever keeps the loop from running.
     """
@@ -54,5 +51,5 @@ def on_signals(*, with_parent: bool) -> asyncio.Future[None]:
         signal.signal(number, stop)
     if with_parent:
         loop.add_reader(sys.stdin.fileno(), read_parent)
-    signal.signal(signal.SIGHUP, lambda _number, _frame: loop.call_soon_threadsafe(log.warning, NO_RELOAD))
+    signal.signal(signal.SIGHUP, lambda _number, _frame: loop.call_soon_threadsafe(reload))
     return stopped

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,18 +32,24 @@ _CONFIG_PLACES = ("/etc/jambridge/config.yaml", "~/.config/jambridge/config.yaml
 
 
 def run_daemon(
-    settings: "Config", *, with_parent: bool = False, new_room: bool = False, resume: "Resume | None" = None
+    read: "Callable[[], Config]",
+    *,
+    with_parent: bool = False,
+    new_room: bool = False,
+    resume: "Resume | None" = None,
 ) -> None:
+    """`read` makes the configuration, also when it is to be read again."""
     from jambridge import identity, logs, stopping
     from jambridge.app import run as run_app
 
+    settings = read()
     logs.configure(settings.log.level, settings.log.format)
     with identity.claimed(identity.state_directory()):
-        wanted = asyncio.run(run_app(settings, with_parent=with_parent, new_room=new_room, resume=resume))
+        wanted = asyncio.run(run_app(settings, read, with_parent=with_parent, new_room=new_room, resume=resume))
         while wanted is not None:  # asked for on the page
             stopping.let_go()
             resume = _resumed(settings, wanted)
-            wanted = asyncio.run(run_app(settings, with_parent=with_parent, resume=resume))
+            wanted = asyncio.run(run_app(settings, read, with_parent=with_parent, resume=resume))
     raise typer.Exit(ExitStatus.OK)
 
 

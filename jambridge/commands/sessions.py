@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,14 +68,14 @@ def sessions_resume(
     """The daemon, going on with a stored session: in the same room, or in a new one after 24 hours."""
     from jambridge.commands import stored_sessions
 
-    settings = configuration(config, None, name, listen_only=listen_only)
+    read = partial(configuration, config, None, name, listen_only=listen_only)
     wanted = room_code.parse(code)
-    resume = stored_sessions.resolve(settings, wanted, play=play)
+    resume = stored_sessions.resolve(read(), wanted, play=play)
     if resume.problem:
         typer.echo(resume.problem, err=True)
     if resume.code != wanted:
         typer.echo(f"Resumed from {wanted} in the new room {resume.code}.", err=True)
-    run_daemon(settings, resume=resume)
+    run_daemon(read, resume=resume)
 
 
 @sessions.command("delete")

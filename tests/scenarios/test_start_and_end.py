@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.scenarios.capture import capture
 from tests.scenarios.daemon import JAMBRIDGE, Daemon, open_daemon, open_wled, until
@@ -209,11 +210,27 @@ def test_a_hub_that_hangs_is_replaced(tmp_path: Path) -> None:
         assert not hub.is_running()
 
 
-def test_a_request_to_reload_is_answered_and_harms_nothing(tmp_path: Path) -> None:
+def test_a_reload_changes_what_can_change_and_says_what_takes_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
     with lonely_host() as box, open_daemon(box, tmp_path, ROOM) as daemon:
         daemon.await_ready()
+        daemon.mix(inputMuted=True)
+        audio = {"input": "none", "output": "none", "master_volume": 0.25}
+        file.write_text(yaml.safe_dump({"audio": audio, "light": {"effect": "wash"}, "hub": {"max_connections": 9}}))
         daemon.process.send_signal(signal.SIGHUP)
-        daemon.await_said("restart to apply a change")
+        daemon.await_said("changed=audio.master_volume, light.effect")
+        daemon.await_said("restart to apply what else has changed keys=hub.max_connections")
+        status = daemon.status()
+        assert (status["audio"]["output"]["volume"], status["light"]["effect"]) == (0.25, "wash")
+        assert status["audio"]["input"]["muted"], "the file does not say otherwise"
+
+        file.write_text("light: {effect: rol}\nlog: {level: debug}\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.await_said("nothing has changed: ")
+        assert daemon.status()["light"]["effect"] == "wash"
+        file.write_text("light: {effect: roll}\nlog: {level: warning}\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.await_status(lambda status: status["light"]["effect"] == "roll", "it is right again")
         assert daemon.get("/healthz") == (200, "ok\n")
 
 
