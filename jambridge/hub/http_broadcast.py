@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from jambridge import strict_json
+from jambridge.door.listener import peer_address
+from jambridge.door.rates import Rates
 from jambridge.errors import WireError
 from jambridge.hub import body, phoenix
 from jambridge.hub.body import BodyError
 from jambridge.hub.limits import Limits
-from jambridge.hub.listener import peer_address
-from jambridge.hub.rates import Rates
 from jambridge.hub.relay import Relay
 from jambridge.strict_json import JsonObject
 

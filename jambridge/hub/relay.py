@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
+from jambridge.door.gate import Gate
+from jambridge.door.listener import peer_address
 from jambridge.errors import WireError
 from jambridge.hub import phoenix
-from jambridge.hub.gate import Gate
 from jambridge.hub.limits import Limits, Patience
 from jambridge.hub.link import Link
-from jambridge.hub.listener import peer_address
 from jambridge.hub.phoenix import Frame, Version
 from jambridge.hub.presence import Deliveries, SocketId
 from jambridge.hub.rooms import Rooms

@@ -10,12 +10,12 @@ from weakref import WeakValueDictionary
 
 from aiohttp import web
 
+from jambridge.door.listener import peer_address
+from jambridge.door.rates import Rates
 from jambridge.errors import DeviceError
 from jambridge.hub import body, rest, rest_query, sessions
 from jambridge.hub.body import BodyError
 from jambridge.hub.database import Answer, BusyError, Database
-from jambridge.hub.listener import peer_address
-from jambridge.hub.rates import Rates
 from jambridge.hub.rest import Wishes
 from jambridge.hub.rest_query import Query, RefusedError
 from jambridge.hub.sessions import Found

@@ -9,7 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,19 +17,20 @@ from aiohttp import web
 
 from jambridge import __version__
 from jambridge.addresses import local_addresses
+from jambridge.door.gate import Gate
+from jambridge.door.handshakes import open_handshakes
+from jambridge.door.listener import GuardedProtocol, Listener, attending
+from jambridge.door.rates import Rates
 from jambridge.errors import LinkError
 from jambridge.http_log import HttpLog
 from jambridge.hub import certificate, cors, origins
 from jambridge.hub.certificate import Certificate
 from jambridge.hub.database import Database
-from jambridge.hub.gate import Gate
 from jambridge.hub.guest import MOVED
 from jambridge.hub.http_broadcast import HttpBroadcast
 from jambridge.hub.limits import Limits, Patience
-from jambridge.hub.listener import GuardedProtocol, Listener, attending
 from jambridge.hub.live import LiveStates
 from jambridge.hub.pages import Pages
-from jambridge.hub.rates import Rates
 from jambridge.hub.relay import Relay
 from jambridge.hub.rest_service import RestService
 from jambridge.hub.rooms import Rooms
@@ -135,25 +136,21 @@ class HubServer:
             shutdown_timeout=0.1,
         )
         await runner.setup()
-        server = runner.server
-        assert server is not None  # noqa: S101  set up above
-        loop = asyncio.get_running_loop()
-        listeners: list[asyncio.Server] = []
+        inner, patience = runner.server, self._options.patience
+        assert inner is not None  # noqa: S101  set up above
+
+        def guarded() -> GuardedProtocol:
+            return GuardedProtocol(inner(), patience.first_request_s, patience.unread_s, self._volume)
+
+        self.port, self.tls_port = plain.getsockname()[1], secure.getsockname()[1]
         try:
-            self.port, self.tls_port = plain.getsockname()[1], secure.getsockname()[1]
-            for bound, tls in ((plain, None), (secure, self._tls)):
-                listener = await loop.create_server(
-                    lambda: GuardedProtocol(server(), self._options.patience, self._volume),
-                    sock=Listener(bound, self._plain),
-                    ssl=tls,
-                    ssl_handshake_timeout=_TLS_HANDSHAKE_S if tls else None,
-                    backlog=_BACKLOG,
-                )
-                listeners.append(listener)
-            yield
+            listener = await asyncio.get_running_loop().create_server(
+                guarded, sock=Listener(plain, self._plain), backlog=_BACKLOG
+            )
+            with closing(listener):
+                async with open_handshakes(Listener(secure, self._plain), self._tls, guarded, _TLS_HANDSHAKE_S):
+                    yield
         finally:
-            for listener in listeners:
-                listener.close()
             await runner.cleanup()
             self._database.close()
 

@@ -10,14 +10,14 @@ from typing import Any
 
 from aiohttp import web
 
+from jambridge.door.gate import Gate
+from jambridge.door.listener import peer_address
+from jambridge.door.rates import Rates
 from jambridge.errors import Text, UsageError, WireError
 from jambridge.hub import guest, socketio_transport
-from jambridge.hub.gate import Gate
 from jambridge.hub.guest import Guest, Said
 from jambridge.hub.limits import Patience
-from jambridge.hub.listener import peer_address
 from jambridge.hub.live import LiveStates
-from jambridge.hub.rates import Rates
 from jambridge.hub.relay import Relay
 from jambridge.hub.seat import Seat
 from jambridge.room import code as room_code

@@ -12,12 +12,11 @@ from typing import Any
 
 from aiohttp import web
 
+from jambridge.door.gate import Gate
+from jambridge.door.listener import GuardedProtocol, Listener, attending
+from jambridge.door.rates import Rates
 from jambridge.errors import DeviceError
 from jambridge.http_log import HttpLog
-from jambridge.hub.gate import Gate
-from jambridge.hub.limits import Patience
-from jambridge.hub.listener import GuardedProtocol, Listener, attending
-from jambridge.hub.rates import Rates
 from jambridge.status import access, metrics, openapi
 from jambridge.status.access import Access
 from jambridge.status.live import Live
@@ -32,7 +31,7 @@ _MOST_PER_ADDRESS = 48  # a browser opens six a page
 _BYTES_PER_S, _BYTES_AT_ONCE = 256 * 1024, 1024 * 1024
 _KEEP_ALIVE_S = 15.0
 _BACKLOG = 64
-_PATIENCE = Patience(first_request_s=5.0)
+_FIRST_REQUEST_S, _UNREAD_S = 5.0, 20.0
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Server": "jambridge"}
 
 
@@ -150,7 +149,7 @@ async def open_status(server: StatusServer, bind: str, port: int) -> AsyncIterat
     listener: asyncio.Server | None = None
     try:
         listener = await asyncio.get_running_loop().create_server(
-            lambda: GuardedProtocol(inner(), _PATIENCE, volume),
+            lambda: GuardedProtocol(inner(), _FIRST_REQUEST_S, _UNREAD_S, volume),
             sock=Listener(_bound(bind, port), server.gate),
             backlog=_BACKLOG,
         )

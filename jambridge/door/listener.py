@@ -16,9 +16,8 @@ from typing import Any, Self
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from jambridge.hub.gate import Ends, Gate
-from jambridge.hub.limits import Patience
-from jambridge.hub.rates import Rates
+from jambridge.door.gate import Ends, Gate
+from jambridge.door.rates import Rates
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +45,11 @@ class Listener(socket.socket):
         """With a longer queue than asyncio accepts in a turn: who finds it full tries again only after a second."""
         super().listen(_QUEUE)
 
-    def accept(self) -> tuple[socket.socket, Any]:
+    def accept(self) -> tuple["Counted", Any]:
         """The next that passes; who is refused must not make the others wait for a turn of the loop each."""
         for _ in range(_REFUSED_AT_ONCE):
             accepted, address = self._next()
-            counted = _Counted.of(accepted, address, self._gate)
+            counted = Counted.of(accepted, address, self._gate)
             if self._gate.admit(counted, time.monotonic()):
                 return counted, address
             counted.close()
@@ -87,7 +86,7 @@ class Listener(socket.socket):
             self._spare = None
 
 
-class _Counted(socket.socket):
+class Counted(socket.socket):
     """A connection, counted until it is closed or has to give way."""
 
     ends: Ends = ("", "")
@@ -99,6 +98,11 @@ class _Counted(socket.socket):
         counted = cls(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
         counted.ends, counted._gate = ends, gate
         return counted
+
+    @property
+    def address(self) -> str:
+        """Theirs, without the port."""
+        return str(self.ends[1][0])
 
     def give_way(self) -> None:
         """Whoever reads it, TLS or not, sees its end and closes it."""
@@ -149,9 +153,10 @@ class GuardedProtocol(asyncio.Protocol):
     What it sends, by whichever door, is taken from its address's allowance of bytes; beyond that it is cut off.
     """
 
-    def __init__(self, inner: asyncio.Protocol, patience: Patience, volume: Rates) -> None:
+    def __init__(self, inner: asyncio.Protocol, first_request_s: float, unread_s: float, volume: Rates) -> None:
         self._inner = inner
-        self._patience = patience
+        self._first_request_s = first_request_s
+        self._unread_s = unread_s
         self._volume = volume
         self._transport: asyncio.Transport | None = None
         self._address = ""
@@ -163,7 +168,7 @@ class GuardedProtocol(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  both TCP and TLS give one
         self._transport = transport
         self._address = peer_address(transport)
-        self._deadline = asyncio.get_running_loop().call_later(self._patience.first_request_s, transport.abort)
+        self._deadline = asyncio.get_running_loop().call_later(self._first_request_s, transport.abort)
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -185,7 +190,7 @@ class GuardedProtocol(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         assert self._transport is not None  # noqa: S101  made before
-        self._unread = asyncio.get_running_loop().call_later(self._patience.unread_s, self._transport.abort)
+        self._unread = asyncio.get_running_loop().call_later(self._unread_s, self._transport.abort)
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jambridge.hub.gate import Ends, Gate
+from jambridge.door.gate import Ends, Gate
 
 OURS = ("10.0.0.1", 80)
 LATER_S = 1.0
