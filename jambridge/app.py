@@ -36,7 +36,6 @@ from jambridge.broadcasting import Broadcasting
 from jambridge.config import Config, HttpConfig
 from jambridge.edges import Latest
 from jambridge.hub_host import HubAddress, open_hub
-from jambridge.light.control import Previews
 from jambridge.light.discovery import Agreement, open_discovery
 from jambridge.light.process import Lights, open_light, release
 from jambridge.light.wled import Controller
@@ -190,7 +189,7 @@ def _edges(config: Config, me: Participant, supabase: Address | None, resume: Re
         controllers=Latest(()),
         lighting=Lighting(config),
         watched=Latest(False),
-        strips=Latest({}),
+        strips=Latest(b""),
         agreement=Agreement(),
         setup=Latest(Setup(master_volume=volume)),
         sound=sound.edges(config.audio, volume, is_musician=me.sends),
@@ -279,9 +278,9 @@ def _set_volume(edges: Edges, volume: float) -> None:
     edges.setup.set(replace(edges.setup.value, master_volume=volume))
 
 
-def _take_previews(edges: Edges, news: Previews) -> None:
+def _take_previews(edges: Edges, strips: bytes) -> None:
     if edges.watched.value:
-        edges.strips.set({**edges.strips.value, **{one.mac: one.rgb for one in news.previews}})
+        edges.strips.set(strips)
 
 
 def _http_token(section: HttpConfig) -> str | None:

@@ -1,6 +1,5 @@
 """What the wiring has made: the edges, and the services that others ask while they run."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jambridge.audio.card.control import PlaybackReport, PlaybackSettings
@@ -42,8 +41,8 @@ class Edges:
     lighting: Lighting
     watched: Latest[bool]
     """Whether anybody looks at the page."""
-    strips: Latest[Mapping[str, str]]
-    """While somebody does: what each shows, by MAC."""
+    strips: Latest[bytes]
+    """While somebody does: what each shows, as `control.previews` has it."""
     agreement: Agreement
     setup: Latest[Setup]
     sound: Sound

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from pydantic import ValidationError
 
@@ -23,6 +23,7 @@ from jambridge.light.zones import Zone
 from jambridge.room.state import RoomState
 from jambridge.strict_json import JsonObject
 from jambridge.sync.service import Sync
+from jambridge.typed_json import plain
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Lighting:
     def section(self, driven: Sequence[Controller]) -> JsonObject:
         """Of the status: effect and brightness of all, and each zone with what keeps it from being shown whole."""
         settings = self.settings.value
-        found = [{**asdict(zone), "problem": zones.problem(zone, driven)} for zone in settings.zones]
+        found = [{**plain(zone), "problem": zones.problem(zone, driven)} for zone in settings.zones]
         return {
             PAUSED: settings.paused,
             "effect": settings.effect,

@@ -27,7 +27,7 @@ class Codec(Generic[M]):
         self._names = {kind: name for name, kind in kinds.items()}
 
     def encode(self, message: M) -> bytes:
-        content = {"kind": self._names[type(message)], **_plain(message)}
+        content = {"kind": self._names[type(message)], **plain(message)}
         return json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
 
     def decode(self, packet: bytes) -> M:
@@ -44,11 +44,11 @@ def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """As `dataclasses.asdict`, in a third of its time."""
     if hasattr(value, "__dataclass_fields__"):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _build(kind: type[T], values: Any) -> T:

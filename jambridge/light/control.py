@@ -4,6 +4,8 @@ Down go the sources, the controllers, the settings, the room clock's course, the
 it whenever it changes, Try, Watch and Quit; up go reports and, while somebody watches, previews.
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,21 +101,6 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """What one strip shows, see `preview.of`; empty while it has its own state."""
-
-    mac: str
-    rgb: str
-
-
-@dataclass(frozen=True, slots=True)
-class Previews:
-    """Those that are not as they were told last."""
-
-    previews: tuple[Preview, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Quit:
     """Release every strip and exit."""
 
@@ -169,7 +156,6 @@ Message = (
     | Picture
     | Try
     | Watch
-    | Previews
     | Quit
     | Report
 )
@@ -185,10 +171,20 @@ _CODEC: Codec[Message] = Codec(
         "picture": Picture,
         "try": Try,
         "watch": Watch,
-        "previews": Previews,
         "quit": Quit,
         "report": Report,
     }
 )
 encode = _CODEC.encode
 decode = _CODEC.decode
+_PREVIEWS = b"previews "
+
+
+def encode_previews(strips: Mapping[str, str]) -> bytes:
+    """What each strip shows, by MAC, see `preview.of`; empty while it has its own state."""
+    return _PREVIEWS + json.dumps(strips, separators=(",", ":")).encode()
+
+
+def previews(packet: bytes) -> bytes | None:
+    """That as JSON, which is passed on as it is; None where `packet` is a message."""
+    return packet[len(_PREVIEWS) :] if packet.startswith(_PREVIEWS) else None

@@ -27,8 +27,6 @@ from jambridge.light.control import (
     LightSettings,
     MidiPlayers,
     Picture,
-    Preview,
-    Previews,
     Quit,
     Report,
     Sources,
@@ -195,11 +193,11 @@ class Engine:
         if self._preview_due > now:
             return
         self._previewed_at = now
-        before, self._previews = self._previews, self._rig.previews()
-        news = tuple(Preview(mac, rgb) for mac, rgb in self._previews.items() if before.get(mac) != rgb)
-        if news:
-            with suppress(OSError):
-                self._control.send(control.encode(Previews(news)))
+        strips = self._rig.previews()
+        if strips != self._previews:
+            with suppress(OSError):  # then at the next occasion
+                self._control.send(control.encode_previews(strips))
+                self._previews = strips
 
     def _due(self, now: LocalSeconds, *, moves: bool) -> LocalSeconds:
         frame = self._rig.due(self._urgent_at, sounding=moves, drives=self._drives(now))

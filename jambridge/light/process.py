@@ -20,7 +20,6 @@ from jambridge.light.control import (
     MidiPlayer,
     MidiPlayers,
     Picture,
-    Previews,
     Quit,
     Report,
     Sources,
@@ -40,7 +39,7 @@ ENGINE = child.module("jambridge.light.engine")
 _QUIT = control.encode(Quit())
 
 
-def _nothing(_picture: Picture | Previews) -> None:
+def _nothing(_news: Picture | bytes) -> None:
     """Nobody is told."""
 
 
@@ -60,7 +59,7 @@ class Lights:
         timing: Latest[Timing],
         share: Callable[[Picture], None],
         watched: Latest[bool],
-        preview: Callable[[Previews], None],
+        preview: Callable[[bytes], None],
     ) -> None:
         self._process = process
         self._clock = clock
@@ -161,12 +160,13 @@ class Lights:
     async def _collect(self) -> None:
         while True:
             packet = await self._process.hear()
+            if (strips := control.previews(packet)) is not None:
+                self._preview(strips)
+                continue
             with suppress(WireError):
                 message = control.decode(packet)
                 if isinstance(message, Picture):
                     self._share(message)
-                elif isinstance(message, Previews):
-                    self._preview(message)
                 elif isinstance(message, Report):
                     self._log_edges(message)
                     self.report, self._reported_at = message, time.monotonic()
@@ -198,12 +198,13 @@ async def open_light(
     watched: Latest[bool] | None = None,
     *,
     share: Callable[[Picture], None] = _nothing,
-    preview: Callable[[Previews], None] = _nothing,
+    preview: Callable[[bytes], None] = _nothing,
     command: Sequence[str] = ENGINE,
 ) -> AsyncIterator[Lights]:
     """Start the light process on the present sources, controllers and settings; end it, releasing every WLED.
 
-    Its ticks are those of the room's `clock`, else its own. While `watched`, `preview` is told what the strips show.
+    Its ticks are those of the room's `clock`, else its own. While `watched`, `preview` is told what the strips show, see
+    `control.previews`.
 
     Raises:
         DeviceError: it cannot be started.

@@ -1,13 +1,12 @@
 """The status's section on sound: both cards, and every musician. Pure."""
 
-from dataclasses import asdict
-
 from jambridge.audio.card.control import CardReport, ChannelReport
 from jambridge.audio.card.desk import Fader
 from jambridge.peers.mesh import Mesh
 from jambridge.peers.status import PeerStatus
 from jambridge.sound import Sound, peers
 from jambridge.strict_json import JsonObject
+from jambridge.typed_json import plain
 
 _LIGHTS = {"connected": "green", "reconnecting": "yellow", "disconnected": "red"}
 
@@ -38,7 +37,7 @@ def section(mesh: Mesh | None, sound: Sound) -> JsonObject:
         "light": _light(members),
         "peers": [_peer(peer, sound.desk.playing(peer.id, played), faders.get(peer.name, Fader())) for peer in members],
         "ice": _ice(mesh) if mesh else {},
-        "dropped": asdict(mesh.drops) if mesh else {},
+        "dropped": plain(mesh.drops) if mesh else {},
     }
 
 
@@ -73,7 +72,7 @@ def _peer(peer: PeerStatus, playing: ChannelReport | None, fader: Fader) -> Json
         "silent_s": None if peer.silent_s is None else round(peer.silent_s, 1),
         "packets": peer.packets,
         "undialled": dict(peer.undialled),
-        "playout": None if playing is None else asdict(playing),
+        "playout": None if playing is None else plain(playing),
     }
 
 

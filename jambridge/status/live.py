@@ -1,16 +1,17 @@
 """`/events`: the status as it changes, and the strips as they shine, to who looks. Nobody looking: nothing computed.
 
 Server-sent events: `status` is the whole of /status; `patch`, a JSON merge patch (RFC 7396), is what has changed of it
-since, `uptime_s` and `clock` left out; `strips` is {mac: colours in base64, three bytes each}, of those that changed.
+since, `uptime_s` and `clock` left out; `strips` is {mac: colours in base64, three bytes each}, whenever one changes.
 Who reads slowly misses what is between, and is told the newest.
 """
 
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from aiohttp import web
 
@@ -20,19 +21,16 @@ from jambridge.strict_json import JsonObject
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 PERIOD_S = 0.15
 MOST_VIEWERS = 16
-_UNREAD_S = 20.0
+_SOON_S = 0.03  # what is due by then is looked at with what is told now: one packet, and everybody is woken once
 _SAY_S = 10.0  # a comment then: a connection that is gone is noticed
 _RESTLESS = ("uptime_s", "clock")
-_NOTHING: Mapping[str, str] = {}
 _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 class Live:
-    """It sets `watched` while anybody looks; `strips` are then what each shows, by MAC.
+    """It sets `watched` while anybody looks; `strips` is then the JSON of what each shows, by MAC.
 
     What changes of `urgent` is told at once, all else within `period_s`.
     """
@@ -41,7 +39,7 @@ class Live:
         self,
         snapshot: Callable[[], JsonObject],
         watched: Latest[bool],
-        strips: Latest[Mapping[str, str]],
+        strips: Latest[bytes],
         urgent: Latest[Any],
         period_s: float = PERIOD_S,
     ) -> None:
@@ -54,8 +52,8 @@ class Live:
         self._ended = False
         self._news = asyncio.Event()
         self._status: JsonObject = {}
-        self._patches = _Told(_patch)
-        self._colours = _Told(_colours)
+        self._looked_at = 0.0
+        self._patches = _Patches()
 
     @property
     def viewers(self) -> int:
@@ -72,15 +70,23 @@ class Live:
         while True:
             await self._watched.changed(seen=False)
             while self._watched.value:
-                seen = self._urgent.value
                 self._look()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._period_s):
-                        await self._urgent.changed(seen)
+                await self._until_due()
+
+    async def _until_due(self) -> None:
+        """At once where what is urgent has changed, else a period after the last look."""
+        seen = self._urgent.value
+        while self._urgent.value == seen and (left_s := self._due_in_s) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._urgent.changed(seen)
 
     async def _follow_strips(self) -> None:
         async for _ in values(self._strips):
-            self._tell()
+            if self._watched.value and self._due_in_s < _SOON_S:
+                self._look()
+            else:
+                self._tell()
 
     async def end(self, _application: web.Application) -> None:
         """Send every viewer away."""
@@ -96,25 +102,26 @@ class Live:
         response = web.StreamResponse(headers=_HEADERS)
         try:
             self._enter()
-            await response.prepare(request)
-            async for text in self._told():
-                async with asyncio.timeout(_UNREAD_S):
+            with suppress(ConnectionError):  # who does not read is cut off by the server
+                await response.prepare(request)
+                async for text in self._told():
                     await response.write(text)
-        except (ConnectionError, TimeoutError):
-            if request.transport is not None:
-                request.transport.abort()
         finally:
             self._leave()
         return response
 
     async def _told(self) -> AsyncIterator[bytes]:
         """All that one viewer is told."""
-        status, shown = self._status, _NOTHING
-        yield b"retry: 1000\n" + _event("status", status)
+        status, strips = self._status, b""
+        yield b"retry: 1000\n" + _event("status", _json(status))
         while not self._ended:
-            news = self._news
-            told = self._patches.between(status, self._status) + self._colours.between(shown, self._strips.value)
-            status, shown = self._status, self._strips.value
+            news, told = self._news, b""
+            if self._status is not status:
+                told = self._patches.between(status, self._status)
+                status = self._status
+            if self._strips.value != strips:
+                strips = self._strips.value
+                told += _event("strips", strips) if strips else b""
             if told:
                 yield told
             try:
@@ -134,11 +141,16 @@ class Live:
         self._viewers -= 1
         if not self._viewers:
             self._watched.set(False)
-            self._strips.set({})
+            self._strips.set(b"")
             self._status = {}
             log.debug("nobody looks")
 
+    @property
+    def _due_in_s(self) -> float:
+        return self._looked_at + self._period_s - time.monotonic()
+
     def _look(self) -> None:
+        self._looked_at = time.monotonic()
         self._status = self._snapshot()
         self._tell()
 
@@ -147,33 +159,28 @@ class Live:
         news.set()
 
 
-class _Told(Generic[T]):
+class _Patches:
     """What is told of a change, made once for all who have seen the same."""
 
-    def __init__(self, make: Callable[[T, T], bytes]) -> None:
-        self._make = make
-        self._made: tuple[T, T, bytes] | None = None
+    def __init__(self) -> None:
+        self._before: JsonObject = {}
+        self._after: JsonObject = {}
+        self._made = b""
 
-    def between(self, before: T, after: T) -> bytes:
+    def between(self, before: JsonObject, after: JsonObject) -> bytes:
         """Empty where nothing has changed."""
-        if before is after:
-            return b""
-        if self._made is None or self._made[0] is not before or self._made[1] is not after:
-            self._made = (before, after, self._make(before, after))
-        return self._made[2]
+        if self._before is not before or self._after is not after:
+            patch = merge_patch.between(before, after)
+            for name in _RESTLESS:
+                patch.pop(name, None)
+            self._before, self._after = before, after
+            self._made = _event("patch", _json(patch)) if patch else b""
+        return self._made
 
 
-def _patch(before: JsonObject, after: JsonObject) -> bytes:
-    patch = merge_patch.between(before, after)
-    for name in _RESTLESS:
-        patch.pop(name, None)
-    return _event("patch", patch) if patch else b""
+def _json(content: Any) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
 
 
-def _colours(before: Mapping[str, str], after: Mapping[str, str]) -> bytes:
-    changed = {mac: rgb for mac, rgb in after.items() if before.get(mac) != rgb}
-    return _event("strips", changed) if changed else b""
-
-
-def _event(name: str, content: Any) -> bytes:
-    return f"event: {name}\ndata: {json.dumps(content, separators=(',', ':'))}\n\n".encode()
+def _event(name: str, content: bytes) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), content)

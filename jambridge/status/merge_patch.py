@@ -12,7 +12,9 @@ def between(before: JsonObject, after: JsonObject) -> JsonObject:
     patch: JsonObject = {name: None for name in before if name not in after}
     for name, value in after.items():
         old = before.get(name)
-        if name in before and old == value:
-            continue
-        patch[name] = between(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        if isinstance(old, dict) and isinstance(value, dict):
+            if inner := between(old, value):
+                patch[name] = inner
+        elif old != value or name not in before:
+            patch[name] = value
     return patch

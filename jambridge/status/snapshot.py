@@ -1,7 +1,6 @@
 """The shape of /status: the whole box at one moment, as JSON. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from jambridge.store.service import StoreReport
 from jambridge.strict_json import JsonObject
 from jambridge.supervise import Health
 from jambridge.sync.service import ClockReport
+from jambridge.typed_json import plain
 from jambridge.units import LocalSeconds, MidiNote, PeerId, RoomCode, note_name
 
 SCHEMA_VERSION = 1
@@ -86,7 +86,7 @@ def store(report: StoreReport | None) -> JsonObject:
         "saved_at": report.saved_at,
         "pending": report.pending,
         "last_error": report.last_error,
-        "pool": asdict(report.pool),
+        "pool": plain(report.pool),
     }
 
 
@@ -152,7 +152,7 @@ def services(health: Mapping[str, Health]) -> JsonObject:
 
 
 def alerts(active: Sequence[Alert]) -> list[JsonObject]:
-    return [{**asdict(alert), "remedy": remedies.of(alert.code), "since": _iso(alert.since)} for alert in active]
+    return [{**plain(alert), "remedy": remedies.of(alert.code), "since": _iso(alert.since)} for alert in active]
 
 
 def stats(view: RoomView, health: Mapping[str, Health], uptime_s: float) -> JsonObject:

@@ -10,7 +10,7 @@ from jambridge import sections
 from jambridge.audio.source import Source
 from jambridge.config import Config
 from jambridge.errors import WireError
-from jambridge.light import control
+from jambridge.light import control, preview
 from jambridge.light.control import (
     Controllers,
     LightSettings,
@@ -148,3 +148,13 @@ def test_all_that_a_room_can_play_over_midi_fits_a_packet() -> None:
 
     assert len(strokes) > MOST
     assert len(packet) < MAX_BYTES
+
+
+def test_previews_are_passed_on_as_they_are_and_messages_are_none() -> None:
+    strips = {f"{mac:012x}": "////" * preview.MOST_PIXELS for mac in range(64)}
+
+    packet = control.encode_previews(strips)
+
+    assert len(packet) < MAX_BYTES
+    assert json.loads(control.previews(packet) or b"") == strips
+    assert control.previews(control.encode(Quit())) is None
