@@ -8,7 +8,6 @@ Who reads slowly misses what is between, and is told the newest.
 import asyncio
 import json
 import logging
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
@@ -23,7 +22,7 @@ log = logging.getLogger(__name__)
 
 PERIOD_S = 0.15
 MOST_VIEWERS = 16
-_SOON_S = 0.03  # what is due by then is looked at with what is told now: one packet, and everybody is woken once
+_SOON_S = 0.03  # what is due by then is looked at when strips are told: one packet, and everybody is woken once
 _SAY_S = 10.0  # a comment then: a connection that is gone is noticed
 _RESTLESS = ("uptime_s", "clock")
 _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -52,7 +51,7 @@ class Live:
         self._ended = False
         self._news = asyncio.Event()
         self._status: JsonObject = {}
-        self._looked_at = 0.0
+        self._pause: asyncio.Timeout | None = None
         self._patches = _Patches()
 
     @property
@@ -71,22 +70,31 @@ class Live:
             await self._watched.changed(seen=False)
             while self._watched.value:
                 self._look()
-                await self._until_due()
+                await self._wait()
 
-    async def _until_due(self) -> None:
-        """At once where what is urgent has changed, else a period after the last look."""
+    async def _wait(self) -> None:
+        """Until what is urgent changes, at most for a period."""
         seen = self._urgent.value
-        while self._urgent.value == seen and (left_s := self._due_in_s) > 0:
+        try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(left_s):
+                async with asyncio.timeout(self._period_s) as self._pause:
                     await self._urgent.changed(seen)
+        finally:
+            self._pause = None
 
     async def _follow_strips(self) -> None:
         async for _ in values(self._strips):
-            if self._watched.value and self._due_in_s < _SOON_S:
-                self._look()
-            else:
+            if not self._look_early():
                 self._tell()
+
+    def _look_early(self) -> bool:
+        """Look, where that is due soon, so that all is told at once."""
+        pause, now = self._pause, asyncio.get_running_loop().time()
+        if not self._watched.value or pause is None or pause.expired() or (pause.when() or now) - now >= _SOON_S:
+            return False
+        pause.reschedule(now + self._period_s)
+        self._look()
+        return True
 
     async def end(self, _application: web.Application) -> None:
         """Send every viewer away."""
@@ -145,12 +153,7 @@ class Live:
             self._status = {}
             log.debug("nobody looks")
 
-    @property
-    def _due_in_s(self) -> float:
-        return self._looked_at + self._period_s - time.monotonic()
-
     def _look(self) -> None:
-        self._looked_at = time.monotonic()
         self._status = self._snapshot()
         self._tell()
 
