@@ -46,6 +46,7 @@ from jambridge.peers.ice_servers import IceServers
 from jambridge.peers.mesh import open_mesh
 from jambridge.peers.peer import Surroundings
 from jambridge.peers.trouble import Trouble
+from jambridge.room import trail
 from jambridge.room.announce import find_hubs
 from jambridge.room.client import ROOM_RETRY_S, open_room, topic_of
 from jambridge.room.edges import HUB, SUPABASE, Address, RoomEdges, open_sharing
@@ -135,6 +136,7 @@ async def run(
     beside = asyncio.gather(
         services.until_one_gives_up(),
         _follow_hub(edges, config, code, is_hosted=supabase is not None),
+        trail.keep(room.view, code),
         claiming.claim(room, edges.lighting.settings, edges.agreement),
         edges.lighting.follow(room.state, box.sync),
         edges.lighting.tell_problems(edges.controllers),

@@ -26,7 +26,7 @@ _LOOKS_SECRET = tuple(
         (r"(?i)(login#)[^\s\"']+", rf"\1{MASK}"),
         (rf"(?i)\b([\w-]*(?:{_KEYS})=)[^\s&\"']+", rf"\1{MASK}"),
         (r"(/jam/)[\w-]+", rf"\1{MASK}"),
-        (rf"\b([Rr]oom[ :]|Session |Resumed from |code=|id=){_CODE}", rf"\1{MASK}"),
+        (rf"\b([Rr]oom[ :=]|Session |Resumed from |code=|id=){_CODE}", rf"\1{MASK}"),
     )
 )
 

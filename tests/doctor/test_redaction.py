@@ -45,6 +45,7 @@ def test_a_known_secret_goes_however_it_is_written(form: str) -> None:
         ("Session OLDER2 restored successfully", " restored successfully"),
         ("session not resumed id=OLDER2 error=gone", " error=gone"),
         ("joined topic=room:OLDER2", "joined topic=room:"),
+        ("members came room=OLDER2 peers=3 names=Ada ids=a1", "peers=3 names=Ada"),
     ],
 )
 def test_what_looks_like_a_secret_goes_and_the_rest_stays(text: str, kept: str) -> None:
