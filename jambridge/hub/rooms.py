@@ -58,10 +58,16 @@ class _Socket:
 class Rooms:
     """All rooms of one hub. A room exists while somebody is in it."""
 
-    def __init__(self, limits: Limits, make_ref: Callable[[], str]) -> None:
-        """`make_ref` gives texts that never repeat, not even after a restart: clients compare presence by them."""
+    def __init__(
+        self, limits: Limits, make_ref: Callable[[], str], tell: Callable[[str, bool], None] = lambda _topic, _exists: None
+    ) -> None:
+        """`make_ref` gives texts that never repeat, not even after a restart: clients compare presence by them.
+
+        `tell` is told the topic of a room that is created, and whether it exists: False once the last one has left it.
+        """
         self._limits = limits
         self._make_ref = make_ref
+        self._tell = tell
         self._rooms: dict[str, _Room] = {}
         self._sockets: dict[SocketId, _Socket] = {}
         self.dropped: Counter[str] = Counter()
@@ -148,7 +154,10 @@ class Rooms:
         if reason := self._refusal(member, frame.topic):
             self.dropped["refused-join"] += 1
             return [*deliveries, (socket, phoenix.error(frame, reason))]
-        room = self._rooms.setdefault(frame.topic, _Room(TokenBucket(self._limits.room_rate, self._limits.room_burst)))
+        if (room := self._rooms.get(frame.topic)) is None:
+            room = _Room(TokenBucket(self._limits.room_rate, self._limits.room_burst))
+            self._rooms[frame.topic] = room
+            self._tell(frame.topic, True)
         room.members[socket] = member
         self._socket(socket).topics.add(frame.topic)
         deliveries.append((socket, phoenix.ok(frame, {"postgres_changes": _changes(frame)})))
@@ -208,6 +217,7 @@ class Rooms:
         self._sockets[socket].topics.discard(topic)
         if not room.members:
             del self._rooms[topic]
+            self._tell(topic, False)
         return presence.show(topic, presence.untrack(member), room.members.values())
 
     def _broadcast(self, room: _Room, member: Member, frame: Frame, now_s: float) -> Deliveries:

@@ -33,6 +33,7 @@ from jambridge.hub.live import LiveStates
 from jambridge.hub.pages import Pages
 from jambridge.hub.relay import Relay
 from jambridge.hub.rest_service import RestService
+from jambridge.hub.room_log import RoomLog
 from jambridge.hub.rooms import Rooms
 from jambridge.hub.socketio_service import SocketIo
 from jambridge.store import schema
@@ -86,7 +87,7 @@ class HubServer:
         # A prefix of its own: references must not repeat after a restart.
         prefix = secrets.token_urlsafe(6)
         references = iter(range(1, 1 << 62))
-        self._rooms = Rooms(options.limits, lambda: f"{prefix}{next(references):x}")
+        self._rooms = Rooms(options.limits, lambda: f"{prefix}{next(references):x}", RoomLog().tell)
         self._relay = Relay(self._rooms, self._sockets, options.limits, options.patience)
         self._database = Database(options.database or schema.database_path(None, options.state_dir))
         self._rest = RestService(self._database)
