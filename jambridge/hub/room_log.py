@@ -1,4 +1,4 @@
-"""Which rooms of the hub are created and emptied, a log line each; who makes rooms all the time does not fill the log."""
+"""Which rooms of the hub are created and emptied, a log line each, and no more of these than a log can bear."""
 
 import logging
 import time

@@ -59,7 +59,10 @@ class Rooms:
     """All rooms of one hub. A room exists while somebody is in it."""
 
     def __init__(
-        self, limits: Limits, make_ref: Callable[[], str], tell: Callable[[str, bool], None] = lambda _topic, _exists: None
+        self,
+        limits: Limits,
+        make_ref: Callable[[], str],
+        tell: Callable[[str, bool], None] = lambda _topic, _exists: None,
     ) -> None:
         """`make_ref` gives texts that never repeat, not even after a restart: clients compare presence by them.
 
