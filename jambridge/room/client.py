@@ -23,7 +23,7 @@ from jambridge.room.sharing import EVENTS
 from jambridge.units import LocalSeconds, PeerId, RoomCode
 
 ROOM_RETRY_S = 4.0  # the longest between two tries: a hub that is back is joined within ten seconds
-MISSING_AFTER_S = 1.0  # nobody within a second of the first presence state: there is no such session
+MISSING_AFTER_S = 2.0  # nobody two seconds after the first presence state: there is no such session
 MOST_PRESENCE_NEWS = 500  # in one go: the library reads on while its buffer is full, and nothing else runs
 GOODBYE_S = 0.3  # for what is still to be said
 _BUSY_S = 0.2  # while awaiting lost members

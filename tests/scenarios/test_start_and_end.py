@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.scenarios.capture import capture
-from tests.scenarios.daemon import JAMBRIDGE, Daemon, open_daemon, open_wled, until
+from tests.scenarios.daemon import JAMBRIDGE, PATIENCE_S, Daemon, open_daemon, open_wled, until
 from tests.scenarios.musicians import playing
 from tests.scenarios.namespaces import Host, lonely_host, network
 
@@ -116,6 +116,14 @@ def test_an_impossible_room_code_is_said_and_exits_with_64() -> None:
     assert done.returncode == 64
     assert "Invalid room code" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_room_that_must_be_there_and_is_not_is_said_and_exits_with_69(tmp_path: Path) -> None:
+    settings = {"room": {"on_missing": "exit"}}
+    with lonely_host() as box, open_daemon(box, tmp_path, ROOM, settings) as daemon:
+        assert daemon.process.wait(PATIENCE_S) == 69
+        assert "Session not found: nobody is there, and no session of that code is stored" in daemon.said().splitlines()
+        assert "Traceback" not in daemon.said()
 
 
 def test_every_problem_of_the_configuration_is_said_with_its_line_and_exits_with_78(tmp_path: Path) -> None:
