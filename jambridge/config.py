@@ -111,7 +111,7 @@ class HubConfig(Section):
 
 class ShareConfig(Section):
     base_url: str | None = None
-    """Start of the link shown, as https://example.org/jam; null: the hub's own page."""
+    """Start of the link shown, as https://example.org: /jam/CODE is put behind it; null: the hub's own page."""
 
 
 class IceServerConfig(Section):
