@@ -32,7 +32,8 @@ def text(status: JsonObject, viewers: int, bad_requests: int) -> bytes:
         bad_requests: what was no HTTP.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Once([*_box(status, viewers, bad_requests), *_room(status), *_sound(status), *_light(status)]))
+    others = (metric for section in (_store, _room, _sound, _light) for metric in section(status))
+    registry.register(_Once([*_box(status, viewers, bad_requests), *others]))
     return bytes(generate_latest(registry))
 
 
@@ -46,7 +47,7 @@ class _Once(Collector):
 
 def _box(status: JsonObject, viewers: int, bad_requests: int) -> Iterator[Metric]:
     services, active = status["services"], {alert["code"] for alert in status["alerts"]}
-    store, clock = status["store"], status["clock"]
+    clock = status["clock"]
     yield _gauges("info", "Always 1; the version is its label.", "version", {status["version"]: 1.0})
     yield _gauge("uptime_seconds", "Since the daemon started.", status["uptime_s"])
     running = {name: one["state"] == "running" for name, one in services.items()}
@@ -57,9 +58,19 @@ def _box(status: JsonObject, viewers: int, bad_requests: int) -> Iterator[Metric
     yield _gauges("alert_active", "Whether people are told of it now.", "code", codes)
     yield _gauge("page_viewers", "Who look at the page.", viewers)
     yield _counter("http_bad_requests", "What was no HTTP.", bad_requests)
-    yield _gauge("store_pending_sessions", "Not at the room's own database yet.", store.get("pending", 0))
     delay = clock["delay_ms"]
     yield _gauge("room_clock_delay_seconds", "Round trip to the host.", None if delay is None else delay / _MS)
+
+
+def _store(status: JsonObject) -> Iterator[Metric]:
+    store = status["store"]
+    pool, minutes = store.get("pool", {}), store.get("minutes")
+    yield _gauge("store_pending_sessions", "Not at the room's own database yet.", store.get("pending", 0))
+    used = {state: pool.get(state) for state in ("active", "idle")}
+    yield _gauges("store_connections", "To that database, at most four.", "state", used)
+    yield _counter("store_timeouts", "Requests to it that ran out of time.", pool.get("timeouts"))
+    seconds = None if minutes is None else 60 * minutes
+    yield _gauge("session_duration_seconds", "In whole minutes, while this box hosts.", seconds)
 
 
 def _room(status: JsonObject) -> Iterator[Metric]:
@@ -72,6 +83,7 @@ def _room(status: JsonObject) -> Iterator[Metric]:
     if quota := room["quota"]:
         messages = {way: quota[f"messages_{way}"] for way in ("sent", "received")}
         yield _counters("supabase_messages", "That the project is billed for.", "direction", messages)
+        yield _gauge("supabase_days_left", "Of a month's messages, at the last pace.", quota["days_left"])
 
 
 def _sound(status: JsonObject) -> Iterator[Metric]:

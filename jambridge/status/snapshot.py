@@ -86,6 +86,7 @@ def store(report: StoreReport | None) -> JsonObject:
         "saved_at": report.saved_at,
         "pending": report.pending,
         "last_error": report.last_error,
+        "minutes": report.minutes,
         "pool": plain(report.pool),
     }
 

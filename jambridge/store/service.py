@@ -68,6 +68,8 @@ class StoreReport:
     pending: int = 0
     last_error: str | None = None
     pool: Pool = field(default_factory=Pool)
+    minutes: int | None = None
+    """How long the session has lasted so far, also before we came; None while another hosts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class Saver:
             self._delivery.pending,
             self._disk.trouble.reason or self._delivery.trouble.reason,
             self._delivery.pool,
+            None if self._began_s is None else self._minutes(self._began_s),
         )
 
     async def run(self) -> None:
@@ -188,9 +191,12 @@ class Saver:
             state.values() if self._touched() else {},
             max(1, len(self._inputs.members.value)),
             self._inputs.setup.value,
-            self._base_minutes + merging.minutes_between(began_s, self._clocks.monotonic()),
+            self._minutes(began_s),
             now,
         )
+
+    def _minutes(self, began_s: float) -> int:
+        return self._base_minutes + merging.minutes_between(began_s, self._clocks.monotonic())
 
     def _write(self, moment: Moment, remote: Endpoint | None, now: datetime) -> int | None:
         """In the disk's thread: the row and its place in the outbox, both or neither; the bytes written, if any."""

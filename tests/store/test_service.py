@@ -116,11 +116,13 @@ def test_who_becomes_host_keeps_what_a_browser_stored(database: Database) -> Non
 
     async def scenario() -> None:
         given, hand = inputs(played(tempo=66), setup=Setup(), hosting=False), HandClocks()
-        async with saving(database.path, given, clocks=hand.clocks):
+        async with saving(database.path, given, clocks=hand.clocks) as saver:
+            assert saver.report.minutes is None
             given.hosting.set(value=True)
             await until(lambda: database.value("music", "tempo") == 66)
             hand.passes(120)
             await until(lambda: database.value("metadata", "durationMinutes") == 42)
+            assert saver.report.minutes == 42
 
     asyncio.run(scenario())
     state = database.state()
