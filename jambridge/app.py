@@ -145,7 +145,9 @@ async def run(
         keeping.describe(edges.setup, edges.lighting.settings, box.discovery),
         keeping.keep_gains(state, edges.sound),
         reloading.follow(reload, read_again, config, edges.lighting, partial(_set_volume, edges)),
-        keeping.go_on(room, box.store, code, resume, alone=find_hub is None and supabase is None),
+        keeping.go_on(
+            room, box.store, code, resume, _volume_taker(config, edges), alone=find_hub is None and supabase is None
+        ),
         sound.keep(edges.sound, room, box.mesh, box.line_out, config.webrtc.max_peers),
         instruments.keep(box.instruments, room, box.sync),
         watch(
@@ -193,7 +195,7 @@ def _edges(config: Config, me: Participant, supabase: Address | None, resume: Re
         watched=Latest(False),
         strips=Latest(b""),
         agreement=Agreement(),
-        setup=Latest(Setup(master_volume=volume)),
+        setup=Latest(Setup(master_volume=stored)),
         sound=sound.edges(config.audio, volume, is_musician=me.sends),
         alerts=Alerts(),
     )
@@ -278,6 +280,11 @@ def _start_box(
 def _set_volume(edges: Edges, volume: float) -> None:
     edges.sound.desk.set_master(volume)
     edges.setup.set(replace(edges.setup.value, master_volume=volume))
+
+
+def _volume_taker(config: Config, edges: Edges) -> Callable[[float | None], None]:
+    is_configured = "master_volume" in config.audio.model_fields_set
+    return partial(keeping.take_volume, edges.sound, edges.setup, is_configured=is_configured)
 
 
 def _take_previews(edges: Edges, strips: bytes) -> None:

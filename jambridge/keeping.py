@@ -79,21 +79,41 @@ async def resumable(store: Running[Saver], wanted: str) -> RoomCode:
     return found
 
 
-async def go_on(room: RoomEdges, store: Running[Saver], code: RoomCode, resume: Resume | None, *, alone: bool) -> None:
-    """Put the resumed session's state in force, or what was so before an absence.
+async def go_on(
+    room: RoomEdges,
+    store: Running[Saver],
+    code: RoomCode,
+    resume: Resume | None,
+    take_volume: Callable[[float | None], None],
+    *,
+    alone: bool,
+) -> None:
+    """Put the resumed session's state in force, or what was so before an absence; `take_volume` gets its volume.
 
-    A room in which somebody plays keeps its own; `alone`: there will be no room.
+    A room in which somebody plays keeps its own state; `alone`: there will be no room.
     """
+    if resume is None:
+        while store.present is None:  # noqa: ASYNC110  it opens within moments, or says in the status why not
+            await asyncio.sleep(LOOK_S)
+        found = await resuming.remembered(store.present, code, datetime.now(UTC))
+    else:
+        found = resume
+    take_volume(found.master_volume)
     view = room.view.value
     while view.host is None and not alone:
         view = await room.view.changed(view)
-    values = resume.state_values if resume else {}
-    if resume is None and room.hosting.value:
-        while store.present is None:  # noqa: ASYNC110  it opens within moments, or says in the status why not
-            await asyncio.sleep(LOOK_S)
-        values = await resuming.remembered(store.present, code, datetime.now(UTC))
-    if values and not room.state.value.revision:
-        room.restore(values)
+    is_ours = resume is not None or room.hosting.value
+    if is_ours and found.state_values and not room.state.value.revision:
+        room.restore(found.state_values)
+
+
+def take_volume(own: Sound, setup: Latest[Setup], stored: float | None, *, is_configured: bool) -> None:
+    """As loud as before an absence, unless somebody has turned it meanwhile, or the configuration says how loud."""
+    if setup.value.master_volume is not None:
+        return
+    if stored is not None and not is_configured:
+        own.desk.set_master(stored)
+    setup.set(replace(setup.value, master_volume=own.desk.settings.value.master_volume))
 
 
 async def describe(setup: Latest[Setup], settings: Latest[LightSettings], discovery: Running[Discovery]) -> None:

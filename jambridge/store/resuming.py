@@ -96,17 +96,17 @@ async def is_stored(saver: Saver, wanted: RoomCode) -> bool:
     return True  # damaged: it is begun anew, and people are told
 
 
-async def remembered(saver: Saver, wanted: RoomCode, now: datetime) -> JsonObject:
-    """The room's state after an absence of ours, for `Sharing.restore`; empty after a longer one."""
+async def remembered(saver: Saver, wanted: RoomCode, now: datetime) -> Resume:
+    """How to go on after an absence of ours; without steps after a longer one."""
     found = None
     with suppress(DeviceError, WireError):
         found = await saver.find(wanted)
     if found is None or now - found.updated_at > ABSENCE:
-        return {}
+        return Resume(wanted)
     try:
-        return Resume(wanted, restore(session.parse(found.state))).state_values
+        return Resume(wanted, restore(session.parse(found.state)))
     except WireError:
-        return {}
+        return Resume(wanted)
 
 
 async def was_stored(saver: Saver | None, endpoint: Endpoint | None, wanted: RoomCode, now: datetime) -> bool:

@@ -26,10 +26,11 @@ def await_host(daemon: Daemon) -> None:
     daemon.await_status(lambda status: status["room"]["host_id"], "it hosts the room")
 
 
-def test_a_box_that_was_killed_comes_back_with_its_music_and_does_not_play_by_itself(tmp_path: Path) -> None:
+def test_a_box_that_was_killed_comes_back_with_its_music_and_volume_and_does_not_play_by_itself(tmp_path: Path) -> None:
     with lonely_host() as box:
         with open_daemon(box, tmp_path, ROOM, {"store": {"save_every_s": 1}}) as daemon:
             await_host(daemon)
+            daemon.mix(masterVolume=0.3)
             daemon.change(**MUSIC, isPlaying=True)
             daemon.await_status(lambda status: status["store"]["saved_at"], "it is saved")
             before = daemon.status()["store"]["saved_at"]
@@ -43,6 +44,7 @@ def test_a_box_that_was_killed_comes_back_with_its_music_and_does_not_play_by_it
             daemon.await_status(lambda status: music(status) == {**MUSIC, "tempo": 97}, "its music is back")
             assert daemon.status()["state"]["isPlaying"] is False
             assert json.loads(daemon.get("/api/audio")[1])["players"] == {"Ann": {"gain": 0.5, "muted": False}}
+            assert daemon.status()["audio"]["output"]["volume"] == 0.3
             assert "Traceback" not in daemon.said()
 
 
