@@ -168,8 +168,18 @@ def stats(view: RoomView, health: Mapping[str, Health], uptime_s: float) -> Json
     }
 
 
-def whole(uptime_s: float, **sections: Any) -> JsonObject:
-    return {"schema_version": SCHEMA_VERSION, "version": __version__, "uptime_s": round(uptime_s, 1), **sections}
+def whole(uptime_s: float, room: JsonObject, audio: JsonObject, **sections: Any) -> JsonObject:
+    """Each participant has the state of its sound beside that of its seat; None for who has none with this box."""
+    heard = {peer["id"]: peer["state"] for peer in audio["peers"]}
+    participants = [{**member, "audio": heard.get(member["id"])} for member in room["participants"]]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "version": __version__,
+        "uptime_s": round(uptime_s, 1),
+        "room": {**room, "participants": participants},
+        "audio": audio,
+        **sections,
+    }
 
 
 def _participant(member: Participant, view: RoomView, self_id: PeerId) -> JsonObject:

@@ -68,6 +68,7 @@ def _room() -> Schema:
         "sends": BOOLEAN,
         "is_host": BOOLEAN,
         "session": CONNECTION,
+        "audio": or_null(CONNECTION),
         "joined_at": or_null(TEXT),
         "self": BOOLEAN,
     }
