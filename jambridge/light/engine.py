@@ -221,7 +221,8 @@ class Engine:
         return self._stage.is_moving or now - self._heard_at < LINGER_S
 
     def _drives(self, now: LocalSeconds) -> bool:
-        if self._ensemble.has_members or self._sounds(now):
+        follows = self._settings.mode == "broadcast"  # in force only while the host's pictures come
+        if follows or self._ensemble.has_members or self._sounds(now):
             self._sourced_at = now
         wanted = self._settings.mode != "off" and not self._settings.paused
         return wanted and now - self._sourced_at < RELEASE_AFTER_S
