@@ -26,6 +26,7 @@ from jambridge.units import LocalSeconds, PeerId
 LOOK_S = 0.2
 _RESTARTED = 1000  # a sequence that is so far back is a host that began anew
 SILENT_S = 1.0  # a source that says nothing for so long does not arrive
+_BRIDGE = "jambridge/"  # how the `client` of one begins, in presence
 
 
 class Broadcasting:
@@ -80,7 +81,8 @@ class Broadcasting:
     def hear_payload(self, said: JsonObject, sender: PeerId) -> None:
         """Raises WireError for what is no `led-update`."""
         is_hosted = SUPABASE in self._room.view.value.seats
-        self._take(sender, shared.parse_payload(said), fade_s=LED_PERIOD_S if is_hosted else 0.0)
+        fade_s = LED_PERIOD_S if is_hosted else 0.0
+        self._take(sender or self._nameless(), shared.parse_payload(said), fade_s=fade_s)
 
     async def keep(self, report: Callable[[], Report | None]) -> None:
         """Look again and again at how the light does."""
@@ -100,15 +102,21 @@ class Broadcasting:
         before = self._settings.value
         self._settings.set(replace(before, mode=self.in_force, shares=shares))
 
+    def _nameless(self) -> PeerId:
+        """Who leaves out who it is: the only member that is no bridge; nobody where there are more, or none."""
+        others = [member.id for member in self._room.view.value.members if not member.client.startswith(_BRIDGE)]
+        return others[0] if len(others) == 1 else PeerId("")
+
     def _take(self, sender: PeerId, led: Led, *, fade_s: float) -> None:
         """The host's only, and none that is older than what came another way."""
         host = self._room.view.value.host
         if sender != host or sender == self._room.me:
             self.dropped += 1
             return
-        if host == self._host and led.sequence <= self._newest and self._newest - led.sequence < _RESTARTED:
+        number = led.sequence
+        if host == self._host and number is not None and 0 <= self._newest - number < _RESTARTED:
             return
-        self._host, self._newest, self._heard_at = host, led.sequence, time.monotonic()
+        self._host, self._newest, self._heard_at = host, -1 if number is None else number, time.monotonic()
         self.given.set(Picture(shared.as_text(led.colours), fade_s, led.at_s))
 
     def _condition(self, report: Report | None) -> Condition:

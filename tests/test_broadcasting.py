@@ -30,6 +30,7 @@ class Member:
         seat: str = HUB,
         reachable: tuple[PeerId, ...] = (HOST, ME),
         max_peers: int = 3,
+        bridges: tuple[PeerId, ...] = (HOST, ME),
     ) -> None:
         self.room = RoomEdges(me)
         self.settings = Latest(LightSettings())
@@ -38,7 +39,14 @@ class Member:
         self.agreement = Agreement()
         self.broadcasting = Broadcasting(wanted, self.room, self.settings, self.agreement, self._send, max_peers)
         present = tuple(
-            Participant(peer, peer, is_host=peer == HOST, joined_at=100.0 + index, sends=peer != BROWSER)
+            Participant(
+                peer,
+                peer,
+                is_host=peer == HOST,
+                joined_at=100.0 + index,
+                client="jambridge/1.0.0" if peer in bridges else "",
+                sends=peer != BROWSER,
+            )
             for index, peer in enumerate((HOST, ME, BROWSER))
         )
         self.seat = self.room.seat(seat)
@@ -118,6 +126,30 @@ def test_an_older_picture_by_another_way_is_not_shown_but_a_host_that_began_anew
         guest.broadcasting.hear_text(HOST, shared.encode_text(Led(bytes([level] * 3), sequence)))
 
     assert guest.broadcasting.given.value == Picture(shared.as_text(bytes([4] * 3)))
+
+
+def test_the_documents_own_event_is_shown_as_it_comes_where_only_the_host_can_have_sent_it() -> None:
+    guest = Member(ME, "broadcast", bridges=(ME, BROWSER))
+    shown = []
+    for level in (9, 8, 7):
+        guest.broadcasting.hear_payload({"colors": [{"r": level, "g": 0, "b": 0}]}, PeerId(""))
+        shown.append(guest.broadcasting.given.value)
+
+    assert shown == [Picture(shared.as_text(bytes([level, 0, 0]))) for level in (9, 8, 7)]
+    assert guest.look() == "broadcast"
+
+    guest.broadcasting.hear_text(HOST, shared.encode_text(Led(bytes(3), 0)))
+    assert guest.broadcasting.given.value == Picture(shared.as_text(bytes(3))), "numbers begin when they come"
+
+
+@pytest.mark.parametrize("bridges", [(HOST, ME), (HOST, ME, BROWSER), (ME,)])
+def test_who_does_not_say_who_it_is_may_be_any_that_is_no_bridge(bridges: tuple[PeerId, ...]) -> None:
+    guest = Member(ME, "broadcast", bridges=bridges)
+
+    guest.broadcasting.hear_payload({"colors": [{"r": 9, "g": 0, "b": 0}]}, PeerId(""))
+
+    assert guest.broadcasting.given.value is None
+    assert guest.broadcasting.dropped == 1
 
 
 def test_nobody_else_is_believed_and_nonsense_is_counted() -> None:

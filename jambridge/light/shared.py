@@ -1,8 +1,8 @@
 """The host's colours as others are told of them, over the `sync` data channels or through the room. Pure.
 
 Source: the project's wire contract: `{type: "led", sequence, rgb: base64}` and `led-update {colors: [{r, g, b}],
-sequence}`, at most 128 colours. We add `at`, the moment of room time that they are of, in milliseconds. Colours are as
-the eye counts them, not as an LED takes them.
+sequence}`, at most 128 colours; the older documents' has no `sequence`. We add `at`, the moment of room time that they
+are of, in milliseconds. Colours are as the eye counts them, not as an LED takes them.
 """
 
 import base64
@@ -33,7 +33,8 @@ class Led:
     """What a host says; `at_s` of room time."""
 
     colours: Rgb
-    sequence: int
+    sequence: int | None
+    """Rises from picture to picture; None: in the order in which they come."""
     at_s: float | None = None
 
 
@@ -118,8 +119,8 @@ def _at_s(message: JsonObject) -> float | None:
     return float(at_ms) / 1000
 
 
-def _sequence(message: JsonObject) -> int:
-    number = message.get("sequence", 0)
-    if type(number) is not int or not 0 <= number <= _HIGHEST:
-        raise WireError("a sequence is a number")
-    return number
+def _sequence(message: JsonObject) -> int | None:
+    number = message.get("sequence")
+    if number is None or (type(number) is int and 0 <= number <= _HIGHEST):
+        return number
+    raise WireError("a sequence is a number")
