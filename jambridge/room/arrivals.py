@@ -7,7 +7,8 @@ a signature is who claims to be nobody here, and who claims to be us.
 import json
 from collections.abc import Callable
 
-from jambridge.room import messages
+from jambridge.room import flood, messages
+from jambridge.room.budget import LED_EVENT
 from jambridge.room.flood import RoomGuard
 from jambridge.strict_json import JsonObject
 from jambridge.units import LocalSeconds, PeerId
@@ -22,6 +23,7 @@ class Arrivals:
         self._is_member = is_member
         self._hosted = hosted
         self._guard = RoomGuard()
+        self._led_guard = self._guard if hosted else RoomGuard(flood.LED_RATE, flood.LED_BURST)
 
     def refusal(self, event: str, payload: JsonObject, now: LocalSeconds) -> str | None:
         """Why this is not looked at; None where it may be."""
@@ -29,7 +31,8 @@ class Arrivals:
         is_signal = event == messages.SIGNAL_EVENT
         if sender == self._me:
             return "spoofed"
-        if not self._guard.admit(str(sender)[: messages.MAX_TEXT], now):
+        guard = self._led_guard if event == LED_EVENT else self._guard
+        if not guard.admit(str(sender)[: messages.MAX_TEXT], now):
             return "flood"
         if len(json.dumps(payload)) > (MAX_SIGNAL_BYTES if is_signal else MAX_BYTES):
             return "too-large"

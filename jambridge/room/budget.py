@@ -15,9 +15,11 @@ from jambridge.units import LocalSeconds
 
 RATE, BURST = 20.0, 40.0
 LED_EVENT = "led-update"
+LED_RATE, LED_BURST = 60.0, 60.0
+"""At a hub, where nothing is billed: beside what all others may send."""
 LED_PERIOD_S = 0.5  # over hosted Supabase; receivers animate between
 LED_RESERVE = 10.0
-"""Tokens that LEDs leave to the others."""
+"""Tokens that LEDs leave to the others, over hosted Supabase."""
 MOST_WAITING = 256
 SIGNAL_STALE_S = 5.0  # it was said again by then
 STALE_S = 2.0
@@ -50,9 +52,10 @@ class Outbox:
     """What waits for a token: signals first, then the rest in order; what waited too long is dropped and counted."""
 
     def __init__(self, *, hosted: bool = False) -> None:
-        """`hosted`: LEDs are sent on change and at most twice a second."""
+        """`hosted`: LEDs are sent on change and at most twice a second, else up to sixty times."""
         self.dropped: Counter[str] = Counter()
         self._bucket = TokenBucket(RATE, BURST)
+        self._led_bucket = self._bucket if hosted else TokenBucket(LED_RATE, LED_BURST)
         self._hosted = hosted
         self._signals: deque[_Waiting] = deque()
         self._others: dict[str | int, _Waiting] = {}
@@ -79,10 +82,11 @@ class Outbox:
     def take(self, now: LocalSeconds) -> Broadcast | None:
         """The next to be sent, if one may be sent now."""
         self._drop_stale(now)
-        if self._signals:
-            return self._signals.popleft().said if self._bucket.take(now) else None
+        if self._signals and self._bucket.take(now):
+            return self._signals.popleft().said
         for key, waiting in self._others.items():
-            if self._wait_s(waiting.said, now) <= 0 and self._bucket.take(now):
+            bucket = self._led_bucket if waiting.said.event == LED_EVENT else self._bucket
+            if self._wait_s(waiting.said, now) <= 0 and bucket.take(now):
                 del self._others[key]
                 self._sent(waiting.said, now)
                 return waiting.said
@@ -90,9 +94,8 @@ class Outbox:
 
     def wait_s(self, now: LocalSeconds) -> float | None:
         """When to `take` again if nothing is put meanwhile; None: nothing waits."""
-        if self._signals:
-            return self._bucket.wait_s(now)
-        return min((self._wait_s(waiting.said, now) for waiting in self._others.values()), default=None)
+        waits = [self._wait_s(waiting.said, now) for waiting in self._others.values()]
+        return min([*waits, self._bucket.wait_s(now)] if self._signals else waits, default=None)
 
     def clear(self) -> None:
         """Forget what waits: it would be said too late."""
@@ -103,7 +106,8 @@ class Outbox:
     def _wait_s(self, said: Broadcast, now: LocalSeconds) -> float:
         if said.event != LED_EVENT:
             return self._bucket.wait_s(now)
-        return max(self._bucket.wait_s(now, LED_RESERVE + 1), self._led_due - now)
+        tokens = LED_RESERVE + 1 if self._hosted else 1.0
+        return max(self._led_bucket.wait_s(now, tokens), self._led_due - now)
 
     def _sent(self, said: Broadcast, now: LocalSeconds) -> None:
         if said.event == LED_EVENT and self._hosted:

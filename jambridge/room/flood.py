@@ -3,6 +3,8 @@
 from collections import OrderedDict
 
 PEER_RATE, PEER_BURST, MUTE_S = 30.0, 60.0, 10.0
+LED_RATE, LED_BURST = 90.0, 360.0
+"""A host's, sixty a second, and what a stall of five seconds held back."""
 ROOM_RATE, ROOM_BURST = 200.0, 400.0
 _MOST_PEERS = 64  # guards kept: names are free for who floods
 
@@ -51,14 +53,16 @@ class FloodGuard:
 
 
 class RoomGuard:
-    """What a member takes from all others: a guard each, and one over all of them."""
+    """What a member takes from all others: a guard each, of `rate` and `burst`, and one over all of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: float = PEER_RATE, burst: float = PEER_BURST) -> None:
+        self._rate = rate
+        self._burst = burst
         self._room = TokenBucket(ROOM_RATE, ROOM_BURST)
         self._peers: OrderedDict[str, FloodGuard] = OrderedDict()
 
     def admit(self, sender: str, now_s: float) -> bool:
-        guard = self._peers.pop(sender, None) or FloodGuard()
+        guard = self._peers.pop(sender, None) or FloodGuard(self._rate, self._burst)
         self._peers[sender] = guard
         if len(self._peers) > _MOST_PEERS:
             self._peers.popitem(last=False)

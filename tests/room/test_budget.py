@@ -1,11 +1,15 @@
 """What a client sends when, and what that costs."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jambridge.room.budget import (
     BURST,
+    LED_BURST,
     LED_EVENT,
+    LED_RATE,
+    LED_RESERVE,
     MOST_WAITING,
     PRESENCE_CALLS,
     PRESENCE_WINDOW_S,
@@ -118,17 +122,39 @@ def test_a_colour_that_changed_back_before_it_was_sent_is_not_sent() -> None:
     assert taken(outbox, 1) == []
 
 
-def test_leds_leave_tokens_to_the_others() -> None:
+def test_at_a_hub_leds_have_the_full_rate_and_the_others_all_of_theirs() -> None:
     outbox = Outbox()
     sent = 0
     for tick in range(600):
         outbox.put(leds(tick), at(tick / 60))
         sent += len(taken(outbox, tick / 60))
-    for number in range(10):
+    for number in range(50):
         outbox.put(signal(number), at(10))
+    outbox.put(leds(600), at(10))
 
-    assert sent <= BURST + RATE * 10
-    assert taken(outbox, 10)[:10] == [signal(number) for number in range(10)]
+    assert sent == 600
+    assert taken(outbox, 10) == [*(signal(number) for number in range(int(BURST))), leds(600)]
+    assert outbox.wait_s(at(10)) == pytest.approx(1 / RATE)
+
+
+def test_at_a_hub_leds_are_no_more_than_sixty_a_second() -> None:
+    outbox = Outbox()
+    sent = 0
+    for tick in range(2400):  # ten seconds, four times too fast
+        outbox.put(leds(tick), at(tick / 240))
+        sent += len(taken(outbox, tick / 240))
+
+    assert LED_RATE * 10 <= sent <= LED_BURST + LED_RATE * 10
+
+
+def test_over_hosted_supabase_leds_leave_tokens_to_the_others() -> None:
+    outbox = Outbox(hosted=True)
+    for number in range(int(BURST - LED_RESERVE)):
+        outbox.put(signal(number), at(0))
+    outbox.put(leds(1), at(0))
+
+    assert leds(1) not in taken(outbox, 0)
+    assert taken(outbox, 0.1) == [leds(1)]
 
 
 @given(st.lists(st.tuples(st.floats(0, 0.3), st.sampled_from([signal(), tempo(60), leds(1), leds(2)])), max_size=200))
