@@ -224,8 +224,9 @@ def _start_box(
         broadcasting.hear_text(peer, text)
 
     sync = Sync(me.id, lambda: room.view.value.host, send_sync)
+    lighting = edges.lighting
     broadcasting = Broadcasting(
-        config.light.mode, room, edges.lighting.settings, edges.agreement, send_sync, config.webrtc.max_peers
+        lambda: lighting.wanted, room, lighting.settings, edges.agreement, send_sync, config.webrtc.max_peers
     )
     together = Together(lambda: edges.lighting.timing, edges.agreement, lambda: sync.room_s)
     light = services.start(

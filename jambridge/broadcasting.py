@@ -15,7 +15,7 @@ from jambridge.light import shared
 from jambridge.light.control import LightSettings, Picture, Report
 from jambridge.light.discovery import Agreement
 from jambridge.light.shared import Led
-from jambridge.light.syncmode import Condition, InForce, SyncMode, Wanted
+from jambridge.light.syncmode import Condition, SyncMode, Wanted
 from jambridge.peers import roles
 from jambridge.room.budget import LED_EVENT, LED_PERIOD_S
 from jambridge.room.edges import SUPABASE, RoomEdges
@@ -32,18 +32,21 @@ _BRIDGE = "jambridge/"  # how the `client` of one begins, in presence
 class Broadcasting:
     def __init__(
         self,
-        wanted: Wanted,
+        wanted: Callable[[], Wanted],
         room: RoomEdges,
         settings: Latest[LightSettings],
         agreement: Agreement,
         send: Callable[[PeerId, str], bool],
         max_peers: int,
     ) -> None:
-        """`send`: a text over a peer's `sync` channel, False where there is none; `max_peers`: players beside us."""
+        """`wanted` may change; `send`: a text over a peer's `sync` channel, False where there is none.
+
+        `max_peers`: players beside us.
+        """
         self.given: Latest[Picture | None] = Latest(None)
-        self.in_force: InForce = "off" if wanted == "off" else "local"
+        self._wanted = wanted
         self.dropped = 0
-        self._mode = SyncMode(wanted)
+        self._mode = SyncMode(wanted())
         self._room = room
         self._settings = settings
         self._agreement = agreement
@@ -92,15 +95,16 @@ class Broadcasting:
 
     def look(self, report: Report | None, now: LocalSeconds) -> None:
         """Decide anew whose colours are shown."""
+        self._mode.wanted = self._wanted()
         view = self._room.view.value
         is_host = view.host == self._room.me
         host_sent_s = now - self._heard_at if view.host == self._host else math.inf
-        self.in_force = self._mode.choose(self._condition(report), now, is_host=is_host, host_sent_s=host_sent_s)
+        in_force = self._mode.choose(self._condition(report), now, is_host=is_host, host_sent_s=host_sent_s)
         self._agreement.asks.set(not is_host and self._mode.asks(now))
         tells = self._mode.wanted == "broadcast" or (self._mode.wanted == "auto" and self._agreement.is_asked.value)
         shares = is_host and tells and len(view.members) > 1
         before = self._settings.value
-        self._settings.set(replace(before, mode=self.in_force, shares=shares))
+        self._settings.set(replace(before, mode=in_force, shares=shares))
 
     def _nameless(self) -> PeerId:
         """Who leaves out who it is: the only member that is no bridge; nobody where there are more, or none."""

@@ -18,6 +18,7 @@ from jambridge.light.colour import ColorMode
 from jambridge.light.control import LightSettings, MidiPlayer
 from jambridge.light.music import Music
 from jambridge.light.presenting import When
+from jambridge.light.syncmode import Wanted
 from jambridge.light.wled import Controller
 from jambridge.light.zones import Zone
 from jambridge.room.state import RoomState
@@ -27,8 +28,8 @@ from jambridge.typed_json import plain
 
 log = logging.getLogger(__name__)
 
-CHANGEABLE = ("effect", "brightness", "zones", "attack", "decay", "octave", "timing")
-"""Of the configuration's `light`, until the next start. The flash limit is not among them."""
+CHANGEABLE = ("mode", "effect", "brightness", "zones", "attack", "decay", "octave", "timing")
+"""Of the configuration's `light`, until the next start; `mode` neither to nor from off. Not the flash limit."""
 PAUSED = "paused"
 CLOCK_S = 1.0
 SETTLED_S = 15.0  # by then every controller that is there has been found
@@ -43,6 +44,10 @@ class Lighting:
         self.midi: Latest[tuple[MidiPlayer, ...]] = Latest(())
 
     @property
+    def wanted(self) -> Wanted:
+        return self._config.light.mode
+
+    @property
     def timing(self) -> When:
         return self._config.light.timing
 
@@ -52,10 +57,11 @@ class Lighting:
         return {PAUSED: self.settings.value.paused, **{name: light[name] for name in CHANGEABLE}}
 
     def section(self, driven: Sequence[Controller]) -> JsonObject:
-        """Of the status: effect and brightness of all, and each zone with what keeps it from being shown whole."""
+        """Of the status: what is wanted of all, and each zone with what keeps it from being shown whole."""
         settings = self.settings.value
         found = [{**plain(zone), "problem": zones.problem(zone, driven)} for zone in settings.zones]
         return {
+            "wanted": self.wanted,
             PAUSED: settings.paused,
             "effect": settings.effect,
             "brightness": settings.brightness,
@@ -97,6 +103,8 @@ class Lighting:
             first = exc.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise WireError(f"{where}: {first['msg']}"[:200]) from exc
+        if light.mode != changed.mode and "off" in (light.mode, changed.mode):
+            raise WireError(f"mode: off is for the configuration to say; {PAUSED} can be changed here")
         self._config = self._config.model_copy(update={"light": changed})
         self.settings.set(
             replace(

@@ -37,7 +37,10 @@ class Member:
         self.sent: list[tuple[PeerId, str]] = []
         self._reachable = reachable
         self.agreement = Agreement()
-        self.broadcasting = Broadcasting(wanted, self.room, self.settings, self.agreement, self._send, max_peers)
+        self.wanted = wanted
+        self.broadcasting = Broadcasting(
+            lambda: self.wanted, self.room, self.settings, self.agreement, self._send, max_peers
+        )
         present = tuple(
             Participant(
                 peer,
@@ -219,6 +222,22 @@ def test_a_host_does_not_ask_itself() -> None:
         host.look(deaf(), at=at)
 
     assert not host.agreement.asks.value
+
+
+def test_who_changes_their_mind_is_obeyed() -> None:
+    host, guest = Member(HOST, "local"), Member(ME, "local")
+    host.look()
+    guest.broadcasting.hear_text(HOST, shared.encode_text(Led(bytes(3), 1)))
+    assert (host.settings.value.shares, guest.look()) == (False, "local")
+
+    host.wanted = guest.wanted = "broadcast"
+    host.look()
+    assert (host.settings.value.shares, guest.look()) == (True, "broadcast")
+    assert guest.agreement.asks.value
+
+    host.wanted = guest.wanted = "local"
+    host.look()
+    assert (host.settings.value.shares, guest.look()) == (False, "local")
 
 
 def test_the_moment_of_a_picture_goes_with_it() -> None:

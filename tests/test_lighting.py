@@ -52,6 +52,25 @@ def test_what_may_be_changed_is_changed_and_told() -> None:
     assert set(one.describe()) == {PAUSED, *CHANGEABLE}
 
 
+def test_another_mode_is_wanted_at_once_and_in_force_when_it_can_be() -> None:
+    one = lighting(mode="local")
+
+    one.change({"mode": "broadcast"})
+
+    assert (one.wanted, one.describe()["mode"], one.section(())["wanted"]) == ("broadcast",) * 3
+    assert one.settings.value.mode == "local"
+
+
+def test_lights_that_the_configuration_has_off_stay_off() -> None:
+    one = lighting(mode="off")
+
+    with pytest.raises(WireError, match="paused can be changed here"):
+        one.change({"mode": "auto"})
+    one.change({"mode": "off", "effect": "roll"})
+
+    assert (one.wanted, one.settings.value.mode, one.settings.value.effect) == ("off", "off", "roll")
+
+
 def test_a_pause_outlasts_other_changes_and_ends_when_asked() -> None:
     one = lighting()
 
@@ -67,6 +86,9 @@ def test_a_pause_outlasts_other_changes_and_ends_when_asked() -> None:
     "wanted",
     [
         {"effect": "strobe"},
+        {"mode": "off"},
+        {"mode": False},
+        {"mode": "loud"},
         {"brightness": 1.1},
         {"brightness": 0.5, "effect": 3},
         {"brightness": 0.5, "paused": 1},

@@ -1,10 +1,11 @@
 """`/openapi.json`: the local HTTP, described. Pure. Source: OpenAPI 3.1.0."""
 
-from typing import Any
+from typing import Any, get_args
 
 from jambridge import __version__
 from jambridge.config import LightConfig
-from jambridge.lighting import CHANGEABLE
+from jambridge.light.syncmode import Wanted
+from jambridge.lighting import CHANGEABLE, PAUSED
 from jambridge.room.state import COLOR_MODES, MAX_SCALE, TEMPO_BPM
 from jambridge.status import access, status_schema
 from jambridge.status.control import MAX_KEY, MOST_SESSIONS
@@ -150,7 +151,8 @@ def _pages() -> Schema:
 
 def _schemas() -> Schema:
     light = LightConfig.model_json_schema(ref_template="#/components/schemas/{model}")
-    settings = {name: light["properties"][name] for name in CHANGEABLE}
+    settings = {PAUSED: BOOLEAN, **{name: light["properties"][name] for name in CHANGEABLE}}
+    modes = {"mode": {"enum": [one for one in get_args(Wanted) if one != "off"]}}
     unit, gain = {"type": "number", "minimum": 0, "maximum": 1}, {"type": "number", "minimum": 0, "maximum": 2}
     fields: Schema = {
         "tempo": {"type": "number", "minimum": TEMPO_BPM[0], "maximum": TEMPO_BPM[1]},
@@ -171,7 +173,7 @@ def _schemas() -> Schema:
         "Audio": record({**volumes, "players": mapping(record(fader)), "absent": array(TEXT)}),
         "AudioChange": _some(volumes | {"players": {**mapping(_some(fader)), "propertyNames": {"maxLength": 64}}}),
         "Light": record(settings),
-        "LightChange": {**_some(settings), "minProperties": 0},
+        "LightChange": {**_some(settings | modes), "minProperties": 0},
         "Try": {**record({"controller": name, "pattern": {"enum": ["identify", "test"]}})},
         "Tried": record({"controller": TEXT, "mac": TEXT, "pattern": TEXT, "seconds": NUMBER}),
         "Resume": record({"id": name}),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from jambridge.light import consent
+from jambridge.light.syncmode import Wanted
 from jambridge.room.edges import Connection
 from jambridge.supervise import State
 
@@ -147,6 +148,7 @@ def _light() -> Schema:
     return record(
         {
             "mode": TEXT,
+            "wanted": {"enum": list(get_args(Wanted))},
             "effect": TEXT,
             "brightness": {"type": "number", "minimum": 0, "maximum": 1},
             "zones": array(record(zone)),

@@ -73,6 +73,21 @@ def test_what_is_answered_is_as_described(box: Box, path: str, name: str) -> Non
     jsonschema_rs.validate(schema(box, name), answer.json)
 
 
+def test_the_lights_are_paused_and_their_mode_is_chosen_as_described(box: Box) -> None:
+    wanted = {"paused": True, "mode": "broadcast"}
+    jsonschema_rs.validate(schema(box, "LightChange"), wanted)
+
+    answer = box.ask("POST", "/api/light", wanted)
+
+    jsonschema_rs.validate(schema(box, "Light"), answer.json)
+    assert answer.json | wanted == answer.json
+    light = box.status()["light"]
+    assert (light["paused"], light["wanted"], light["mode"]) == (True, "broadcast", "local"), "it is the host itself"
+    assert not jsonschema_rs.is_valid(schema(box, "LightChange"), {"mode": "off"})
+    assert box.ask("POST", "/api/light", {"mode": "off"}).status == 400
+    assert box.ask("POST", "/api/light", {"paused": False, "mode": "auto"}).status == 200
+
+
 def test_every_route_is_described_and_every_description_has_its_route(box: Box, far: Any) -> None:
     paths = box.ask("GET", "/openapi.json").json["paths"]
 

@@ -46,7 +46,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 
 @pytest.fixture
 def page(box: Box, musicians: Musicians) -> Page:
-    box.ask("POST", "/api/light", {"zones": [], "effect": "notes", "brightness": 1.0})
+    box.ask("POST", "/api/light", {"zones": [], "effect": "notes", "mode": "auto", "brightness": 1.0})
     page = musicians.open(f"{box.base}/")
     expect(page.locator("#box")).to_be_visible(timeout=PATIENCE_MS)
     return page
@@ -110,6 +110,11 @@ def test_lights_are_changed_and_zones_made_and_removed(box: Box, musicians: Musi
     page.locator("#effect").select_option("wash")
     page.get_by_label("Brightness").fill("40")
     box.until(lambda status: (status["light"]["effect"], status["light"]["brightness"]) == ("wash", 0.4), "the light")
+    page.get_by_label("Follows").select_option("broadcast")
+    box.until(lambda status: status["light"]["wanted"] == "broadcast", "the host's colours are wanted")
+    page.locator("#lights-title").click()
+    box.ask("POST", "/api/light", {"mode": "local"})
+    expect(page.locator("#mode")).to_have_value("local")
 
     page.locator("summary").click()
     page.get_by_role("button", name="Add a zone").click()

@@ -43,6 +43,7 @@ const strips = new Strips(element("strips"), element("strip"));
 const sound = new Sound(element("input"), element("output"), (values) => audio.send(values));
 const lights = new Lights({
   effect: element("effect"),
+  mode: element("mode"),
   brightness: element("brightness").closest("label"),
   zones: element("zones"),
   zoneTemplate: element("zone"),

@@ -1,4 +1,4 @@
-/** Effect, brightness and zones of the lights, until the box starts again. */
+/** Effect, mode, brightness and zones of the lights, until the box starts again. */
 
 import { ask, RefusalError, Sender } from "./api.js";
 import { fill, offer, setText, slide } from "./page_parts.js";
@@ -12,6 +12,11 @@ const EFFECTS = [
   ["vu", "Level"],
   ["beat", "Beat"],
   ["scroll", "Scroll"],
+];
+const MODES = [
+  ["auto", "What is heard, else the host"],
+  ["local", "What is heard"],
+  ["broadcast", "The host"],
 ];
 const EVERYONE = [
   ["*", "Everyone"],
@@ -31,22 +36,26 @@ export class Lights {
   #seen = "";
   #problem;
 
-  /** @param parts the elements: effect, brightness, zones, zoneTemplate, count, hint, add, problem */
+  /** @param parts the elements: effect, mode, brightness, zones, zoneTemplate, count, hint, add, problem */
   constructor(parts) {
     this.#parts = parts;
     this.#problem = (words) => setText(parts.problem, words);
     this.#sender = new Sender("/api/light", this.#problem);
     this.#setBrightness = slide(parts.brightness, (brightness) => this.#sender.send({ brightness }));
     parts.effect.addEventListener("change", () => this.#sender.send({ effect: parts.effect.value }));
+    parts.mode.addEventListener("change", () => this.#sender.send({ mode: parts.mode.value }));
     parts.add.addEventListener("click", () => this.#add());
     offer(parts.effect, EFFECTS, "notes");
+    offer(parts.mode, MODES, "auto");
   }
 
   /** @param status the whole */
   show(status) {
     this.#status = status;
-    const { effect, brightness, zones } = status.light;
+    const { effect, wanted, brightness, zones } = status.light;
     offer(this.#parts.effect, EFFECTS, effect);
+    offer(this.#parts.mode, MODES, wanted);
+    this.#parts.mode.disabled = wanted === "off"; // the configuration's alone
     this.#setBrightness(brightness);
     const seen = JSON.stringify(zones);
     if (seen !== this.#seen) this.#read();
