@@ -30,6 +30,11 @@ def run(section: LightConfig, adopted: Collection[str], name: str, pattern: Patt
     return asyncio.run(_run(section, adopted, name, pattern))
 
 
+def settings(section: LightConfig) -> LightSettings:
+    """What of the configuration holds for a pattern as well."""
+    return LightSettings(brightness=section.brightness, max_fps=section.max_fps, flashes_per_s=section.flashes_per_s)
+
+
 async def _run(section: LightConfig, adopted: Collection[str], name: str, pattern: PatternName) -> str:
     async with open_discovery(section, lambda: adopted, Latest(())) as discovery:
         looking = asyncio.create_task(discovery.run())
@@ -38,7 +43,7 @@ async def _run(section: LightConfig, adopted: Collection[str], name: str, patter
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
-    sent = await _show(controller, pattern, LightSettings(brightness=section.brightness, max_fps=section.max_fps))
+    sent = await _show(controller, pattern, settings(section))
     where = f"{controller.name} ({controller.mac}) at {controller.host}, {controller.pixels} pixels"
     return f"{where}: {sent.error or f'{sent.frames_sent} frames sent over {controller.protocol}'}"
 

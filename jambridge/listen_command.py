@@ -4,12 +4,16 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from jambridge import sections
 from jambridge.audio.feed import Feeds
-from jambridge.audio.file import open_sound
+from jambridge.audio.file import Block, open_sound
 from jambridge.audio.pace import paced, stereo_blocks
+from jambridge.audio.ring import Feed
 from jambridge.config import Config, ControllerConfig
 from jambridge.edges import Latest
 from jambridge.errors import UnavailableError
@@ -26,13 +30,13 @@ _FOUND_WITHIN_S = 6.0
 
 
 def run(sound: Path, config: Config, *, as_json: bool, host: str | None, realtime: bool) -> None:
-    """Print what is heard; with `host`, light the WLED there in the sound's own time.
+    """Print what is heard; with `host`, light the WLED there in the sound's own time, and print only `as_json`.
 
     Raises:
         UnavailableError: the file cannot be read, or no WLED answers.
     """
     if host is not None:
-        asyncio.run(_light(sound, config, host))
+        asyncio.run(_light(sound, config, host, as_json=as_json))
         return
     start = time.monotonic()
     before: tuple[str, ...] = ()
@@ -53,7 +57,12 @@ def _line(frame: NoteFrame, names: tuple[str, ...]) -> str:
     return f"{frame.captured_at:8.2f} s  {frame.level_dbfs:6.1f} dBFS {mark} {' '.join(names) or '-'}\n"
 
 
-async def _light(sound: Path, config: Config, host: str) -> None:
+def settings(config: Config) -> LightSettings:
+    """As configured, but lit in every mode, and without zones: a file is no player that one could be for."""
+    return replace(sections.light_settings(config), mode="local", zones=())
+
+
+async def _light(sound: Path, config: Config, host: str, *, as_json: bool) -> None:
     """The file takes the way of a musician's sound: ring, light process, DDP."""
     blocks = open_sound(sound)
     feeds = Feeds(1)
@@ -61,10 +70,10 @@ async def _light(sound: Path, config: Config, host: str) -> None:
     name, _, port = host.partition(":")
     named = _named(config, name, port)
     light_only = config.light.model_copy(update={"discover": "off", "controllers": [named]})
-    settings = Latest(LightSettings(color_mode=light_only.color_mode, threshold=config.notes.threshold))
+    shown = Latest(settings(config))
     services = Services()
     services.start("discovery", lambda: open_discovery(light_only, tuple, controllers))
-    services.start("light", lambda: open_light(feeds.rings, feeds.wakes, feeds.sources, controllers, settings))
+    services.start("light", lambda: open_light(feeds.rings, feeds.wakes, feeds.sources, controllers, shown))
     try:
         try:
             async with asyncio.timeout(_FOUND_WITHIN_S):
@@ -73,10 +82,24 @@ async def _light(sound: Path, config: Config, host: str) -> None:
             raise UnavailableError(f"no WLED answers at {host}") from None
         feed = feeds.open(PeerId("file"), sound.name)
         if feed is not None:
-            async for block in paced(stereo_blocks(blocks)):
-                feed.write(block)
+            telling = (_tell(sound, config),) if as_json else ()
+            await asyncio.gather(_play(blocks, feed), *telling)
     finally:
         await services.stop("light")
+
+
+async def _play(blocks: Iterator[Block], feed: Feed) -> None:
+    async for block in paced(stereo_blocks(blocks)):
+        feed.write(block)
+
+
+async def _tell(sound: Path, config: Config) -> None:
+    """As JSON, each frame when it has been played."""
+    start = time.monotonic()
+    for frame in listen(open_sound(sound), config.notes.threshold):
+        await asyncio.sleep(start + frame.captured_at - time.monotonic())
+        sys.stdout.write(json.dumps(to_json(frame)) + "\n")
+        sys.stdout.flush()
 
 
 def _named(config: Config, host: str, port: str) -> ControllerConfig:

@@ -1,5 +1,6 @@
 """`jambridge listen FILE --json` with good files and bad ones: real files through the command line."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -13,7 +14,12 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from jambridge import listen_command
 from jambridge.cli import run_command
+from jambridge.config import Config
+from jambridge.light.control import LightSettings
+from jambridge.light.effects import Style
+from jambridge.sim.wled import open_sim
 from tests.notes.signals import Sound, silence, tone
 
 RATE_HZ = 48_000
@@ -181,6 +187,46 @@ def test_whoever_reads_only_the_beginning_hears_no_complaint(tmp_path: Path) -> 
         process.wait(timeout=30)
         assert process.stderr
         assert process.stderr.read() == ""
+
+
+def test_a_strip_is_lit_as_configured_whatever_is_wanted_of_the_daemon() -> None:
+    light = {"mode": "off", "brightness": 0.4, "max_fps": 30, "flashes_per_s": 1, "effect": "vu", "decay": 2}
+    zones = {"zones": [{"player": "Ada", "controller": "Stage"}]}
+    config = Config.model_validate({"light": {**light, **zones}, "notes": {"threshold": "sensitive"}})
+
+    assert listen_command.settings(config) == LightSettings(
+        brightness=0.4,
+        max_fps=30,
+        flashes_per_s=1,
+        threshold="sensitive",
+        effect="vu",
+        style=Style(decay_beats=2),
+    )
+
+
+def test_the_strip_is_lit_and_the_notes_are_printed_at_once(tmp_path: Path) -> None:
+    path = written(tmp_path / "sound.wav", tone(57, 2), subtype="PCM_16")
+    config = tmp_path / "config.yaml"
+
+    async def scenario() -> list[Frame]:
+        async with asyncio.timeout(60), open_sim(30, "Stage") as sim:
+            entry = {"host": "127.0.0.1", "http_port": sim.http_port, "data_port": sim.ddp_port}
+            config.write_text(json.dumps({"light": {"mode": "off", "controllers": [entry]}}))
+            arguments = ["listen", str(path), "--json", "--to", "127.0.0.1", "--config", str(config)]
+            command = (sys.executable, "-m", "jambridge", *arguments)
+            child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+            assert child.stdout
+            first = await child.stdout.readline()
+            await sim.until(lambda shown: shown.live and any(shown.pixels))
+            rest, _ = await child.communicate()
+            assert child.returncode == 0
+            await sim.until(lambda shown: not shown.live)
+        return frames_of((first + rest).decode())
+
+    frames = asyncio.run(scenario())
+
+    assert len(frames) == 120
+    assert notes(frames[-1]) == ["A3"]
 
 
 MOST_GROWTH_MB = 4.0
