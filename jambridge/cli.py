@@ -202,8 +202,11 @@ def status(
 
     http = configuration(config).http
     if as_json:
-        typer.echo(json.dumps(view.fetch(http.bind, http.port), indent=2))
-        return
+        while True:
+            typer.echo(json.dumps(view.fetch(http.bind, http.port), indent=None if watch else 2))
+            if not watch:
+                return
+            time.sleep(1)
     console = Console()
     if not watch:
         console.print(view.render(view.fetch(http.bind, http.port)))

@@ -3,8 +3,11 @@
 import contextlib
 import http.client
 import json
+import os
 import socket
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +89,18 @@ def test_the_lights_are_paused_and_their_mode_is_chosen_as_described(box: Box) -
     assert not jsonschema_rs.is_valid(schema(box, "LightChange"), {"mode": "off"})
     assert box.ask("POST", "/api/light", {"mode": "off"}).status == 400
     assert box.ask("POST", "/api/light", {"paused": False, "mode": "auto"}).status == 200
+
+
+def test_watched_as_json_the_status_is_a_line_a_second(box: Box, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "jambridge", "status", "--json", "--watch"]
+    environment = os.environ | {"JAMBRIDGE_HTTP__PORT": str(box.port), "JAMBRIDGE_STATE": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout
+        first, second = (json.loads(watching.stdout.readline()) for _ in range(2))
+        watching.terminate()
+
+    assert first["schema_version"] == second["schema_version"] == 1
+    assert second["uptime_s"] > first["uptime_s"]
 
 
 def test_every_route_is_described_and_every_description_has_its_route(box: Box, far: Any) -> None:
