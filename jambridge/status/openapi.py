@@ -131,6 +131,7 @@ def _changing() -> Schema:
         "/api/login": {
             "post": {
                 **_post("Show the token; the cookie of the answer stands for it.", "Login", "Nothing"),
+                "parameters": [],
                 "security": [],
             }
         },
@@ -215,7 +216,8 @@ def _post(
     }
     key = _header(
         "Idempotency-Key",
-        "The same key again within 24 h is answered as before, and nothing is done, unless it was refused.",
+        "The same key again within 24 h, and before the next start, is answered as before, and nothing is done, unless "
+        "it was refused.",
     )
     key["schema"] = {"type": "string", "maxLength": MAX_KEY}
     return {
