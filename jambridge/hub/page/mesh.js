@@ -19,7 +19,7 @@ export class Mesh {
    * @param say broadcasts a `webrtc-signal` payload
    * @param changed called after each change of a link's state or stream
    * @param sync called with a peer's id and its `sync` data channel
-   * @param midi called with a `midi` data channel
+   * @param midi the same with its `midi` data channel
    */
   constructor({ selfId, track, say, changed, sync, midi }) {
     this.#selfId = selfId;
@@ -78,7 +78,7 @@ export class Mesh {
         new Connection(id, offering, this.#track, {
           ...callbacks,
           sync: (channel) => this.#sync(peerId, channel),
-          midi: this.#midi,
+          midi: (channel) => this.#midi(peerId, channel),
         }),
       send: (type, connectionId, data) => this.#signal(peerId, type, connectionId, data),
       changed: this.#changed,

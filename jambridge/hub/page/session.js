@@ -66,7 +66,7 @@ export class Session {
       say: (payload) => this.#realtime.broadcast(SIGNAL, payload),
       changed: onMembers,
       sync: (peerId, channel) => this.#sync.attach(peerId, channel),
-      midi: (channel) => this.#midi.attach(channel),
+      midi: (peerId, channel) => this.#midi.attach(peerId, channel),
     });
     this.#realtime = new Realtime({
       url,
