@@ -331,6 +331,11 @@ class MidiConfig(Section):
     def is_used(self) -> bool:
         return bool(self.wanted_inputs or self.wanted_outputs)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether anything of it goes to the others or comes from them; that lights up without a port as well."""
+        return self.receive or (self.forward and bool(self.wanted_inputs))
+
 
 class StoreConfig(Section):
     path: str | None = None

@@ -18,7 +18,7 @@ from jambridge.light.effects import Style
 from jambridge.light.zones import EVERYONE, Zone
 from jambridge.mqtt.entities import Broker
 from jambridge.peers.ice_servers import Server
-from jambridge.peers.roles import CLOCK, SHORT_PACKETS
+from jambridge.peers.roles import CLOCK, MIDI, SHORT_PACKETS
 from jambridge.room.edges import Address
 from jambridge.room.messages import Participant
 from jambridge.store.remote import Endpoint
@@ -36,7 +36,7 @@ def member(config: Config, own: Identity, *, sends: bool) -> Participant:
         instrument=config.identity.instrument,
         client=f"jambridge/{__version__}",
         sends=sends,
-        capabilities=(CLOCK, SHORT_PACKETS),
+        capabilities=(CLOCK, SHORT_PACKETS, *((MIDI,) if config.midi.is_shared else ())),
     )
 
 

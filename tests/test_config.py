@@ -11,7 +11,10 @@ from jambridge import config_sources, sections
 from jambridge.commands import options
 from jambridge.config import Config
 from jambridge.errors import ConfigError
+from jambridge.identity import Identity
 from jambridge.peers.ice_servers import Server
+from jambridge.peers.roles import MIDI
+from jambridge.units import RoomCode
 
 ROOT = Path(__file__).parents[1]
 
@@ -86,6 +89,23 @@ def test_a_file_that_is_no_configuration_says_why(text: str, reason: str) -> Non
 def test_off_is_understood_with_and_without_quotes() -> None:
     for text in ("light: {mode: off}", "light: {mode: 'off'}"):
         assert config_sources.build(config_sources.from_yaml(text, "c")).light.mode == "off"
+
+
+@pytest.mark.parametrize(
+    ("midi", "says_so"),
+    [
+        ("{}", True),
+        ("{inputs: none, outputs: none}", True),
+        ("{receive: false}", True),
+        ("{receive: false, inputs: none}", False),
+        ("{receive: false, forward: false}", False),
+    ],
+)
+def test_a_box_that_plays_or_shows_what_others_play_over_midi_says_so(midi: str, says_so: bool) -> None:
+    config = config_sources.build(config_sources.from_yaml(f"midi: {midi}", "c"))
+    me = sections.member(config, Identity("0" * 16, "Box", RoomCode("ABC123")), sends=False)
+
+    assert (MIDI in me.capabilities) == says_so
 
 
 def test_environment_wins_over_the_file_and_flags_over_both() -> None:

@@ -9,6 +9,9 @@ from jambridge.units import PeerId
 CLOCK = "clock"
 """The capability of members who set their lights by the room's clock."""
 
+MIDI = "midi"
+"""The capability of members who may play over MIDI, or take what others do."""
+
 SHORT_PACKETS = "packets-5ms"
 """The capability of members who want packets of 5 ms."""
 _MOST_SHORT = 2  # partners: three times 200 packets a second each way are more work than 5 ms are worth
@@ -20,18 +23,21 @@ def players(participants: Iterable[Participant], max_peers: int) -> frozenset[Pe
     return frozenset(peer for _, peer in senders[: max_peers + 1])
 
 
-def timekeepers(participants: Iterable[Participant], max_peers: int) -> frozenset[PeerId]:
-    """The members who only listen and keep the room's clock: as many as there are players at most."""
-    keeping = sorted(
-        (member.joined_at, member.id) for member in participants if not member.sends and CLOCK in member.capabilities
+def gathered(participants: Iterable[Participant], capability: str, max_peers: int) -> frozenset[PeerId]:
+    """The members who only listen and have that capability: as many as there are players at most."""
+    having = sorted(
+        (member.joined_at, member.id)
+        for member in participants
+        if not member.sends and capability in member.capabilities
     )
-    return frozenset(peer for _, peer in keeping[: max_peers + 1])
+    return frozenset(peer for _, peer in having[: max_peers + 1])
 
 
 def partners(self_id: PeerId, participants: Iterable[Participant], max_peers: int) -> frozenset[PeerId]:
     """Whom `self_id` connects with: players with each other, those who do not send with every player.
 
-    Two who do not send have nothing to hear of each other; bridges connect all the same, for the sake of the clock.
+    Two who do not send have nothing to hear of each other; for the sake of the clock or of MIDI they connect all the
+    same: four for each, by themselves, so that a member that knows the one alone chooses as the others do.
 
     Nobody, if `self_id` is not among the participants. Symmetric, given the same participants and `max_peers`.
     """
@@ -44,8 +50,8 @@ def partners(self_id: PeerId, participants: Iterable[Participant], max_peers: in
         return frozenset(peer for peer in sends if peer in chosen or not sends[peer]) - {self_id}
     if sends[self_id]:
         return frozenset()
-    keeping = timekeepers(members, max_peers)
-    return chosen | (keeping - {self_id} if self_id in keeping else frozenset())
+    groups = (gathered(members, capability, max_peers) for capability in (CLOCK, MIDI))
+    return chosen.union(*(group for group in groups if self_id in group)) - {self_id}
 
 
 def frame_frames(

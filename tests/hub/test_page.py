@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, Playwright, expect
 
-from tests.fakes import browsers
+from jambridge.midi import message as midi
+from tests.fakes import browsers, web_midi
 from tests.fakes.bridge import open_bridge
 from tests.fakes.browsers import CONNECTED, PATIENCE_MS, Hub, Musicians
+from tests.fakes.lines import until
 
 TEN_SEATS = """async () => {
   const { Realtime } = await import("/page/realtime.js");
@@ -60,6 +62,7 @@ STORED = """async (code) => {
   const [{ state }] = await answer.json();
   return { ...state.music, revision: state.metadata.revision };
 }"""
+NOTE = bytes((0x90, 60, 100))
 OTHERS = ".member[data-self=false]"
 HEARD = "[data-level]:not([data-level='0.00'])"
 
@@ -203,14 +206,20 @@ def test_without_https_one_is_told_why_and_listens(hub: Hub, musicians: Musician
     expect(ann.locator(f"{OTHERS} .light{CONNECTED}")).to_have_count(1, timeout=PATIENCE_MS)
 
 
-def test_two_listeners_do_not_connect_with_each_other(hub: Hub, musicians: Musicians) -> None:
-    one = musicians.join(hub.secure("QUIET1"), "One", button="Just listen")
-    two = musicians.join(hub.secure("QUIET1"), "Two", button="Just listen")
+def test_who_only_listens_connects_with_others_who_do_for_the_sake_of_midi_alone(
+    hub: Hub, musicians: Musicians
+) -> None:
+    one, two = listen(musicians, hub, "QUIET1", "One"), listen(musicians, hub, "QUIET1", "Two")
+    without = musicians.join(hub.insecure("QUIET1"), "Without", button="Just listen")
 
     for page in (one, two):
-        expect_members(page, 2)
-        expect(page.locator(f"{OTHERS} .instrument")).to_have_text("listening")
+        expect_members(page, 3)
+        expect(page.locator(f"{OTHERS} .instrument")).to_have_text(["listening", "listening"])
+        expect(page.locator(f"{OTHERS} .light{CONNECTED}")).to_have_count(1, timeout=PATIENCE_MS)
         expect(page.locator(f"{OTHERS} .light[data-state=none]")).to_have_count(1)
+        expect(page.get_by_role("button", name="MIDI")).to_be_visible()
+    expect(without.locator(f"{OTHERS} .light[data-state=none]")).to_have_count(2, timeout=PATIENCE_MS)
+    expect(without.get_by_role("button", name="MIDI")).to_be_hidden()
 
 
 # What the room agrees on
@@ -412,6 +421,46 @@ def test_the_eleventh_is_told_that_the_session_is_full(hub: Hub, musicians: Musi
 
     expect(page.locator("#alerts")).to_contain_text("Session is full", timeout=PATIENCE_MS)
     expect(page.get_by_role("button", name="Just listen")).to_be_visible()
+
+
+# Instruments
+
+
+def with_instrument(musicians: Musicians, hub: Hub, code: str, name: str) -> Page:
+    """One who only listens, and has pressed the button."""
+    page = musicians.open(hub.secure(code))
+    web_midi.plug_in(page)
+    page.get_by_label("Your name").fill(name)
+    page.get_by_role("button", name="Just listen").click()
+    page.get_by_role("button", name="MIDI").click()
+    expect(page.get_by_role("button", name="MIDI")).to_have_attribute("aria-pressed", "true")
+    return page
+
+
+def test_the_instruments_of_two_who_only_listen_play_each_other_until_one_leaves(
+    hub: Hub, musicians: Musicians
+) -> None:
+    ann, bob = (with_instrument(musicians, hub, "KEYS22", name) for name in ("Ann", "Bob"))
+    until(lambda: web_midi.reaches(ann, bob), "what Ann plays comes to Bob")
+
+    web_midi.press(ann, NOTE)
+    until(lambda: NOTE in web_midi.heard(bob), "a note")
+    ann.get_by_role("button", name="Leave").click()
+    until(lambda: midi.note_off(0, NOTE[1]) in web_midi.heard(bob), "which ends with her leaving")
+
+    assert web_midi.heard(bob).count(NOTE) == 1
+    assert web_midi.heard(ann) == []
+
+
+def test_a_browser_that_gives_no_midi_says_why_and_the_jam_goes_on(hub: Hub, musicians: Musicians) -> None:
+    ann = listen(musicians, hub, "NOKEYS", "Ann")
+    web_midi.refuse(ann, "Nobody allowed it")
+
+    ann.get_by_role("button", name="MIDI").click()
+
+    expect(ann.locator("#alerts")).to_have_text("This browser gives no MIDINobody allowed it")
+    expect(ann.get_by_role("button", name="MIDI")).to_have_attribute("aria-pressed", "false")
+    expect(ann.locator(f"#room-light{CONNECTED}")).to_be_visible()
 
 
 # Microphones that do not work; a browser has one for life, so these have their own

@@ -87,7 +87,7 @@ def test_the_page_and_the_daemon_agree_on_who_connects_with_whom(run: Run) -> No
                 is_host=False,
                 joined_at=float(chance.randrange(6)),
                 sends=chance.random() < 0.5,
-                capabilities=("clock",) if chance.random() < 0.5 else (),
+                capabilities=tuple(one for one in (roles.CLOCK, roles.MIDI) if chance.random() < 0.5),
             )
             for name in "abcdefghijkl"[: chance.randrange(1, 13)]
         ]

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jambridge.peers.roles import CLOCK, partners, players
+from jambridge.peers.roles import CLOCK, MIDI, partners, players
 from jambridge.room.messages import Participant
 from jambridge.units import PeerId
 
@@ -16,7 +16,7 @@ rooms = st.lists(
         st.text("abcdef", min_size=1, max_size=3),
         st.integers(0, 5).map(float),
         sends=st.booleans(),
-        capabilities=st.sampled_from([(), (CLOCK,)]),
+        capabilities=st.sampled_from([(), (CLOCK,), (MIDI,), (CLOCK, MIDI)]),
     ),
     unique_by=lambda who: who.id,
     max_size=10,
@@ -52,6 +52,20 @@ def test_listening_bridges_connect_for_the_clock_and_not_with_other_listeners() 
     assert partners(PeerId("a"), room, 3) == {"b", "c", "d", "p"}
     assert partners(PeerId("f"), room, 3) == {"p"}
     assert partners(PeerId("x"), room, 3) == {"p"}
+
+
+def test_who_may_play_over_midi_connects_with_others_who_may_and_who_keeps_the_clock_alone_as_before() -> None:
+    room = [
+        member("box", 1, sends=False, capabilities=(CLOCK, MIDI)),
+        member("page", 2, sends=False, capabilities=(MIDI,)),
+        member("older", 3, sends=False, capabilities=(CLOCK,)),
+        member("guest", 4, sends=False),
+    ]
+
+    assert partners(PeerId("box"), room, 3) == {"page", "older"}
+    assert partners(PeerId("page"), room, 3) == {"box"}
+    assert partners(PeerId("older"), room, 3) == {"box"}
+    assert partners(PeerId("guest"), room, 3) == frozenset()
 
 
 def test_one_who_is_not_in_the_room_has_no_partners() -> None:

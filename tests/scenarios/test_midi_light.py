@@ -6,14 +6,19 @@ from pathlib import Path
 
 import psutil
 import pytest
+import soundfile
+from playwright.sync_api import BrowserType, Page
 
 from jambridge.midi import message as midi
+from tests.fakes import web_midi
 from tests.fakes.instrument import PERIOD_FRAMES, Instrument, instrument
 from tests.fakes.jack import jack
+from tests.scenarios.browser import open_musician
 from tests.scenarios.capture import Capture, capture
 from tests.scenarios.daemon import Daemon, Status, open_daemon, open_wled, until
 from tests.scenarios.namespaces import Host, network
 from tests.scenarios.palette import pitch_classes
+from tests.scenarios.tones import RATE_HZ, tones
 
 pytestmark = pytest.mark.scenario
 
@@ -83,6 +88,44 @@ def test_notes_over_midi_light_the_strips_of_both_boxes_and_leave_nothing_lit(tm
             kill(box)
             there.until(set(), set())
             assert "Traceback" not in box.said() + other.said()
+
+
+def test_an_instrument_at_a_browser_that_only_listens_lights_the_strip_of_a_box_without_a_sound_card(
+    chromium: BrowserType, tmp_path: Path
+) -> None:
+    """Neither of them sends sound."""
+    wave = tmp_path / "unused.wav"
+    soundfile.write(wave, tones(440.0, 440.0, seconds=1.0), RATE_HZ, subtype="PCM_16")
+    with network(3) as (first, guest, own):
+        settings = {"midi": {"inputs": "none", "outputs": "none"}, "light": lights(own, player="ada", stop=30)}
+        with (
+            strip_at(own, tmp_path / "own") as strip,
+            open_daemon(first, tmp_path / "box", ROOM, settings) as box,
+            open_musician(chromium, guest, wave, tmp_path / "ada") as ada,
+        ):
+            box.await_status(lambda status: status["room"]["connection"] == "connected", "its page is there")
+            ada.page.goto(f"https://{first.address}:3443/jam/{ROOM}")
+            web_midi.plug_in(ada.page)
+            ada.page.get_by_label("Your name").fill("Ada")
+            ada.page.get_by_role("button", name="Just listen").click()
+            ada.page.get_by_role("button", name="MIDI").click()
+            ada.expect_others(1)
+            until(lambda: _arrives(ada.page, box), "what Ada plays comes to the box")
+
+            web_midi.press(ada.page, bytes((midi.NOTE_ON, A3, 100)))
+            strip.until({9}, set())
+            web_midi.press(ada.page, midi.note_off(0, A3))
+            strip.until(set(), set())
+            web_midi.press(ada.page, bytes((midi.NOTE_ON, C5, 100)))
+            strip.until({0}, set())
+            ada.kill()
+            strip.until(set(), set())
+            assert "Traceback" not in box.said()
+
+
+def _arrives(page: Page, box: Daemon) -> bool:
+    web_midi.press(page, web_midi.WHEEL)
+    return bool(box.status()["midi"]["received"])
 
 
 def _is_connected(status: Status) -> bool:

@@ -5,6 +5,9 @@ export const MAX_PLAYERS = 4;
 /** The capability of members who set their lights by the room's clock, or whose clock is the room's. */
 export const CLOCK = "clock";
 
+/** The capability of members who may play over MIDI, or take what others do. */
+export const MIDI = "midi";
+
 /** Those whose sound the room carries: the first four who send, by (joinedAt, id). */
 export function players(members) {
   return members
@@ -13,17 +16,17 @@ export function players(members) {
     .slice(0, MAX_PLAYERS);
 }
 
-/** Those who only listen and keep the room's clock for their lights: no more than there may be players. */
-function timekeepers(members) {
+/** Those who only listen and have that capability: no more than there may be players. */
+function gathered(members, capability) {
   return members
-    .filter((member) => !member.sends && member.capabilities.includes(CLOCK))
+    .filter((member) => !member.sends && member.capabilities.includes(capability))
     .sort(bySeniority)
     .slice(0, MAX_PLAYERS);
 }
 
 /**
- * The ids that `self` holds a connection with: players with each other, a listener with every player, and timekeepers
- * with each other.
+ * The ids that `self` holds a connection with: players with each other, a listener with every player, and listeners with
+ * each other for the sake of the clock or of MIDI.
  */
 export function partners(self, members) {
   return new Set(partnersOf(self, members).map(({ id }) => id).filter((id) => id !== self.id));
@@ -34,8 +37,7 @@ function partnersOf(self, members) {
   const isAmong = (some) => some.some(({ id }) => id === self.id);
   if (isAmong(playing)) return [...playing, ...members.filter((member) => !member.sends)];
   if (self.sends) return [];
-  const keeping = timekeepers(members);
-  return isAmong(keeping) ? [...playing, ...keeping] : playing;
+  return [...playing, ...[CLOCK, MIDI].map((capability) => gathered(members, capability)).filter(isAmong).flat()];
 }
 
 /** The lower id offers, by the order of its UTF-16 units; ids are ASCII. */

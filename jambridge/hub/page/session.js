@@ -4,7 +4,7 @@ import { Mesh } from "./mesh.js";
 import { Midi } from "./midi.js";
 import { participants } from "./presence.js";
 import { Realtime } from "./realtime.js";
-import { CLOCK, bySeniority, partners } from "./roles.js";
+import { CLOCK, MIDI, bySeniority, partners } from "./roles.js";
 import { Roster } from "./roster.js";
 import { Saver } from "./saving.js";
 import { Sharing } from "./sharing.js";
@@ -153,7 +153,8 @@ export class Session {
     const now = performance.now();
     const isFirst = !this.#tracked && !this.#present.length;
     this.#self.isHost = isFirst || this.#sharing.host === this.#self.id;
-    this.#self.capabilities = this.#self.isHost ? [CLOCK] : []; // bridges that only listen connect with us for it
+    // Who only listens connects with us for the sake of these.
+    this.#self.capabilities = [...(this.#self.isHost ? [CLOCK] : []), ...(Midi.isPossible ? [MIDI] : [])];
     const { id: _, joinedAt, ...shown } = this.#self;
     this.#realtime.track({ ...shown, joinedAt: new Date(joinedAt).toISOString() });
     this.#roster.rejoined(now);
