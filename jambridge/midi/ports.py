@@ -1,7 +1,7 @@
 """MIDI ports, over python-rtmidi: the only module that knows it. Its errors become DeviceError here.
 
-ALSA's sequencer where the kernel has one, else a JACK server. A port that has gone says nothing, neither does a server:
-ports are told by their names in the list, and a JACK server by a pulse that has to come back.
+ALSA's sequencer where the kernel has one that this user may use, else a JACK server. A port that has gone says nothing,
+neither does a server: ports are told by their names in the list, and a JACK server by a pulse that has to come back.
 """
 
 import os
@@ -22,6 +22,7 @@ from jambridge.units import LocalSeconds
 
 ALSA = Path("/dev/snd/seq")
 NONE = "no MIDI: neither an ALSA sequencer (/dev/snd/seq) nor a JACK server is there"
+NOT_ALLOWED = "no MIDI: no permission for the ALSA sequencer (/dev/snd/seq), and no JACK server is there"
 CLIENT = f"{OWN}-midi"
 PULSE_S = 2.0  # a JACK server that does not give it back so long has ended or is frozen
 _PULSE = f"pulse {os.getpid()}"
@@ -38,8 +39,7 @@ class Ports:
         self._inputs: dict[str, tuple[int, Any]] = {}
         self._outputs: dict[str, Any] = {}
         self._numbers = 0
-        self._api = rtmidi.API_LINUX_ALSA if ALSA.exists() else rtmidi.API_UNIX_JACK
-        self._sources, self._sinks = _open(rtmidi.MidiIn, self._api), _open(rtmidi.MidiOut, self._api)
+        self._api, self._sources, self._sinks = _open_system()
         self._pulse = Pulse(self._sources, self._sinks) if self._api == rtmidi.API_UNIX_JACK else None
 
     @property
@@ -136,14 +136,21 @@ def present() -> tuple[tuple[str, ...], tuple[str, ...]]:
     Raises:
         DeviceError: there is no MIDI at all.
     """
-    api = rtmidi.API_LINUX_ALSA if ALSA.exists() else rtmidi.API_UNIX_JACK
-    receiver = _open(rtmidi.MidiIn, api)
-    sender = _open(rtmidi.MidiOut, api)
+    _, receiver, sender = _open_system()
     try:
         return choice.choose(receiver.get_ports(), ("",)).ports, choice.choose(sender.get_ports(), ("",)).ports
     finally:
         receiver.delete()
         sender.delete()
+
+
+def _open_system() -> tuple[int, Any, Any]:
+    """Which there is, and a client for each direction. A sequencer's node may be there without a driver behind it."""
+    may_use_alsa = os.access(ALSA, os.R_OK | os.W_OK)
+    for api in (*((rtmidi.API_LINUX_ALSA,) if may_use_alsa else ()), rtmidi.API_UNIX_JACK):
+        with suppress(rtmidi.RtMidiError):
+            return api, rtmidi.MidiIn(api, name=CLIENT), rtmidi.MidiOut(api, name=CLIENT)
+    raise DeviceError(NONE if may_use_alsa or not ALSA.exists() else NOT_ALLOWED)
 
 
 def _open(kind: Any, api: int) -> Any:

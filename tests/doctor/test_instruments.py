@@ -3,7 +3,7 @@ from pathlib import Path
 from jambridge.config import MidiConfig
 from jambridge.doctor.finding import Verdict
 from jambridge.doctor.judge.instruments import midi
-from jambridge.midi.ports import NONE
+from jambridge.midi.ports import NONE, NOT_ALLOWED
 from tests.doctor.look import look
 from tests.fakes.jack import jack
 
@@ -27,11 +27,13 @@ def test_midi_is_judged() -> None:
     (nothing,) = midi(MidiConfig(), PORTS[:1], [], None)
     (unwanted,) = midi(MidiConfig(inputs="none", outputs="none"), [], [], NONE)
     (absent,) = midi(MidiConfig(), [], [], NONE)
+    (closed,) = midi(MidiConfig(), [], [], NOT_ALLOWED)
     missing = midi(MidiConfig(inputs=["organ"], outputs=["keystep"]), PORTS, PORTS, None)
 
     assert (used.verdict, used.reason) == (Verdict.GOOD, PORTS[1])
     assert (nothing.verdict, nothing.reason) == (Verdict.NOTE, "no instrument is plugged in")
     assert unwanted.verdict is Verdict.NOTE
-    assert absent.verdict is Verdict.WARNING
+    assert absent.verdict is closed.verdict is Verdict.WARNING
+    assert "modprobe" in absent.remedy and "usermod -aG audio" in closed.remedy
     assert [(one.verdict, one.reason) for one in missing] == [(Verdict.FAILURE, "no input is called 'organ'")]
     assert PORTS[1] in missing[0].remedy

@@ -9,7 +9,7 @@ from jambridge.midi import choice
 MIDI = "MIDI"
 _UNUSED = "or midi.inputs: none and midi.outputs: none, if there is to be none"
 _BRING = f"sudo modprobe snd-seq, or start JACK; {_UNUSED}"
-_GROUP = f"if it is there: sudo usermod -aG audio $USER, then log in again; {_UNUSED}"
+_GROUP = f"sudo usermod -aG audio $USER, then log in again; {_UNUSED}"
 
 
 def midi(section: MidiConfig, inputs: Sequence[str], outputs: Sequence[str], problem: str | None) -> list[Finding]:
