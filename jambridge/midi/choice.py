@@ -8,6 +8,7 @@ OWN = "jambridge"
 ALL = "*"
 """Instead of a name: all but those that lead in circles."""
 _CIRCLES = ("midi through",)
+_BRIDGES = ("a2j:", "midi-bridge:")  # from ALSA's sequencer to JACK's: what follows is the name there
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,11 @@ class Choice:
 
 def choose(present: Sequence[str], wanted: Collection[str]) -> Choice:
     """The ports whose names contain one of `wanted`, and never our own."""
-    others = [name for name in dict.fromkeys(present) if not name.casefold().startswith(OWN)]
+    others = [name for name in dict.fromkeys(present) if not _bare(name).startswith(OWN)]
     found = {part: [name for name in others if part.casefold() in name.casefold()] for part in wanted if part != ALL}
     chosen = {name for names in found.values() for name in names}
     if ALL in wanted:
-        chosen |= {name for name in others if not name.casefold().startswith(_CIRCLES)}
+        chosen |= {name for name in others if not _bare(name).startswith(_CIRCLES)}
     missing = tuple(part for part, names in found.items() if not names)
     return Choice(tuple(name for name in others if name in chosen), missing)
 
@@ -35,3 +36,11 @@ def complaint(direction: str, missing: Sequence[str], present: Sequence[str]) ->
         return None
     there = ", ".join(choose(present, ("",)).ports) or "none"
     return f"no MIDI {direction} is called {' or '.join(map(repr, missing))}; there are: {there}"
+
+
+def _bare(name: str) -> str:
+    """As it was called before a bridge between ALSA and JACK passed it on."""
+    bare = name.casefold()
+    for bridge in _BRIDGES:
+        bare = bare.removeprefix(bridge)
+    return bare.lstrip()

@@ -172,6 +172,9 @@ def test_all_ports_are_all_but_our_own_and_those_that_lead_in_circles() -> None:
     assert choose(present, ("synth", "through", "jambridge")).ports == (present[0], "Synth 24:0")
     assert choose(present, ("synth", "jambridge")).missing == ("jambridge",)
     assert choose(present, ()).ports == ()
+    for bridge in ("a2j:", "Midi-Bridge:"):
+        passed_on = [f"{bridge}{name}" for name in present]
+        assert choose(passed_on, (ALL,)).ports == (f"{bridge}Keys 20:0", f"{bridge}Synth 24:0")
     assert complaint("input", ("organ",), present) == (
         f"no MIDI input is called 'organ'; there are: {present[0]}, Keys 20:0, Synth 24:0"
     )
