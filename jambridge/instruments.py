@@ -47,9 +47,13 @@ def start(
     tick = Latest(Tick(sync.report.value.course, sync.beat.value))
     find_channel = channels(section.channels)
 
-    def send(label: str, text: str) -> None:
+    def send(text: str) -> None:
         if present := mesh():
-            present.send_all(label, text)
+            present.send_all(MIDI, text)
+
+    def send_sysex(text: str) -> bool:
+        present = mesh()
+        return present is None or present.send_all(SYSEX, text) >= len(present.connected_over(SYSEX))
 
     def here() -> set[PeerId]:
         present = mesh()
@@ -72,7 +76,7 @@ def start(
             tuple(MidiPlayer(who.id, who.name, who.instrument, who is me, keys.strokes(now)) for who, keys in known)
         )
 
-    around = Around(partial(send, MIDI), partial(send, SYSEX), here, channel_of, room.change, tick, show)
+    around = Around(send, send_sysex, here, channel_of, room.change, tick, show)
     bridge = Bridge(
         around,
         forward=section.forward,
@@ -133,6 +137,8 @@ def section(instruments: Instruments, names: Callable[[PeerId], str]) -> JsonObj
         "problem": report.problem,
         "sent": bridge.sent,
         "received": receiving.count,
+        "sent_per_s": round(bridge.sent_rate.per_s, 1),
+        "received_per_s": round(bridge.received_rate.per_s, 1),
         "played": report.sent,
         "dropped": report.dropped + bridge.sending.dropped + bridge.unsent + receiving.dropped,
         "echoes": report.echoes,
@@ -149,6 +155,7 @@ def section(instruments: Instruments, names: Callable[[PeerId], str]) -> JsonObj
                 "id": peer,
                 "name": names(peer),
                 "received": player.count,
+                "received_per_s": round(player.rate.per_s, 1),
                 "lost": player.reception.lost,
                 "repaired": player.reception.repaired,
                 "dropped": player.dropped,

@@ -9,6 +9,7 @@ from jambridge.midi import wire
 from jambridge.midi.control import Play
 from jambridge.midi.journal import Reception
 from jambridge.midi.keys import Keys
+from jambridge.midi.rate import Rate
 from jambridge.midi.wire import Assembly
 from jambridge.room.flood import TokenBucket
 from jambridge.units import LocalSeconds, PeerId, RoomSeconds
@@ -17,6 +18,8 @@ SILENT_TIMES = 5
 """A peer that holds notes and has not been heard for so many times as it says it is: it is gone."""
 SYSEX_RATE, SYSEX_BURST = 16 * 1024.0, 64 * 1024.0
 """Bytes a second of one peer; a MIDI cable takes 3 KiB."""
+SYSEX_TEXTS, SYSEX_TEXTS_BURST = 90.0, 120.0
+"""Parts of them a second that are sent: fewer than a peer's channel takes before it turns a deaf ear."""
 MAX_AHEAD_S = 0.2
 
 
@@ -34,6 +37,8 @@ class Player:
     heard_at: float = 0.0
     last_due: float = 0.0
     count: int = 0
+    rate: Rate = field(default_factory=Rate)
+    """Of `count`."""
     malformed: int = 0
     refused: int = 0
     """System exclusives that were not wanted, or too much."""

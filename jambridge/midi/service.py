@@ -18,7 +18,15 @@ from jambridge.errors import LinkError, WireError
 from jambridge.midi import control, wire
 from jambridge.midi.control import Followed, Gone, Hush, Panic, Play, Played, PortsReport, Quit, Settings, Tick
 from jambridge.midi.message import MAX_SYSEX_JACK, SYSEX
-from jambridge.midi.receiving import SYSEX_BURST, SYSEX_RATE, Player, Receiving
+from jambridge.midi.rate import Rate
+from jambridge.midi.receiving import (
+    SYSEX_BURST,
+    SYSEX_RATE,
+    SYSEX_TEXTS,
+    SYSEX_TEXTS_BURST,
+    Player,
+    Receiving,
+)
 from jambridge.midi.sending import Sending
 from jambridge.room.flood import TokenBucket
 from jambridge.units import LocalSeconds, PeerId, RoomSeconds
@@ -38,6 +46,7 @@ class Around:
     send: Callable[[str], object]
     """A text to every peer's `midi` channel, which drops what it cannot send."""
     send_sysex: Callable[[str], object]
+    """The same over `sysex`; what is false: not everybody took it."""
     here: Callable[[], Collection[PeerId]]
     """The peers that are connected, with a `midi` channel that is open."""
     channel_of: Callable[[PeerId], int | None]
@@ -58,7 +67,8 @@ class Bridge:
         self.overflows = 0
         """How often a peer's notes were ended because the process of the ports did not take them."""
         self.unsent = 0
-        """System exclusives that were too much."""
+        """System exclusives that were too much, here or for a peer's connection."""
+        self.sent_rate, self.received_rate = Rate(), Rate()
         self._around = around
         self._forwards = forward
         self._receives = receive
@@ -66,6 +76,7 @@ class Bridge:
         self._timer: asyncio.TimerHandle | None = None
         self._owed: set[int] = set()
         self._sysex = TokenBucket(SYSEX_RATE, SYSEX_BURST)
+        self._sysex_texts = TokenBucket(SYSEX_TEXTS, SYSEX_TEXTS_BURST)
         self._sysex_number = 0
 
     def _room_s(self, local: LocalSeconds) -> RoomSeconds:
@@ -105,6 +116,10 @@ class Bridge:
             self.receiving.forget(peer)
         for source in tuple(self._owed):
             self._say(Hush(source))
+        self.sent_rate.look(self.sent, now)
+        self.received_rate.look(self.receiving.count, now)
+        for player in self.receiving.players.values():
+            player.rate.look(player.count, now)
         self._around.show()
 
     async def keep(self) -> None:
@@ -118,7 +133,7 @@ class Bridge:
     def play(self, played: Played) -> None:
         if played.message[0] == SYSEX:
             if self._forwards:
-                self._send_sysex(played.message)
+                self._send_sysex(played)
             return
         self.sending.play(played.source, played.message, played.at)
         self._pass_on()
@@ -193,13 +208,12 @@ class Bridge:
         if due is not None and not at_once:
             self._timer = asyncio.get_running_loop().call_at(due, self._flush)
 
-    def _send_sysex(self, message: bytes) -> None:
-        if not self._sysex.take(_now(), len(message)):
-            self.unsent += 1
-            return
+    def _send_sysex(self, played: Played) -> None:
         self._sysex_number += 1
-        for chunk in wire.chunks(self._sysex_number, message):
-            self._around.send_sysex(wire.encode_chunk(chunk))
+        chunks = wire.chunks(self._sysex_number, played.message)
+        fits = self._sysex.take(played.at, len(played.message)) and self._sysex_texts.take(played.at, len(chunks))
+        taken = sum(bool(self._around.send_sysex(wire.encode_chunk(chunk))) for chunk in chunks) if fits else 0
+        self.unsent += taken < len(chunks)
 
 
 class MidiService:

@@ -42,7 +42,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         SYNC: Kind(ordered=False, max_retransmits=0, max_bytes=1024, rate=150, burst=300, most_waiting=4096),
         MIDI: Kind(ordered=False, max_retransmits=0, max_bytes=4096, rate=500, burst=1000, most_waiting=16_384),
-        SYSEX: Kind(ordered=True, max_retransmits=None, max_bytes=8192, rate=20, burst=40, most_waiting=131_072),
+        SYSEX: Kind(ordered=True, max_retransmits=None, max_bytes=8192, rate=100, burst=150, most_waiting=131_072),
     }
 )
 

@@ -159,5 +159,13 @@ def _light() -> Schema:
 
 def _midi() -> Schema:
     return record(
-        {"inputs": array(TEXT), "outputs": array(TEXT), "problem": or_null(TEXT), "sent": COUNT, "received": COUNT}
+        {
+            "inputs": array(TEXT),
+            "outputs": array(TEXT),
+            "problem": or_null(TEXT),
+            "sent": COUNT,
+            "received": COUNT,
+            "sent_per_s": NUMBER,
+            "received_per_s": NUMBER,
+        }
     )

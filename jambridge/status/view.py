@@ -129,7 +129,8 @@ def _midi(midi: JsonObject) -> str:
     ports = f"MIDI in: {', '.join(midi['inputs']) or 'none'}   out: {', '.join(midi['outputs']) or 'none'}"
     known = [peer["latency_ms"] for peer in midi["peers"] if peer["latency_ms"] is not None]
     late = f", {max(known):.0f} ms" if known else ""
-    counts = f"   {midi['sent']} sent, {midi['received']} received{late}" if midi["inputs"] or midi["outputs"] else ""
+    ways = ", ".join(f"{midi[way]} {way} ({midi[f'{way}_per_s']:.0f}/s)" for way in ("sent", "received"))
+    counts = f"   {ways}{late}" if midi["inputs"] or midi["outputs"] else ""
     return f"{ports}{counts}{'   ' + midi['problem'] if midi['problem'] else ''}"
 
 
