@@ -5,14 +5,17 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jambridge.midi import control
-from jambridge.midi.control import Message, Play, Played, PortsReport, Quit, Settings
+from jambridge.midi.control import Message, Play, Played, PortsReport, Quit, Settings, Tick
+from jambridge.sync.beat import Beat
+from jambridge.sync.clock import Course
 from jambridge.typed_json import MAX_BYTES
-from jambridge.units import LocalSeconds
+from jambridge.units import LocalSeconds, RoomSeconds
+from tests.fakes.instrument import Instrument
 from tests.fakes.lines import until
 
 
@@ -25,6 +28,8 @@ class MidiLine:
         self.told: list[Message] = []
         self.report = PortsReport()
         self._parent = parent
+        self._may_read = threading.Event()
+        self._may_read.set()
         self._reading = threading.Thread(target=self._read)
         self._reading.start()
 
@@ -33,6 +38,13 @@ class MidiLine:
 
     def play(self, message: bytes, source: int = 1, due: float = 0.0) -> None:
         self._parent.send(control.pack(Play(source, LocalSeconds(due), message)))
+
+    def pause(self) -> None:
+        """Read no more than what is there."""
+        self._may_read.clear()
+
+    def resume(self) -> None:
+        self._may_read.set()
 
     def until_ports(self, inputs: int, outputs: int) -> None:
         until(
@@ -49,6 +61,7 @@ class MidiLine:
         self._parent.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
+        self.resume()
         with suppress(OSError):
             self._parent.shutdown(socket.SHUT_RDWR)
         self.process.wait(5)
@@ -67,6 +80,7 @@ class MidiLine:
                     self.told.append(message)
 
     def _receive(self) -> bytes:
+        self._may_read.wait()
         with suppress(OSError):
             return self._parent.recv(MAX_BYTES)
         return b""
@@ -89,3 +103,21 @@ def midi_line(environment: Mapping[str, str], mark: Path, settings: Settings | N
             yield line
         finally:
             line.close()
+
+
+def tick(tempo: float, *, is_playing: bool) -> Tick:
+    """The room's clock is the machine's, and playing began long ago on a beat."""
+    return Tick(Course(LocalSeconds(0), RoomSeconds(0)), Beat(RoomSeconds(0), 0.0, tempo, is_playing))
+
+
+def passing_on(cable: Instrument) -> Callable[[], None]:
+    """To be called again and again: what `cable` has heard since comes out of it."""
+    passed = 0
+
+    def pass_on() -> None:
+        nonlocal passed
+        new = cable.messages()[passed:]
+        passed += len(new)
+        cable.play(*new)
+
+    return pass_on

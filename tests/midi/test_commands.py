@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
 
 from jambridge.errors import UnavailableError
+from jambridge.midi.control import Settings
 from jambridge.midi.described import describe
 from jambridge.midi.merge import silence
 from jambridge.midi.ports import NONE
@@ -21,6 +23,7 @@ from tests.fakes.instrument import PERIOD_FRAMES, instrument
 from tests.fakes.jack import Jack, jack
 from tests.fakes.ports import free_port
 from tests.fakes.lines import until
+from tests.fakes.midi_process import midi_line, passing_on, tick
 
 PATIENCE_S = 60.0
 NOTE = bytes((0x90, 60, 80))
@@ -128,6 +131,37 @@ def test_a_daemon_uses_its_ports_tells_of_them_and_panics(server: Jack, tmp_path
             daemon.communicate(timeout=PATIENCE_S)
     assert daemon.returncode == 0
     assert not (tmp_path / "midi.running").exists()
+
+
+def test_a_clock_that_comes_into_a_daemon_is_the_rooms(server: Jack, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    file = tmp_path / "config.yaml"
+    nothing = {"input": "none", "output": "none"}
+    follow = {"clock": "follow", "inputs": ["cable"], "outputs": "none"}
+    settings = {"hub": {"mode": "off"}, "light": {"mode": "off", "discover": "off"}, "audio": nothing, "midi": follow}
+    file.write_text(yaml.safe_dump(settings))
+    sends = Settings(inputs=(), sends_clock=True)
+    with (
+        instrument(server, "cable") as cable,
+        midi_line(server.environment, tmp_path / "mark", sends) as master,
+    ):
+        daemon = started(server.environment, tmp_path, "run", "--config", str(file), port=port)
+        try:
+            master.until_ports(0, 1)
+            master.tell(tick(200, is_playing=True))
+            pass_on = passing_on(cable)
+            state: JsonObject = {}
+
+            def follows() -> bool:
+                pass_on()
+                with suppress(UnavailableError):
+                    state.update(view.fetch("127.0.0.1", port)["state"])
+                return bool(state) and 150 < state["tempo"] < 250 and state["isPlaying"] is True
+
+            until(follows, lambda: str(state), PATIENCE_S)
+        finally:
+            daemon.send_signal(signal.SIGTERM)
+            daemon.communicate(timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize(

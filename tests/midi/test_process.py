@@ -1,25 +1,31 @@
 """The process of MIDI at a real JACK server, with instruments that come, go, and send back what they hear."""
 
+import os
 import signal
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from jambridge.errors import ExitStatus
+from jambridge.midi import control
 from jambridge.midi import message as midi
-from jambridge.midi.control import Followed, Gone, Hush, Panic, Settings, Tick
+from jambridge.midi import process as midi_process
+from jambridge.midi.control import Followed, Gone, Hush, Panic, Played, Settings
 from jambridge.midi.merge import silence
 from jambridge.midi.message import MAX_SYSEX_JACK
 from jambridge.midi.ports import NONE
-from jambridge.sync.beat import Beat
-from jambridge.sync.clock import Course
-from jambridge.units import LocalSeconds, RoomSeconds
+from jambridge.midi.process import MidiProcess
+from jambridge.typed_json import MAX_BYTES
+from jambridge.units import LocalSeconds
 from tests.fakes.instrument import PERIOD_FRAMES, instrument
 from tests.fakes.jack import Jack, jack
 from tests.fakes.lines import until
-from tests.fakes.midi_process import midi_line
+from tests.fakes.midi_process import MidiLine, midi_line, passing_on, tick
 
 NOTICED_S = 2.0
 CHORD = [bytes((0x90, note, 80)) for note in range(30, 94)]
@@ -185,9 +191,83 @@ def test_the_end_of_a_note_that_had_not_begun_is_counted(server: Jack, mark: Pat
         until(lambda: line.report.dropped == 1, lambda: str(line.report))
 
 
-def tick(tempo: float, *, is_playing: bool) -> Tick:
-    """The room's clock is the machine's, and playing began long ago on a beat."""
-    return Tick(Course(LocalSeconds(0), RoomSeconds(0)), Beat(RoomSeconds(0), 0.0, tempo, is_playing))
+def test_where_nobody_reads_what_an_input_held_is_over_once_somebody_does(server: Jack, mark: Path) -> None:
+    with (
+        instrument(server, "keys") as keys,
+        midi_line(server.environment, mark) as line,
+        midi_line(server.environment, mark.with_name("2"), Settings(outputs=())) as witness,
+    ):
+        line.until_ports(1, 1)
+        witness.until_ports(1, 0)
+        line.pause()
+        for count in range(1, 17):
+            keys.play(*CHORD)
+            until(partial(_has_played, witness, count * len(CHORD)), lambda: f"{len(witness.played)} arrive")
+        line.resume()
+        until(lambda: line.report.dropped, "it reads again")
+
+        keys.play(PEDAL)
+        until(lambda: line.played[-1].message == PEDAL, "what is played now")
+        assert Gone(line.played[0].source) in line.told
+        assert witness.told == []
+
+
+def _has_played(line: MidiLine, count: int) -> bool:
+    return len(line.played) >= count
+
+
+def test_of_too_many_that_are_early_the_first_do_not_wait(server: Jack, mark: Path) -> None:
+    most, due = midi_process._MOST_DUE, time.monotonic() + 60
+    notes = [bytes((0x90 | number // 128, number % 128, 1)) for number in range(most + 3)]
+    with instrument(server, "synth") as synth, midi_line(server.environment, mark) as line:
+        line.until_ports(1, 1)
+        for number, note in enumerate(notes):
+            line.play(note, due=due + number / 1000)
+        synth.until_heard(3)
+        assert synth.messages() == notes[:3]
+
+
+@pytest.fixture
+def idle(mark: Path) -> Iterator[tuple[MidiProcess, socket.socket]]:
+    """One that does nothing by itself, here, and its parent's end."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(NOTICED_S)
+    with ours, theirs:
+        yield MidiProcess(mark, theirs), ours
+    signal.set_wakeup_fd(-1)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def test_more_than_can_be_taken_from_the_drivers_is_dropped_with_what_was_held(
+    idle: tuple[MidiProcess, socket.socket],
+) -> None:
+    process, parent = idle
+    at = LocalSeconds(time.monotonic())
+    process._on_bytes(1, CHORD[0], at)
+    process._take_in()
+    for _ in range(midi_process._MOST_WAITING + 1):
+        process._on_bytes(1, CHORD[1], at)
+    process._take_in()
+    process._on_bytes(1, CHORD[2], at)
+    process._take_in()
+
+    packets = [parent.recv(MAX_BYTES) for _ in range(3)]
+
+    assert control.unpack(packets[0]) == Played(1, at, CHORD[0])
+    assert control.decode(packets[1]) == Gone(1)
+    assert control.unpack(packets[2]) == Played(1, at, CHORD[2])
+    assert process._state().dropped == midi_process._MOST_WAITING + 1
+
+
+def test_it_is_punctual_where_this_user_may_be(server: Jack, mark: Path) -> None:
+    may_be = subprocess.run(["chrt", "--fifo", "3", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+    with midi_line(server.environment, mark) as line:
+        until(lambda: line.report.cpu_s, "it runs")
+        pid = line.process.pid
+        scheduling = os.sched_getscheduler(pid), os.sched_getparam(pid).sched_priority
+    assert scheduling == ((os.SCHED_FIFO, 3) if may_be else (os.SCHED_OTHER, 0))
 
 
 def test_the_clock_starts_runs_at_the_tempo_and_stops(server: Jack, mark: Path) -> None:
@@ -217,16 +297,13 @@ def test_a_clock_that_comes_in_is_told_as_tempo_and_transport(server: Jack, mark
         master.until_ports(0, 1)
         line.until_ports(1, 0)
         master.tell(tick(150, is_playing=True))
-        passed = 0
+        pass_on = passing_on(cable)
 
-        def pass_on() -> bool:
-            nonlocal passed
-            new = cable.messages()[passed:]
-            passed += len(new)
-            cable.play(*new)
+        def is_told() -> bool:
+            pass_on()
             return any(isinstance(one, Followed) and one.tempo for one in line.told)
 
-        until(pass_on, "a tempo")
+        until(is_told, "a tempo")
         assert Followed(is_playing=True) in line.told
         tempo = next(one.tempo for one in line.told if isinstance(one, Followed) and one.tempo)
         assert tempo == pytest.approx(150, rel=0.2)

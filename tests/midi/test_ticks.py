@@ -116,6 +116,14 @@ def test_a_clock_that_comes_in_periods_is_followed_to_a_hundredth(tempo: float, 
     assert not 41 < tempo < 299 or tempos
 
 
+@pytest.mark.parametrize("tempo", [30.0, 39.0, 301.0, 400.0])
+def test_a_clock_that_no_room_can_keep_is_not_followed(tempo: float) -> None:
+    follower = ClockFollower()
+    told = [follower.take(1, CLOCK, LocalSeconds(100 + number * 60 / tempo / PER_BEAT)) for number in range(200)]
+
+    assert set(told) == {None}
+
+
 def test_at_most_ten_tempos_a_second_and_only_of_the_first_clock() -> None:
     follower = ClockFollower()
     told, at = [], 100.0

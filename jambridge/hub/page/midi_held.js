@@ -1,4 +1,4 @@
-/** What sounds because of somebody, and how it ends, as in the daemon's `midi/held.py`. Pure; times are milliseconds. */
+/** What sounds because of somebody, and how it ends, as in the daemon's `midi/held.py`. Pure; times in milliseconds. */
 
 const RATE = 500; // messages a second, and as many at once
 const PEDALS = [64, 66, 69];

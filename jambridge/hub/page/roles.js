@@ -25,8 +25,8 @@ function gathered(members, capability) {
 }
 
 /**
- * The ids that `self` holds a connection with: players with each other, a listener with every player, and listeners with
- * each other for the sake of the clock or of MIDI.
+ * The ids that `self` holds a connection with: players with each other, a listener with every player, and listeners
+ * with each other for the sake of the clock or of MIDI.
  */
 export function partners(self, members) {
   return new Set(partnersOf(self, members).map(({ id }) => id).filter((id) => id !== self.id));
