@@ -142,7 +142,7 @@ async def run(
         edges.lighting.tell_problems(edges.controllers),
         box.broadcasting.keep(box.light_report),
         box.together.keep(box.light_report, lambda: box.mesh.present.peers() if box.mesh.present else []),
-        keeping.describe(edges.setup, edges.lighting.settings, box.discovery),
+        keeping.describe(edges.setup, edges.lighting.settings, box.discovery, lambda: box.instruments.ports),
         keeping.keep_gains(state, edges.sound),
         reloading.follow(reload, read_again, config, edges.lighting, partial(_set_volume, edges)),
         keeping.go_on(

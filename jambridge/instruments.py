@@ -10,7 +10,7 @@ from pathlib import Path
 from jambridge.config import MidiConfig
 from jambridge.edges import Latest, values
 from jambridge.light.control import MidiPlayer
-from jambridge.midi.control import Settings, Tick
+from jambridge.midi.control import PortsReport, Settings, Tick
 from jambridge.midi.receiving import channels
 from jambridge.midi.service import RETRY_S, Around, Bridge, MidiService, open_midi
 from jambridge.peers.channels import MIDI, SYSEX
@@ -31,6 +31,11 @@ class Instruments:
     bridge: Bridge
     tick: Latest[Tick]
     process: Running[MidiService] | None
+
+    @property
+    def ports(self) -> PortsReport | None:
+        """Those in use."""
+        return self.bridge.report.value if self.process is not None else None
 
 
 def start(

@@ -17,6 +17,7 @@ from jambridge.errors import DeviceError, LinkError, Text, UnavailableError, Wir
 from jambridge.light import stored
 from jambridge.light.control import LightSettings
 from jambridge.light.discovery import Discovery
+from jambridge.midi.control import PortsReport
 from jambridge.room import code as room_code
 from jambridge.room.edges import RoomEdges
 from jambridge.services import Running
@@ -116,13 +117,25 @@ def take_volume(own: Sound, setup: Latest[Setup], stored: float | None, *, is_co
     setup.set(replace(setup.value, master_volume=own.desk.settings.value.master_volume))
 
 
-async def describe(setup: Latest[Setup], settings: Latest[LightSettings], discovery: Running[Discovery]) -> None:
-    """Keep what is stored of this box's own: its lights, and how they show the notes."""
+async def describe(
+    setup: Latest[Setup],
+    settings: Latest[LightSettings],
+    discovery: Running[Discovery],
+    ports: Callable[[], PortsReport | None],
+) -> None:
+    """Keep what is stored of this box's own: its instruments, its lights, and how they show the notes.
+
+    `ports` gives None where there are to be none: then nothing is said of them.
+    """
     while True:
         devices = stored.devices(discovery.present.found.value if discovery.present else ())
+        midi = ports()
         setup.set(
             replace(
                 setup.value,
+                midi_input=next(iter(midi.inputs), None) if midi else None,
+                midi_output=next(iter(midi.outputs), None) if midi else None,
+                midi_connected=bool(midi.inputs or midi.outputs) if midi else None,
                 wled_devices=devices,
                 active_wled=devices[0]["id"] if devices else None,
                 modules=(stored.module(settings.value),),

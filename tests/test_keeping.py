@@ -4,14 +4,21 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from jambridge import keeping, sound
 from jambridge.audio.card.desk import MOST_FADERS, Fader
-from jambridge.config import AudioConfig
+from jambridge.config import AudioConfig, LightConfig
+from jambridge.edges import Latest
+from jambridge.light.control import LightSettings
+from jambridge.light.discovery import open_discovery
+from jambridge.midi.control import PortsReport
+from jambridge.services import Running
 from jambridge.sound import Sound
+from jambridge.store.merging import Setup
 
 
 @contextmanager
@@ -82,3 +89,30 @@ def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path, caplog: pyte
     assert [line.split(" error=")[0] for line in caplog.messages] == [
         "the volumes of players are not kept over restarts"
     ]
+
+
+@pytest.mark.parametrize(
+    ("ports", "stored"),
+    [
+        (PortsReport(("Keys", "Organ"), ("Synth",)), ("Keys", "Synth", True)),
+        (PortsReport(outputs=("Synth",)), (None, "Synth", True)),
+        (PortsReport(problem="no MIDI"), (None, None, False)),
+        (None, (None, None, None)),
+    ],
+)
+def test_the_first_instruments_are_stored_and_nothing_is_said_where_there_are_to_be_none(
+    ports: PortsReport | None, stored: tuple[str | None, str | None, bool | None]
+) -> None:
+    async def scenario() -> Setup:
+        setup = Latest(Setup())
+        discovery = Running("discovery", partial(open_discovery, LightConfig(), lambda: frozenset(), Latest(())))
+        describing = asyncio.create_task(
+            keeping.describe(setup, Latest(LightSettings()), discovery, lambda: ports)
+        )
+        described = await setup.changed(Setup())
+        describing.cancel()
+        return described
+
+    described = asyncio.run(scenario())
+
+    assert (described.midi_input, described.midi_output, described.midi_connected) == stored

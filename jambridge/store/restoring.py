@@ -20,7 +20,8 @@ StepName = Literal[
     "isPlaying",
 ]
 STATE_STEPS = ("tempo", "key", "scale", "colorMode", "isPlaying")
-"""Those that are the room's state; the others are this box's business."""
+"""Those that are the room's state. Of the others a box takes its volume; what lights and instruments it has it finds by
+itself, as its configuration says, so that their names here are for whoever reads them."""
 
 
 class Step(NamedTuple):
