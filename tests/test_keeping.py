@@ -105,10 +105,8 @@ def test_the_first_instruments_are_stored_and_nothing_is_said_where_there_are_to
 ) -> None:
     async def scenario() -> Setup:
         setup = Latest(Setup())
-        discovery = Running("discovery", partial(open_discovery, LightConfig(), lambda: frozenset(), Latest(())))
-        describing = asyncio.create_task(
-            keeping.describe(setup, Latest(LightSettings()), discovery, lambda: ports)
-        )
+        discovery = Running("discovery", partial(open_discovery, LightConfig(), frozenset, Latest(())))
+        describing = asyncio.create_task(keeping.describe(setup, Latest(LightSettings()), discovery, lambda: ports))
         described = await setup.changed(Setup())
         describing.cancel()
         return described

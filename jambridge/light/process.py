@@ -203,8 +203,8 @@ async def open_light(
 ) -> AsyncIterator[Lights]:
     """Start the light process on the present sources, controllers and settings; end it, releasing every WLED.
 
-    Its ticks are those of the room's `clock`, else its own. While `watched`, `preview` is told what the strips show, see
-    `control.previews`.
+    Its ticks are those of the room's `clock`, else its own. While `watched`, `preview` is told what the strips show,
+    see `control.previews`.
 
     Raises:
         DeviceError: it cannot be started.

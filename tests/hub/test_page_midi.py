@@ -255,9 +255,7 @@ def test_a_flood_is_thinned_so_that_a_box_does_not_turn_a_deaf_ear_and_nothing_h
     reception, guard = Reception(), FloodGuard(KINDS[MIDI].rate, KINDS[MIDI].burst)
 
     assert all(guard.admit(at_ms / 1000) for at_ms, _ in said)
-    played = [
-        event for at_ms, text in said for event in reception.take(wire.decode(text), LocalSeconds(at_ms / 1000))
-    ]
+    played = [event for at_ms, text in said for event in reception.take(wire.decode(text), LocalSeconds(at_ms / 1000))]
 
     assert len(played) >= BURST
     assert reception.lost == 0

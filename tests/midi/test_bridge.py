@@ -112,7 +112,7 @@ async def jam(
             box(switch, "synth", folder / "2", wanted) as second,
         ):
             await until(lambda: first.member.mesh.send_all(MIDI, "{}") == 1)
-            await until(lambda: second.bridge.report.value.outputs and first.bridge.report.value.inputs)  # type: ignore[arg-type,return-value]
+            await until(lambda: second.bridge.report.value.outputs and first.bridge.report.value.inputs)
             yield keys, synth, first, second
 
 

@@ -21,9 +21,9 @@ from jambridge.status import view
 from jambridge.strict_json import JsonObject
 from tests.fakes.instrument import PERIOD_FRAMES, instrument
 from tests.fakes.jack import Jack, jack
-from tests.fakes.ports import free_port
 from tests.fakes.lines import until
 from tests.fakes.midi_process import midi_line, passing_on, tick
+from tests.fakes.ports import free_port
 
 PATIENCE_S = 60.0
 NOTE = bytes((0x90, 60, 80))
@@ -134,7 +134,7 @@ def test_a_daemon_uses_its_ports_tells_of_them_and_panics(server: Jack, tmp_path
 
 
 def test_a_clock_that_comes_into_a_daemon_is_the_rooms(server: Jack, tmp_path: Path) -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     file = tmp_path / "config.yaml"
     nothing = {"input": "none", "output": "none"}
     follow = {"clock": "follow", "inputs": ["cable"], "outputs": "none"}

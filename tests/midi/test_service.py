@@ -31,9 +31,7 @@ def bridge(
     send_sysex: Callable[[str], object] = lambda _text: True,
 ) -> Bridge:
     clock = Latest(Tick(Course(LocalSeconds(0), RoomSeconds(0)), Beat(RoomSeconds(0))))
-    around = Around(
-        lambda _text: None, send_sysex, lambda: {ADA.id}, lambda _peer: None, change, clock, lambda: None
-    )
+    around = Around(lambda _text: None, send_sysex, lambda: {ADA.id}, lambda _peer: None, change, clock, lambda: None)
     return Bridge(around, forward=True, receive=True, sysex=True)
 
 

@@ -22,9 +22,7 @@ ANSWER = (Path(__file__).parents[1] / "vectors" / "chromium-156-answer.sdp").rea
 
 
 def connection(on_state: Callable[[str], None] = lambda _: None, bit_rate: int = 128_000) -> Connection:
-    return Connection(
-        IceServers(), None, lambda _: None, on_state, lambda *_: None, receives=True, bit_rate=bit_rate
-    )
+    return Connection(IceServers(), None, lambda _: None, on_state, lambda *_: None, receives=True, bit_rate=bit_rate)
 
 
 class TwoFrames(MediaStreamTrack):

@@ -1,6 +1,7 @@
 """The local HTTP status over a real socket."""
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
@@ -21,7 +22,7 @@ from tests.fakes.ports import free_port
 
 
 def made(status: JsonObject, faults: dict[str, str], token: str | None = None) -> StatusServer:
-    live = Live(lambda: status, Latest(False), Latest({}), Latest(None))
+    live = Live(lambda: status, Latest(False), Latest(b""), Latest(None))
     return StatusServer(lambda: status, lambda: faults, lambda: False, Access(token, ()), live)
 
 
