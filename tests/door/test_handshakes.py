@@ -95,6 +95,11 @@ async def ended(reader: asyncio.StreamReader) -> bool:
         return True
 
 
+async def until(holds: Callable[[], object]) -> None:
+    while not holds():  # noqa: ASYNC110  what is waited for is another task's
+        await asyncio.sleep(0.01)
+
+
 def test_who_says_nothing_or_little_costs_no_handshake(tmp_path: Path) -> None:
     async def scenario(port: Port) -> None:
         crowd = [await port.connect(said) for said in (b"", b"G", b"\x16\x03\x01", b"\x16\x03\x01\x01\x00half") * 10]
@@ -163,8 +168,8 @@ def test_who_does_not_begin_is_sent_away(tmp_path: Path, said: bytes) -> None:
 def test_who_says_nothing_gives_way(tmp_path: Path) -> None:
     async def scenario(port: Port) -> None:
         silent, partner = await port.connect()
-        while not await tried(port):
-            await asyncio.sleep(0.01)  # it has a tenth of a second to say something
+        while not await tried(port):  # it has a tenth of a second to say something
+            pass
         assert await ended(silent)
         partner.close()
 
@@ -182,8 +187,7 @@ def test_a_broken_handshake_is_over_and_says_nothing(tmp_path: Path, caplog: pyt
     async def scenario(port: Port) -> None:
         reader, writer = await port.connect(b"\x16\x03\x01\x00\x04\x02\x00\x00\x00")
         await ended_after_an_alert(reader)
-        while port.gate.open:
-            await asyncio.sleep(0.01)
+        await until(lambda: not port.gate.open)
         assert len(port.begun) == 1
         writer.close()
 
@@ -204,8 +208,7 @@ def test_closing_sends_everybody_away(tmp_path: Path) -> None:
             reader, writer = await port.connect(said)
             crowd.append(reader)
             writers.append(writer)
-        while not port.begun:
-            await asyncio.sleep(0.01)
+        await until(lambda: port.begun)
         assert port.gate.open == 3
 
     writers: list[asyncio.StreamWriter] = []
