@@ -147,18 +147,24 @@ def test_a_clock_that_comes_into_a_daemon_is_the_rooms(server: Jack, tmp_path: P
     ):
         daemon = started(server.environment, tmp_path, "run", "--config", str(file), port=port)
         try:
+            status: JsonObject = {}
+
+            def look() -> JsonObject:
+                with suppress(UnavailableError):
+                    status.update(view.fetch("127.0.0.1", port))
+                return status
+
+            until(lambda: look().get("midi", {}).get("inputs"), lambda: str(status), PATIENCE_S)
             master.until_ports(0, 1)
             master.tell(tick(200, is_playing=True))
             pass_on = passing_on(cable)
-            state: JsonObject = {}
 
             def follows() -> bool:
                 pass_on()
-                with suppress(UnavailableError):
-                    state.update(view.fetch("127.0.0.1", port)["state"])
-                return bool(state) and 150 < state["tempo"] < 250 and state["isPlaying"] is True
+                state = look()["state"]
+                return 150 < state["tempo"] < 250 and state["isPlaying"] is True
 
-            until(follows, lambda: str(state), PATIENCE_S)
+            until(follows, lambda: str(status["state"]), PATIENCE_S)
         finally:
             daemon.send_signal(signal.SIGTERM)
             daemon.communicate(timeout=PATIENCE_S)
