@@ -4,6 +4,8 @@ A Kalman filter of two states (Kalman, 1960): quick while nothing is known of th
 that neither a new host's other quartz nor an hour under load moves the clock far.
 """
 
+import math
+
 from jambridge.units import LocalSeconds
 
 MAX_RATE = 3e-4  # two quartz oscillators differ by a tenth of it
@@ -25,6 +27,10 @@ class Estimate:
         self._covariance = 0.0
         self._rate_variance = RATE_SIGMA**2
         self._strange = 0
+
+    @property
+    def rate_sigma(self) -> float:
+        return math.sqrt(max(self._rate_variance, 0.0))
 
     def at_time(self, now: LocalSeconds) -> float:
         return self.offset_s + self.rate * (now - self.at)

@@ -49,6 +49,32 @@ def test_on_a_quiet_network_they_agree_within_a_quarter_of_a_millisecond() -> No
         assert world.apart() < 0.00025
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_where_both_ways_are_uneven_they_agree_within_two_milliseconds(seed: int) -> None:
+    world = World(lambda rng, _now: rng.uniform(0.02, 0.04), (30, -30), seed)
+    world.run(20)
+    for step in range(1200):
+        world.run(20 + step * STEP_S)
+        assert world.apart() < 0.002
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.1), st.floats(0, 0.1)), min_size=2, max_size=8))
+def test_the_quickest_way_there_and_that_back_may_be_of_two_exchanges(
+    ways_s: list[tuple[float, float]],
+) -> None:
+    clock, exchanges = RoomClock(LocalSeconds(100)), []
+    for index, (there_s, back_s) in enumerate(ways_s):
+        sent = 101 + index / 10
+        received = RemoteSeconds(sent + there_s + 5000)
+        exchanges.append(Exchange(LocalSeconds(sent), received, received, LocalSeconds(sent + there_s + back_s)))
+
+    for one in sorted(exchanges, key=lambda one: one.t4):
+        clock.observe(one, 0)
+
+    slowest_s = max(min(there_s for there_s, _ in ways_s), min(back_s for _, back_s in ways_s))
+    assert clock.room_s(LocalSeconds(103)) == pytest.approx(5103, abs=slowest_s / 2 + 1e-3)
+
+
 def test_a_newcomer_agrees_with_everybody_within_a_second_also_after_the_host_has_changed() -> None:
     world = World(lan, (100, -100, 0, 50))
     newcomer = world.machines[3]
