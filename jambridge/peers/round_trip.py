@@ -12,9 +12,16 @@ from typing import Any
 
 from aioice import stun
 
+from jambridge.units import LocalSeconds
+
 PERIOD_S = 2.0
+UNEVEN_PERIOD_S = 0.5
+UNEVEN_S = 0.005
+"""From the quickest to the median of the latest: then a quick one is rare, and asked for more often."""
 SAMPLES = 5  # of which the median counts: a request that was lost and sent again is no delay
-QUICKEST_OF = 15
+LATEST = 15  # which say how uneven the way is
+QUICKEST_WITHIN_S = 60.0
+CREDIBLE = 3  # times as much as the latest differ
 _RESENDS = 1
 
 
@@ -23,7 +30,7 @@ class RoundTrip:
 
     def __init__(self) -> None:
         self._samples: deque[float] = deque(maxlen=SAMPLES)
-        self._quickest: deque[float] = deque(maxlen=QUICKEST_OF)
+        self._known: deque[tuple[LocalSeconds, float]] = deque()
 
     @property
     def seconds(self) -> float | None:
@@ -31,22 +38,46 @@ class RoundTrip:
 
     @property
     def least_s(self) -> float | None:
-        """The quickest of the last half-minute: the way without what waits on it."""
-        return min(self._quickest, default=None)
+        """The quickest of the last minute: the way without what waits on it.
 
-    def observe(self, seconds: float | None) -> None:
+        A way that has become longer is known by the latest: what is quicker than all of them by much more than they
+        differ was another way.
+        """
+        if not self._known:
+            return None
+        quickest_s, uneven_s = self._lately()
+        return max(min(seconds for _, seconds in self._known), quickest_s - CREDIBLE * uneven_s)
+
+    @property
+    def period_s(self) -> float:
+        """Until it is asked again."""
+        is_uneven = len(self._known) < LATEST or self._lately()[1] > UNEVEN_S
+        return UNEVEN_PERIOD_S if is_uneven else PERIOD_S
+
+    def observe(self, seconds: float | None, now: LocalSeconds) -> None:
         """None: there was no answer, and what was known is less true."""
-        for kept in (self._samples, self._quickest):
-            if seconds is not None:
-                kept.append(seconds)
-            elif kept:
-                kept.popleft()
+        if seconds is not None:
+            self._samples.append(seconds)
+            self._known.append((now, seconds))
+        else:
+            for kept in (self._samples, self._known):
+                if kept:
+                    kept.popleft()
+        while self._known and now - self._known[0][0] > QUICKEST_WITHIN_S:
+            self._known.popleft()
 
     async def follow(self, ice: Any) -> None:
         """Ask again and again over `ice`, an aioice.Connection that is connected; until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
-            self.observe(await _ask(ice))
-            await asyncio.sleep(PERIOD_S * random.uniform(0.8, 1.2))  # noqa: S311  so that peers do not ask in step
+            seconds = await _ask(ice)
+            self.observe(seconds, LocalSeconds(loop.time()))
+            await asyncio.sleep(self.period_s * random.uniform(0.8, 1.2))  # noqa: S311  so that peers do not ask in step
+
+    def _lately(self) -> tuple[float, float]:
+        """The quickest of the latest, and by how much half of them exceed it."""
+        latest = sorted(self._known[-1 - index][1] for index in range(min(LATEST, len(self._known))))
+        return latest[0], statistics.median(latest) - latest[0]
 
 
 async def _ask(ice: Any) -> float | None:
