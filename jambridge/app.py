@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -124,6 +123,9 @@ async def run(
     take_first = partial(take_seat, must_exist=must_exist, must_be_empty=new_room, was_stored=was_stored)
     _start_room(services, find_hub, supabase, edges.lan, take_first)
 
+    is_configured = "master_volume" in config.audio.model_fields_set
+    take_volume = partial(keeping.take_volume, edges.sound, edges.setup, is_configured=is_configured)
+
     next_session: asyncio.Future[RoomCode] = asyncio.get_running_loop().create_future()
     operating = Operating(
         config, code, me, edges, box, services, next_session, may_meet=find_hub is not None, started_s=started
@@ -144,10 +146,10 @@ async def run(
         box.together.keep(box.light_report, lambda: box.mesh.present.peers() if box.mesh.present else []),
         keeping.describe(edges.setup, edges.lighting.settings, box.discovery, lambda: box.instruments.ports),
         keeping.keep_gains(state, edges.sound),
-        reloading.follow(reload, read_again, config, edges.lighting, partial(_set_volume, edges)),
-        keeping.go_on(
-            room, box.store, code, resume, _volume_taker(config, edges), alone=find_hub is None and supabase is None
+        reloading.follow(
+            reload, read_again, config, edges.lighting, partial(keeping.set_volume, edges.sound, edges.setup)
         ),
+        keeping.go_on(room, box.store, code, resume, take_volume, alone=find_hub is None and supabase is None),
         sound.keep(edges.sound, room, box.mesh, box.line_out, config.webrtc.max_peers),
         instruments.keep(box.instruments, room, box.sync),
         watch(
@@ -276,16 +278,6 @@ def _start_box(
     inputs = Inputs(room.state, room.members, room.hosting, edges.setup, edges.remote)
     store = services.start("store", keeping.saver(config.store, state, code, inputs, resume))
     return Box(light, discovery, mesh, store, line_out, sync, broadcasting, together, played)
-
-
-def _set_volume(edges: Edges, volume: float) -> None:
-    edges.sound.desk.set_master(volume)
-    edges.setup.set(replace(edges.setup.value, master_volume=volume))
-
-
-def _volume_taker(config: Config, edges: Edges) -> Callable[[float | None], None]:
-    is_configured = "master_volume" in config.audio.model_fields_set
-    return partial(keeping.take_volume, edges.sound, edges.setup, is_configured=is_configured)
 
 
 def _take_previews(edges: Edges, strips: bytes) -> None:

@@ -108,13 +108,17 @@ async def go_on(
         room.restore(found.state_values)
 
 
+def set_volume(own: Sound, setup: Latest[Setup], volume: float | None = None) -> None:
+    """Of the line-out, here and in what is stored; None: what it is now."""
+    own.desk.set_master(volume)
+    setup.set(replace(setup.value, master_volume=own.desk.settings.value.master_volume))
+
+
 def take_volume(own: Sound, setup: Latest[Setup], stored: float | None, *, is_configured: bool) -> None:
     """As loud as before an absence, unless somebody has turned it meanwhile, or the configuration says how loud."""
     if setup.value.master_volume is not None:
         return
-    if stored is not None and not is_configured:
-        own.desk.set_master(stored)
-    setup.set(replace(setup.value, master_volume=own.desk.settings.value.master_volume))
+    set_volume(own, setup, None if is_configured else stored)
 
 
 async def describe(

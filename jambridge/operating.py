@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from jambridge import instruments, keeping, sections, sound, stopping
@@ -124,9 +124,8 @@ class Operating:
 
     def _set_volumes(self, wanted: JsonObject) -> None:
         """Raises WireError for what makes no sense."""
-        edges = self.edges
-        sound.change(edges.sound, wanted)
-        edges.setup.set(replace(edges.setup.value, master_volume=edges.sound.desk.settings.value.master_volume))
+        sound.change(self.edges.sound, wanted)
+        keeping.set_volume(self.edges.sound, self.edges.setup)
 
     def _try_light(self, wanted: JsonObject) -> JsonObject:
         """Raises WireError for what makes no sense, LinkError where it cannot be now."""

@@ -46,7 +46,8 @@ async def follow(
         except (ConfigError, OSError) as exc:
             log.warning("the configuration is wrong, nothing has changed: %s", "; ".join(str(exc).splitlines()))
             continue
-        live = differing(latest, now) & LIVE
+        changeable = _changeable(started, now)
+        live = differing(latest, now) & changeable
         latest = now
         light = now.light.model_dump(mode="json")
         if changed := {name: light[name] for name in CHANGEABLE if f"light.{name}" in live}:
@@ -56,8 +57,13 @@ async def follow(
         if LEVEL in live:
             logging.getLogger().setLevel(now.log.level.upper())
         log.info("the configuration was read again changed=%s", ", ".join(sorted(live)) or "nothing")
-        if waiting := differing(started, now) - LIVE:
+        if waiting := differing(started, now) - changeable:
             log.warning("restart to apply what else has changed keys=%s", ", ".join(sorted(waiting)))
+
+
+def _changeable(started: Config, now: Config) -> frozenset[str]:
+    """Keys; without light there are no feeds to begin with."""
+    return LIVE - {"light.mode"} if "off" in (started.light.mode, now.light.mode) else LIVE
 
 
 def _checked(read: Callable[[], Config]) -> Config:

@@ -236,6 +236,9 @@ def test_a_reload_changes_what_can_change_and_says_what_takes_a_restart(tmp_path
         daemon.process.send_signal(signal.SIGHUP)
         daemon.await_said("nothing has changed: ")
         assert daemon.status()["light"]["effect"] == "wash"
+        file.write_text("light: {mode: off}\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.await_said("light.mode")
         file.write_text("light: {effect: roll}\nlog: {level: warning}\n")
         daemon.process.send_signal(signal.SIGHUP)
         daemon.await_status(lambda status: status["light"]["effect"] == "roll", "it is right again")
