@@ -14,7 +14,7 @@ from pathlib import Path
 
 import platformdirs
 
-from jambridge import strict_json
+from jambridge import strict_json, whole_file
 from jambridge.errors import DeviceError, UsageError, WireError
 from jambridge.room import code
 from jambridge.strict_json import JsonObject
@@ -142,18 +142,12 @@ def adopt(directory: Path, macs: tuple[str, ...]) -> Identity:
 
 
 def save(directory: Path, identity: Identity) -> None:
-    """Write through a temporary file: a full disk must not leave half an identity.
+    """Keep it; a full disk must not leave half an identity.
 
     Raises:
         DeviceError: the directory cannot be written.
     """
-    draft = directory / f".{_FILE}.{os.getpid()}"
     try:
-        with draft.open("w") as file:
-            json.dump(asdict(identity), file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(directory / _FILE)
+        whole_file.write(directory / _FILE, json.dumps(asdict(identity)).encode())
     except OSError as exc:
-        draft.unlink(missing_ok=True)
         raise DeviceError(f"cannot write {directory / _FILE}: {exc.strerror}") from exc

@@ -9,7 +9,7 @@ from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
-from jambridge import __version__, config_sources, identity, sections
+from jambridge import __version__, config_sources, identity, sections, whole_file
 from jambridge.config import IceServerConfig
 from jambridge.doctor import finding
 from jambridge.doctor.everything import Patient
@@ -92,22 +92,14 @@ def _save(file: Path, parts: dict[str, str]) -> None:
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in parts.items():
             archive.writestr(name, text)
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         if given := os.environ.get(_DESCRIPTOR):
-            _fill(int(given), content)
+            with os.fdopen(int(given), "wb") as written:
+                written.write(content.getbuffer())
         else:
-            _fill(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), content)
-            draft.replace(file)
+            whole_file.write(file, content.getvalue(), 0o600)
     except OSError as exc:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
         raise DeviceError(f"cannot write {file}: {exc.strerror}") from exc
-
-
-def _fill(descriptor: int, content: BytesIO) -> None:
-    with os.fdopen(descriptor, "wb") as written:
-        written.write(content.getbuffer())
 
 
 def _json(value: object) -> str:

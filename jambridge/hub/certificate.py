@@ -10,9 +10,7 @@ most 825 days.
 import datetime as dt
 import ipaddress
 import logging
-import os
 import re
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from jambridge import whole_file
 
 log = logging.getLogger(__name__)
 
@@ -229,17 +229,8 @@ def _load(path: Path) -> _Pair | None:
 
 
 def _write(path: Path, pair: _Pair, *chain: x509.Certificate) -> None:
-    """Replace the file in one step, readable by its owner only (mkstemp makes it so)."""
+    """Replace the file in one step, readable by its owner only."""
     text = pair.key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ) + b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in (pair.certificate, *chain))
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    whole_file.write(path, text, 0o600)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from jambridge import strict_json
+from jambridge import strict_json, whole_file
 from jambridge.errors import DeviceError, WireError
 from jambridge.latency.budget import Verdict, Way
 from jambridge.strict_json import JsonObject
@@ -33,22 +33,16 @@ def entry(at: str, ways: Sequence[Way]) -> JsonObject:
 
 
 def add(directory: Path, measured: JsonObject) -> None:
-    """Write it behind the others, through a temporary file; the oldest go.
+    """Write it behind the others; the oldest go.
 
     Raises:
         DeviceError: the directory cannot be written.
     """
-    draft = directory / f".{FILE}.{os.getpid()}"
     try:
         with _locked(directory):
             kept = [*read(directory), measured][-MOST_ENTRIES:]
-            with draft.open("w") as file:
-                file.writelines(json.dumps(one) + "\n" for one in kept)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(directory / FILE)
+            whole_file.write(directory / FILE, "".join(json.dumps(one) + "\n" for one in kept).encode())
     except OSError as exc:
-        draft.unlink(missing_ok=True)
         raise DeviceError(f"cannot write {directory / FILE}: {exc.strerror}") from exc
 
 

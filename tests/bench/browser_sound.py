@@ -30,8 +30,9 @@ from tests.bench.jack_rig import APART_S, LONGEST_S, Samples, click, find
 from tests.bench.jack_times import Recording, recording
 from tests.bench.loopback import Times, Wire
 from tests.bench.stage import table
+from tests.fakes.browsers import CHROMIUM, CONNECTED
 from tests.fakes.jack import Jack, jack
-from tests.scenarios.browser import ARGUMENTS, CHROMIUM, CONNECTED, OTHERS, PATIENCE_MS
+from tests.scenarios.browser import ARGUMENTS, OTHERS, PATIENCE_MS
 
 SECONDS = 60.0
 SETTLE_S = 40.0  # what joining costs makes the playout buffer deep, and it gives back half a millisecond a second

@@ -21,7 +21,7 @@ RATE_HZ = 48_000
 NAME = "hub.lan"  # not localhost: there http counts as secure
 PATIENCE_MS = 20_000  # generous: two cores, shared
 CONNECTED = "[data-state=connected]"
-_ARGUMENTS = (
+ARGUMENTS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -31,8 +31,8 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--use-fake-device-for-media-stream",
-    f"--host-resolver-rules=MAP {NAME} 127.0.0.1",
 )
+_AT_HOME = f"--host-resolver-rules=MAP {NAME} 127.0.0.1"
 ALLOWED = "--use-fake-ui-for-media-stream"
 DENIED = "--deny-permission-prompts"
 
@@ -40,7 +40,7 @@ DENIED = "--deny-permission-prompts"
 @contextmanager
 def chromium(playwright: Playwright, microphone: Path, permission: str = ALLOWED) -> Iterator[Browser]:
     """A browser whose microphone plays `microphone`, a WAV file, over and over."""
-    arguments = [*_ARGUMENTS, permission, f"--use-file-for-fake-audio-capture={microphone}"]
+    arguments = [*ARGUMENTS, _AT_HOME, permission, f"--use-file-for-fake-audio-capture={microphone}"]
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
     yield browser
     browser.close()

@@ -11,25 +11,12 @@ from pathlib import Path
 
 import jack as libjack
 import numpy as np
-from numpy.typing import NDArray
 
 from tests.fakes.jack import Jack
+from tests.fakes.sound_card import Recording
 
 LEVEL = 0.3
 _COMMAND = (sys.executable, "-m", "tests.fakes.jack_sound")
-
-
-class JackRecording:
-    """What came out of the ports, shape (frames, channels), growing while it lasts."""
-
-    def __init__(self, file: Path, channels: int) -> None:
-        self._file = file
-        self._channels = channels
-
-    @property
-    def samples(self) -> NDArray[np.float32]:
-        recorded = np.fromfile(self._file, "<f4")
-        return recorded[: len(recorded) // self._channels * self._channels].reshape(-1, self._channels)
 
 
 @contextmanager
@@ -44,13 +31,13 @@ def playing(server: Jack, into: str, *frequencies_hz: float) -> Iterator[None]:
 
 
 @contextmanager
-def recording(server: Jack, out_of: str, file: Path) -> Iterator[JackRecording]:
+def recording(server: Jack, out_of: str, file: Path) -> Iterator[Recording]:
     """Whatever comes out of the ports that match `out_of`."""
     ports = server.await_ports(out_of)
     with _client(server, "record", str(file), str(len(ports))):
         for number, port in enumerate(ports):
             server.connect(port, f"record:{number}")
-        yield JackRecording(file, len(ports))
+        yield Recording(file, len(ports))
 
 
 @contextmanager

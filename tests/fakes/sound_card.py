@@ -21,7 +21,7 @@ RATE_HZ = 48_000
 
 
 class Recording:
-    """What comes out of a socket, shape (frames, channels), growing while it lasts."""
+    """What comes out of a socket or out of JACK, shape (frames, channels), growing while it lasts."""
 
     def __init__(self, file: Path, channels: int) -> None:
         self._file = file

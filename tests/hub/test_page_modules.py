@@ -63,6 +63,19 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const connected = (...some) => until(() => some.every((end) => end.link.state === "connected"), "connected");
 const count = (...wanted) => said.filter((entry) => wanted.every((part, place) => part === entry[place])).length;
 """
+PEER = """
+const b = open("b", "a");
+const pc = new RTCPeerConnection();
+ends.set("a", { link: {
+  receive: (type, id, data) =>
+    type === "answer" ? pc.setRemoteDescription(data)
+    : type === "ice-candidate" && data.forEach((candidate) => pc.addIceCandidate(candidate)),
+} });
+const channel = pc.createDataChannel("sync", { ordered: false, maxRetransmits: 0 });
+pc.addTransceiver("audio");
+await pc.setLocalDescription();
+await until(() => pc.iceGatheringState === "complete", "gathered");
+"""
 
 
 @pytest.mark.parametrize(
@@ -332,18 +345,7 @@ def test_an_offer_that_names_no_connection_is_answered_by_one_that_names_none(ru
 
 
 def test_a_ping_is_answered_with_our_clock(run: Run) -> None:
-    pong = run(f"""{LINKS}
-        const b = open("b", "a");
-        const pc = new RTCPeerConnection();
-        ends.set("a", {{ link: {{
-          receive: (type, id, data) =>
-            type === "answer" ? pc.setRemoteDescription(data)
-            : type === "ice-candidate" && data.forEach((candidate) => pc.addIceCandidate(candidate)),
-        }} }});
-        const channel = pc.createDataChannel("sync", {{ ordered: false, maxRetransmits: 0 }});
-        pc.addTransceiver("audio");
-        await pc.setLocalDescription();
-        await until(() => pc.iceGatheringState === "complete", "gathered");
+    pong = run(f"""{LINKS}{PEER}
         b.link.receive("offer", "one", pc.localDescription.toJSON());
         await until(() => channel.readyState === "open", "open");
         const heard = new Promise((resolve) => {{ channel.onmessage = ({{ data }}) => resolve(JSON.parse(data)); }});
@@ -359,18 +361,7 @@ def test_a_ping_is_answered_with_our_clock(run: Run) -> None:
 
 
 def test_who_becomes_host_carries_the_rooms_time_on(run: Run) -> None:
-    ahead = run(f"""{LINKS}
-        const b = open("b", "a");
-        const pc = new RTCPeerConnection();
-        ends.set("a", {{ link: {{
-          receive: (type, id, data) =>
-            type === "answer" ? pc.setRemoteDescription(data)
-            : type === "ice-candidate" && data.forEach((candidate) => pc.addIceCandidate(candidate)),
-        }} }});
-        const channel = pc.createDataChannel("sync", {{ ordered: false, maxRetransmits: 0 }});
-        pc.addTransceiver("audio");
-        await pc.setLocalDescription();
-        await until(() => pc.iceGatheringState === "complete", "gathered");
+    ahead = run(f"""{LINKS}{PEER}
         const pongs = [];
         channel.onmessage = ({{ data }}) => {{
           const message = JSON.parse(data);

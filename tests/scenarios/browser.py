@@ -16,24 +16,13 @@ from numpy.typing import NDArray
 from playwright.sync_api import BrowserType, Page, expect
 from playwright.sync_api import Error as BrowserError
 
+from tests.fakes import browsers
+from tests.fakes.browsers import CHROMIUM, CONNECTED
 from tests.scenarios.namespaces import Host
 
-CHROMIUM = "/usr/bin/chromium"
 PATIENCE_MS = 30_000  # two cores, several browsers
-ARGUMENTS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-)
+ARGUMENTS = (*browsers.ARGUMENTS, browsers.ALLOWED)
 OTHERS = ".member[data-self=false]"
-CONNECTED = "[data-state=connected]"
 _MICROPHONE = Path(__file__).with_name("microphone.js")
 _EAR = Path(__file__).with_name("ear.js").read_text()
 

@@ -12,20 +12,12 @@ from hypothesis import strategies as st
 from jambridge.store import merging, record
 from jambridge.store.merging import Moment, Setup
 from jambridge.strict_json import JsonObject
-from tests.store.golden import GOLDEN, GUITAR, HARDWARE, ISOMETRIC, MUSIC, PIANO, STRIP, STUDIO
+from tests.store.golden import GOLDEN, GUITAR, HARDWARE, ISOMETRIC, MUSIC, PIANO, STUDIO
+from tests.store.saving import SETUP
 from tests.store.test_record import states, values
 
 WALL = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 ROOM = {key: MUSIC[key] for key in ("tempo", "key", "scale", "colorMode", "isPlaying")}
-SETUP = Setup(
-    master_volume=0.8,
-    midi_input="MIDI Keyboard",
-    midi_connected=True,
-    wled_devices=(STRIP,),
-    active_wled="a4cf12ffee01",
-    modules=(PIANO, GUITAR),
-    active_module="guitar-1",
-)
 NOW = Moment(ROOM, participants=1, setup=SETUP, minutes=0, wall=WALL)
 BARE = replace(NOW, setup=Setup())
 OWN = {"instanceId": "jambridge-leds-1", "moduleId": "led-bridge", "label": "LEDs", "color": ""}
