@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from jambridge import sound, strict_json
+from jambridge import sound, strict_json, whole_file
 from jambridge.config import StoreConfig
 from jambridge.edges import Latest
 from jambridge.errors import DeviceError, LinkError, Text, UnavailableError, WireError
@@ -177,9 +177,7 @@ def _gains(own: Sound) -> dict[str, float]:
 
 
 def _write_gains(state: Path, gains: Mapping[str, float]) -> None:
-    draft = state / f".{_GAINS}"
     try:
-        draft.write_text(json.dumps(gains))
-        draft.replace(state / _GAINS)
+        whole_file.write(state / _GAINS, json.dumps(gains).encode())
     except OSError as exc:
         log.warning("the volumes of players are not kept over restarts error=%s", exc)
